@@ -1,0 +1,144 @@
+import { join } from 'node:path';
+import { authenticate } from './access/authenticate.ts';
+import type { Settings } from './config/settings.ts';
+import { configuredKeyrings } from './configured-keyring.ts';
+import { AgentError } from './errors.ts';
+import { handle, type Admission } from './handle.ts';
+import type { Libc } from './native/libc.ts';
+import { OpenKeyrings } from './open-keyrings.ts';
+import type { Services } from './protocol/methods.ts';
+import type { AgentStatus } from './protocol/status.ts';
+import { formatTime } from './rfc3339.ts';
+import { socketLimits } from './socket/limits.ts';
+import { listen, type Listener } from './socket/listener.ts';
+import { ensurePrivateDir } from './state/checked-dir.ts';
+import { lockStateDir } from './state/lock.ts';
+import { version } from './version.ts';
+import type { World } from './world.ts';
+
+/** Requests admitted and not answered yet, over all connections; beyond it the answer is `overloaded`. */
+const queueLimit = 16_384;
+/** How long an admitted request may take to be answered once the agent stops, milliseconds. */
+const drainTime = 5000;
+
+export interface AgentOptions {
+  readonly settings: Settings;
+  readonly world: World;
+  readonly libc: Libc;
+  readonly pid: number;
+  readonly uid: number;
+  /** For systemd credentials. */
+  readonly credentialsDir: string | null;
+  /** Fewer than the default, in tests. */
+  readonly queueLimit?: number;
+}
+
+/** A running agent. */
+export interface Agent {
+  readonly socketPath: string;
+  status(): AgentStatus;
+  /** Stops accepting, answers what was admitted (for at most 5 s), lets go of tokens and files. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Configuration and world in, a running agent out: the one place that knows every part. When it resolves,
+ * every keyring has signed and verified a message and the socket accepts. Throws AlreadyRunningError,
+ * KeyringError, or an AgentError for a state dir or socket that is not safe to use.
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { settings, world, libc } = options;
+  ensurePrivateDir(settings.stateDir);
+  ensurePrivateDir(join(settings.stateDir, 'keyrings'));
+  const lock = lockStateDir(settings.stateDir, libc);
+  const open = configuredKeyrings(world, options.credentialsDir);
+  const keyrings = new OpenKeyrings(settings.keyrings, open, world);
+  try {
+    await keyrings.open();
+    return await serve(options, keyrings, () => {
+      lock.release();
+    });
+  } catch (failure) {
+    await keyrings.close();
+    lock.release();
+    throw failure;
+  }
+}
+
+async function serve(
+  options: AgentOptions,
+  keyrings: OpenKeyrings,
+  releaseLock: () => void,
+): Promise<Agent> {
+  const { settings, world, libc } = options;
+  const counters = { requests: 0, errors: 0, signatures: 0 };
+  const admission = admit(options.queueLimit ?? queueLimit, counters);
+  const startedAt = formatTime(world.now());
+  const connections: { listener?: Listener } = {};
+  const status = (): AgentStatus => ({
+    agent: { version: version(), pid: options.pid, started_at: startedAt },
+    keyrings: keyrings.status(),
+    connections: {
+      open: connections.listener?.open ?? 0,
+      accepted: connections.listener?.accepted ?? 0,
+    },
+    counters: { ...counters },
+  });
+  const services: Services = {
+    keyring: (name) => keyrings.get(name),
+    status,
+    countSignatures: (made) => {
+      counters.signatures += made;
+    },
+  };
+  const context = { services, admission, world };
+  const listener = await listen({
+    path: settings.socket.path,
+    mode: settings.socket.mode,
+    group: socketGroup(settings, libc),
+    limits: socketLimits(settings.socket),
+    libc,
+    log: world.log,
+    accept: (peer) => {
+      const caller = authenticate(peer, options.uid, libc.userName(peer.uid));
+      return (frame) => handle(frame, caller, context);
+    },
+  });
+  connections.listener = listener;
+  return {
+    socketPath: settings.socket.path,
+    status,
+    stop: async () => {
+      await listener.drain(drainTime);
+      await keyrings.close();
+      releaseLock();
+    },
+  };
+}
+
+function admit(limit: number, counters: { requests: number; errors: number }): Admission {
+  let inside = 0;
+  return {
+    enter() {
+      counters.requests += 1;
+      if (inside >= limit) {
+        counters.errors += 1;
+        throw new AgentError('overloaded', `${limit} requests wait already: try again later`);
+      }
+      inside += 1;
+    },
+    leave(failed) {
+      inside -= 1;
+      if (failed) counters.errors += 1;
+    },
+  };
+}
+
+function socketGroup({ socket }: Settings, libc: Libc): number | null {
+  if (socket.group === null) return null;
+  const gid = libc.groupId(socket.group);
+  if (gid === null) {
+    throw new AgentError('not_found', `socket.group: there is no group ${socket.group} here`);
+  }
+  return gid;
+}

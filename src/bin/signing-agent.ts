@@ -1,0 +1,140 @@
+#!/usr/bin/env node
+import { randomBytes } from 'node:crypto';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { startAgent, type Agent } from '../agent.ts';
+import { ConfigError } from '../config/load.ts';
+import { readConfig } from '../config/read.ts';
+import { resolveSettings, type Flags } from '../config/settings.ts';
+import { AgentError, describeFailure } from '../errors.ts';
+import { openLog, type LogLevel } from '../log.ts';
+import { openLibc, type Libc } from '../native/libc.ts';
+import { KeyringError } from '../open-keyrings.ts';
+import { durableFiles } from '../state/durable-files.ts';
+import { AlreadyRunningError } from '../state/lock.ts';
+import { version } from '../version.ts';
+import type { World } from '../world.ts';
+
+/** Exit codes of contract section 1. */
+const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
+
+const program = new Command('signing-agent')
+  .description(
+    'Signs for programs on this machine with keys in a PKCS#11 token or a keystore file.\n' +
+      'Runs in the foreground, serves a Unix socket, logs JSON lines to stderr.',
+  )
+  .option('--config <file>', 'configuration (TOML); without it one file keyring, "default"')
+  .option('--state-dir <dir>', 'where keys and state are kept', notEmpty)
+  .option('--socket <path>', 'the Unix socket to serve', notEmpty)
+  .addOption(
+    new Option('--log-level <level>', 'what is logged').choices([
+      'debug',
+      'info',
+      'warn',
+      'error',
+      'silent',
+    ]),
+  )
+  .version(version(), '--version')
+  .allowExcessArguments(false)
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 stopped; 2 bad flags or configuration; 3 another agent holds the state dir;
+4 a keyring could not be opened.
+
+Example:
+  signing-agent --state-dir ~/agent --socket ~/agent/agent.sock`,
+  )
+  .exitOverride((failure) => {
+    process.exit(failure.exitCode === 0 ? 0 : exitCodes.usage);
+  });
+
+program.parse();
+await main(program.opts<Flags & { config?: string; logLevel?: LogLevel }>());
+
+async function main({ config: file, ...flags }: Flags & { config?: string }): Promise<void> {
+  process.umask(0o077);
+  const libc = openLibc();
+  libc.refuseCoreDumps();
+  const uid = process.geteuid?.() ?? 0;
+  try {
+    const config = readConfig(file, uid);
+    const settings = resolveSettings(config, flags, {
+      env: process.env,
+      uid,
+      cwd: process.cwd(),
+      file: file ?? 'configuration',
+    });
+    const world: World = {
+      now: () => Date.now(),
+      randomBytes,
+      files: durableFiles(libc),
+      log: openLog(settings.logLevel),
+    };
+    const agent = await startAgent({
+      settings,
+      world,
+      libc,
+      pid: process.pid,
+      uid,
+      credentialsDir: process.env['CREDENTIALS_DIRECTORY'] ?? null,
+    });
+    obeySignals(agent, world, libc);
+    world.log.info({ socket: agent.socketPath, pid: process.pid }, 'ready');
+    tellServiceManager(libc, world, 'READY=1');
+  } catch (failure) {
+    fail(failure);
+  }
+}
+
+function obeySignals(agent: Agent, world: World, libc: Libc): void {
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) return;
+    stopping = true;
+    world.log.info({ signal }, 'stopping');
+    tellServiceManager(libc, world, 'STOPPING=1');
+    agent.stop().then(
+      () => {
+        world.log.info('stopped');
+        process.exit(exitCodes.stopped);
+      },
+      (failure: unknown) => {
+        world.log.error({ reason: describeFailure(failure) }, 'could not stop in order');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('SIGHUP', () => {
+    world.log.warn(
+      'SIGHUP: this version does not reload; restart the agent to change its configuration',
+    );
+  });
+}
+
+function tellServiceManager(libc: Libc, world: World, message: string): void {
+  const address = process.env['NOTIFY_SOCKET'];
+  if (address === undefined || address === '') return;
+  try {
+    libc.notify(address, message);
+  } catch (failure) {
+    world.log.error({ reason: describeFailure(failure) }, 'could not tell the service manager');
+  }
+}
+
+function fail(failure: unknown): never {
+  process.stderr.write(`signing-agent: ${describeFailure(failure)}\n`);
+  if (failure instanceof AlreadyRunningError) process.exit(exitCodes.alreadyRunning);
+  if (failure instanceof KeyringError) process.exit(exitCodes.keyring);
+  if (failure instanceof ConfigError || failure instanceof AgentError) {
+    process.exit(exitCodes.usage);
+  }
+  throw failure;
+}
+
+function notEmpty(value: string): string {
+  if (value === '') throw new InvalidArgumentError('must not be empty');
+  return value;
+}

@@ -1,0 +1,41 @@
+import { AgentError } from '../errors.ts';
+import type { KeyDetails } from '../keyring/signing-backend.ts';
+import { exitCodes } from './failure.ts';
+import { stateCell, untilText } from './key-text.ts';
+import { Output, protectionInWords, type Cell } from './output.ts';
+import { ask } from './session.ts';
+import type { Invocation } from './terminal.ts';
+import { when } from './when.ts';
+
+/** `agentctl keys show KID`: one key with everything that is known of it, the token's evidence included. */
+export async function showKey({ terminal, globals, args }: Invocation): Promise<number> {
+  const kid = args[0] ?? '';
+  const { keyring } = globals;
+  const { keys } = await ask<{ keys: readonly KeyDetails[] }>(globals, 'list_keys', { keyring });
+  const key = keys.find((candidate) => candidate.kid === kid);
+  if (key === undefined) {
+    const where = keyring === undefined ? '' : ` in keyring ${keyring}`;
+    throw new AgentError('unknown_kid', `no key ${kid}${where}; agentctl keys list shows all`);
+  }
+  const output = new Output(terminal);
+  if (globals.json) output.json(key);
+  else output.table(describe(key, terminal.now()));
+  return exitCodes.done;
+}
+
+function describe(key: KeyDetails, now: number): Cell[][] {
+  const rows: Cell[][] = [
+    ['kid', { text: key.kid, style: 'bold' }],
+    ['state', stateCell(key.state)],
+    ['valid until', untilText(key, now)],
+    ['created', when(key.created_at, now)],
+    ['public key', key.public_key_b64],
+    ['protection', protectionInWords(key.protection)],
+  ];
+  if (key.reason !== undefined) rows.push(['reason', key.reason]);
+  if (key.object_id !== null) rows.push(['object id', key.object_id]);
+  for (const [name, value] of Object.entries(key.attributes ?? {})) {
+    rows.push([name, typeof value === 'string' ? value : JSON.stringify(value)]);
+  }
+  return rows;
+}

@@ -1,0 +1,38 @@
+import { CommanderError } from 'commander';
+import { exitCodes, reportFailure, UsageError } from './failure.ts';
+import { buildProgram } from './program.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * Runs one command line, without the program's own name. Answers the exit code; what went wrong has been
+ * said on stderr by then.
+ */
+export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode: number = exitCodes.done;
+  const program = buildProgram(terminal, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportFailure(error, terminal, wantsJson(argv));
+    // Help and version that were asked for come as errors too.
+    if (error.exitCode === 0) return exitCodes.done;
+    return reportFailure(usageError(error), terminal, wantsJson(argv));
+  }
+}
+
+/** commander's `error: …` with its suggestion on a line of its own, as one sentence. */
+function usageError(error: CommanderError): UsageError {
+  // commander has printed the help by then.
+  if (error.code === 'commander.help') return new UsageError('no command was given');
+  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  return new UsageError(message, { cause: error });
+}
+
+/** Also of a command line that could not be parsed. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end === -1 ? argv : argv.slice(0, end)).includes('--json');
+}

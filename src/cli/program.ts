@@ -1,0 +1,132 @@
+import { Argument, Command, Option } from 'commander';
+import { version } from '../version.ts';
+import { addKeysCommand } from './keys-commands.ts';
+import type { CommandRun, GlobalOptions, Terminal } from './terminal.ts';
+
+/** Makes a commander action of a command's work, which is loaded when it is run and not before. */
+export type Act = <Options>(load: () => Promise<CommandRun<Options>>) => Action;
+type Action = (...given: unknown[]) => Promise<void>;
+
+/**
+ * The commands, their flags and their help; what they do is in a file each. Completion scripts are made from
+ * this tree too: the value names `file` and `kid` tell them what to offer.
+ */
+export function buildProgram(terminal: Terminal, finish: (exitCode: number) => void): Command {
+  const act: Act =
+    (load) =>
+    async (...given) => {
+      const command = given.at(-1) as Command;
+      const run = await load();
+      const invocation = {
+        terminal,
+        globals: rootOf(command).opts<GlobalOptions>(),
+        args: command.processedArgs as (string | undefined)[],
+        options: command.opts(),
+      };
+      finish(await run(invocation as Parameters<typeof run>[0]));
+    };
+  const program = new Command('agentctl')
+    .description('Sign, verify and look after the keys of a running signing-agent.')
+    .usage('[options] COMMAND')
+    .version(version(), '--version', 'print the version')
+    .option(
+      '--socket <file>',
+      "the agent's socket (default: $SIGNING_AGENT_SOCK, else the agent's own)",
+    )
+    .option('--keyring <name>', 'the keyring (default: default)')
+    .option('--json', "print the agent's result as JSON, and failures as JSON on stderr too")
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+      outputError: () => {
+        // The failure is thrown as well, and reported like every other.
+      },
+    });
+  addHelp(
+    program,
+    `
+Exit codes: 0 done; 1 refused or failed; 2 usage; 3 no agent reachable; 4 not authorised; 5 does not verify.
+
+Examples:
+  agentctl status
+  agentctl sign release.tar.gz --out release.tar.gz.sig
+  agentctl --keyring ci keys list`,
+  );
+  addHelp(
+    program
+      .command('status')
+      .description('show what the agent says of itself and its keyrings')
+      .action(act(async () => (await import('./status.ts')).status)),
+    `
+Examples:
+  agentctl status
+  agentctl --json status | jq '.keyrings[].active_kid'`,
+  );
+  addKeysCommand(program, act);
+  addSigning(program, act);
+  addHelp(
+    program
+      .command('completion')
+      .description('print a completion script for a shell')
+      .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+      .action(act(async () => (await import('./completion.ts')).loadCompletion(program))),
+    `
+Examples:
+  source <(agentctl completion bash)
+  agentctl completion zsh > "\${fpath[1]}/_agentctl"
+  agentctl completion fish > ~/.config/fish/completions/agentctl.fish`,
+  );
+  return program;
+}
+
+function addSigning(program: Command, act: Act): void {
+  const formats = new Option('--format <format>', 'b64 unless --out is given, then raw');
+  addHelp(
+    program
+      .command('sign')
+      .description('sign a file, or stdin')
+      .argument('[file]', 'what to sign; stdin where it is left out or -')
+      .option('--kid <kid>', 'the key (default: the active one)')
+      .addOption(formats.choices(['raw', 'b64', 'json']))
+      .option('--out <file>', 'write the signature to this file, whole or not at all')
+      .action(act(async () => (await import('./sign.ts')).sign)),
+    `
+Examples:
+  echo -n hello | agentctl sign
+  agentctl sign release.tar.gz --out release.tar.gz.sig
+  agentctl --keyring ci sign --format json manifest.json`,
+  );
+  addHelp(
+    program
+      .command('verify')
+      .description('verify a signature, strictly; exit code 5 where it does not verify')
+      .argument('[file]', 'what was signed; stdin where it is left out or -')
+      .requiredOption('--signature <file>', 'raw, base64, or the JSON that sign printed')
+      .option('--kid <kid>', 'this key alone (default: every valid key of the keyring)')
+      .addOption(
+        new Option(
+          '--public-key <key>',
+          'this key, without an agent: base64, an ssh line, or a PEM, JWK or ssh file',
+        ).conflicts('kid'),
+      )
+      .action(act(async () => (await import('./verify.ts')).verify)),
+    `
+Examples:
+  agentctl verify release.tar.gz --signature release.tar.gz.sig
+  agentctl verify release.tar.gz --signature release.tar.gz.sig --public-key signer.pem
+  agentctl verify notes.txt --signature notes.sig --public-key "$(cat ~/.ssh/id_ed25519.pub)"`,
+  );
+}
+
+/** Help of a command, with what follows it. */
+function addHelp(command: Command, text: string): void {
+  command.addHelpText('after', text);
+}
+
+function rootOf(command: Command): Command {
+  return command.parent === null ? command : rootOf(command.parent);
+}

@@ -1,0 +1,60 @@
+import type { AgentStatus, KeyringStatus } from '../protocol/status.ts';
+import { exitCodes } from './failure.ts';
+import { Output, protectionInWords, type Cell } from './output.ts';
+import { ask } from './session.ts';
+import type { Invocation } from './terminal.ts';
+import { when } from './when.ts';
+
+/** `agentctl status`: what the agent says of itself and its keyrings. */
+export async function status({ terminal, globals }: Invocation): Promise<number> {
+  const result = await ask<AgentStatus>(globals, 'status');
+  const output = new Output(terminal);
+  if (globals.json) {
+    output.json(result);
+    return exitCodes.done;
+  }
+  const { agent, connections, counters } = result;
+  const now = terminal.now();
+  output.table([
+    ['agent', `${agent.version}, pid ${agent.pid}, started ${when(agent.started_at, now)}`],
+    ['connections', `${connections.open} open, ${connections.accepted} since the start`],
+    ['requests', `${counters.requests}, of which ${counters.errors} failed`],
+    ['signatures', String(counters.signatures)],
+  ]);
+  for (const keyring of result.keyrings) {
+    output.line('');
+    output.line('keyring ', { text: keyring.name, style: 'bold' });
+    output.table(describe(keyring, now));
+  }
+  return exitCodes.done;
+}
+
+function describe(keyring: KeyringStatus, now: number): Cell[][] {
+  const { health, last_error, next_rotation } = keyring;
+  const facts: [string, Cell][] = [
+    ['health', { text: health, style: health === 'ok' ? 'green' : 'red' }],
+    ['active key', `${keyring.active_kid ?? 'none known'} (${keyring.algorithm})`],
+    ['keys', counts(keyring)],
+    ['backend', keyring.backend],
+    [
+      'protection',
+      keyring.protection === null ? 'not known' : protectionInWords(keyring.protection),
+    ],
+    ['rotation', next_rotation === null ? 'by hand' : when(next_rotation, now)],
+  ];
+  if (last_error !== null) {
+    const text = `${last_error.kind}: ${last_error.message}, ${when(last_error.at, now)}`;
+    facts.push(['last error', { text, style: 'yellow' }]);
+  }
+  return facts.map(([name, value]) => [`  ${name}`, value]);
+}
+
+function counts({ key_counts }: KeyringStatus): string {
+  if (key_counts === null) return 'not known';
+  const held = Object.entries(key_counts).filter(([, count]) => count > 0);
+  return held.map(([state, count]) => `${count} ${words(state)}`).join(', ') || 'none';
+}
+
+function words(state: string): string {
+  return state === 'grace' ? 'in grace' : state;
+}

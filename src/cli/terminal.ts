@@ -1,0 +1,30 @@
+import type { Readable, Writable } from 'node:stream';
+
+/** What a command line has of the world. */
+export interface Terminal {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stderr: Writable & { readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+/** The flags that stand before every command, or behind it. */
+export interface GlobalOptions {
+  readonly socket?: string;
+  readonly keyring?: string;
+  readonly json?: true;
+}
+
+/** One command as it was called. `options` are its own, under commander's camelCase names. */
+export interface Invocation<Options = object> {
+  readonly terminal: Terminal;
+  readonly globals: GlobalOptions;
+  /** Positional arguments; one that was left out is undefined. */
+  readonly args: readonly (string | undefined)[];
+  readonly options: Options;
+}
+
+/** A command's work; answers the exit code (contract section 1). */
+export type CommandRun<Options> = (invocation: Invocation<Options>) => Promise<number>;

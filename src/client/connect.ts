@@ -1,0 +1,22 @@
+import type { AgentClient, ConnectOptions } from './agent-client.ts';
+import { clientSocketPath } from './default-socket.ts';
+import { SocketClient } from './socket-client.ts';
+import { Transport } from './transport.ts';
+
+const defaultTimeoutMs = 10_000;
+
+/**
+ * Connects to the agent. Rejects with a ConnectionError: `unreachable` where nobody listens at the socket
+ * or it may not be opened, `timeout` where the agent accepts no connection within `timeoutMs`.
+ */
+export async function connect(options: ConnectOptions = {}): Promise<AgentClient> {
+  const path = options.socket ?? clientSocketPath(process.env, process.getuid?.() ?? -1);
+  const transport = new Transport(path, options.timeoutMs ?? defaultTimeoutMs);
+  try {
+    await transport.open({});
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
+  return new SocketClient(transport, options.keyring);
+}

@@ -1,0 +1,17 @@
+/** What the package exports: a client of the agent's socket. It loads no dependency at run time. */
+export { AgentError } from '../errors.ts';
+export type { ErrorDetails, ErrorKind } from '../errors.ts';
+export type * from '../keyring/signing-backend.ts';
+export type { Principal, Scope } from '../access/principal.ts';
+export type {
+  AgentClient,
+  CallOptions,
+  ConnectOptions,
+  KeyCallOptions,
+  KeyringCallOptions,
+} from './agent-client.ts';
+export { connect } from './connect.ts';
+export { ConnectionError } from './connection-error.ts';
+export type { ConnectionFailure } from './connection-error.ts';
+export { RemoteBackend } from './remote-backend.ts';
+export type { AgentStatus, KeyringStatus } from '../protocol/status.ts';

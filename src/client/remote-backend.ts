@@ -1,0 +1,78 @@
+import type {
+  BackendDescription,
+  KeyAdministration,
+  KeyDetails,
+  PreparedKey,
+  Revocation,
+  Rotation,
+  Signature,
+  SignatureBatch,
+  SigningBackend,
+  ValidKey,
+  Verification,
+} from '../keyring/signing-backend.ts';
+import type { AgentClient } from './agent-client.ts';
+
+/**
+ * One keyring of an agent as a SigningBackend: who signs need not know whether the keys are here or behind
+ * a socket. Rejects as {@link AgentClient} does; closing the client stays with whoever made it.
+ */
+export class RemoteBackend implements SigningBackend, KeyAdministration {
+  readonly #client: AgentClient;
+  readonly #options: { readonly keyring?: string };
+
+  /** `keyring`: where not given, the client's own. */
+  constructor(client: AgentClient, keyring?: string) {
+    this.#client = client;
+    this.#options = keyring === undefined ? {} : { keyring };
+  }
+
+  describeBackend(): Promise<BackendDescription> {
+    return this.#client.describeBackend(this.#options);
+  }
+
+  activeKeyId(): Promise<string> {
+    return this.#client.activeKeyId(this.#options);
+  }
+
+  publicKeyB64(kid: string): Promise<string | null> {
+    return this.#client.publicKeyB64(kid, this.#options);
+  }
+
+  listValidPubkeys(options: { include_prepared?: boolean } = {}): Promise<readonly ValidKey[]> {
+    const { include_prepared } = options;
+    return this.#client.listValidPubkeys({ ...this.#options, include_prepared });
+  }
+
+  sign(message: Uint8Array, kid?: string): Promise<Signature> {
+    return this.#client.sign(message, { ...this.#options, kid });
+  }
+
+  signBatch(messages: readonly Uint8Array[], kid?: string): Promise<SignatureBatch> {
+    return this.#client.signBatch(messages, { ...this.#options, kid });
+  }
+
+  rotate(graceSeconds: number): Promise<Rotation> {
+    return this.#client.rotate(graceSeconds, this.#options);
+  }
+
+  pruneExpiredGrace(): Promise<number> {
+    return this.#client.pruneExpiredGrace(this.#options);
+  }
+
+  verify(message: Uint8Array, signature: Uint8Array, kid?: string): Promise<Verification> {
+    return this.#client.verify(message, signature, { ...this.#options, kid });
+  }
+
+  prepare(activateAfterSeconds?: number): Promise<PreparedKey> {
+    return this.#client.prepare({ ...this.#options, activateAfterSeconds });
+  }
+
+  revoke(kid: string, reason?: string): Promise<Revocation> {
+    return this.#client.revoke(kid, { ...this.#options, reason });
+  }
+
+  listKeys(): Promise<readonly KeyDetails[]> {
+    return this.#client.listKeys(this.#options);
+  }
+}

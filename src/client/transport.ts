@@ -1,0 +1,246 @@
+import { AgentError, errnoName } from '../errors.ts';
+import { AbortWatch } from './abort-watch.ts';
+import { Call, type CallLimits, type CallRequest } from './call.ts';
+import { Channel, type ChannelOwner } from './channel.ts';
+import { ConnectionError } from './connection-error.ts';
+import { SendQueue } from './send-queue.ts';
+import { agentErrorOf, asRecord } from './wire-error.ts';
+
+/** Calls given up by their callers that one connection may still owe an answer to. */
+const maxAbandoned = 4096;
+
+const firstRetryMs = 20;
+const lastRetryMs = 200;
+
+/** How long an agent that went away may take to come back for calls that were in flight, milliseconds. */
+const returnMs = 2000;
+
+/**
+ * Calls over one connection at a time: many in flight, matched by id. Calls of one tick leave in one write;
+ * while the kernel takes no more they wait in a queue of bounded size.
+ *
+ * After a lost connection the next call connects again, once. Calls that were in flight are sent once more
+ * if that is safe, and for those an agent that restarts is waited for; the others fail with `lost`.
+ */
+export class Transport implements ChannelOwner {
+  readonly #path: string;
+  readonly #timeoutMs: number;
+  readonly #queue = new SendQueue();
+  readonly #aborts = new AbortWatch();
+  readonly #calls = new Map<number, Call>();
+  /** Ids on this connection whose callers wait no more: their answers are dropped, not unknown. */
+  readonly #abandoned = new Set<number>();
+  #channel: Channel | null = null;
+  #nextId = 1;
+  #flushing = false;
+  #blocked = false;
+  #retryMs = firstRetryMs;
+  /** When connecting failed first since there was a connection, on the clock of `performance`. */
+  #awaySince: number | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #closed: (() => void) | null = null;
+  #whenClosed: Promise<void> | null = null;
+
+  constructor(path: string, timeoutMs: number) {
+    this.#path = path;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Resolves once there is a connection. */
+  async open(limits: CallLimits): Promise<void> {
+    await this.#enqueue('connect', null, limits);
+  }
+
+  call(method: string, params: object, limits: CallLimits): Promise<unknown> {
+    return this.#enqueue(method, params, limits);
+  }
+
+  /** Ends the connection for good and rejects what is in flight. */
+  close(): Promise<void> {
+    this.#whenClosed ??= new Promise((resolve) => {
+      this.#closed = resolve;
+      if (this.#retry !== null) clearTimeout(this.#retry);
+      const failure = new ConnectionError('lost', 'this client was closed');
+      for (const call of this.#calls.values()) call.lose(failure);
+      if (this.#channel === null) resolve();
+      else this.#channel.fail(failure);
+    });
+    return this.#whenClosed;
+  }
+
+  opened(): void {
+    this.#retryMs = firstRetryMs;
+    this.#awaySince = null;
+    this.#flush();
+  }
+
+  drained(): void {
+    this.#blocked = false;
+    this.#flush();
+  }
+
+  line(channel: Channel, text: string): void {
+    let answer: Readonly<Record<string, unknown>> | null = null;
+    try {
+      answer = asRecord(JSON.parse(text));
+    } catch {
+      // Told apart below like every other line that is no answer.
+    }
+    const id = answer?.['id'];
+    const result = answer?.['result'];
+    const error = answer?.['error'] === undefined ? null : agentErrorOf(answer['error']);
+    if (answer === null || (result === undefined) === (error === null)) {
+      this.#breach(channel, 'a line that is no JSON-RPC answer');
+    } else if (id === null && error !== null) {
+      this.#refused(channel, error);
+    } else {
+      this.#answered(channel, id, result, error);
+    }
+  }
+
+  closed(channel: Channel, failure: ConnectionError): void {
+    this.#channel = null;
+    this.#blocked = false;
+    this.#abandoned.clear();
+    if (!channel.wasOpen) {
+      this.#unreachable(failure);
+    } else {
+      const orphans = [...this.#calls.values()].filter((call) => call.channel === channel);
+      const repeats = orphans.filter(
+        (call) => failure.reason === 'lost' && call.isRepeatable && call.attempts < 2,
+      );
+      for (const call of repeats) call.channel = null;
+      this.#queue.putBack(repeats);
+      for (const call of orphans) {
+        if (call.channel === channel) call.lose(failure);
+      }
+      if (!this.#queue.isEmpty) this.#connect();
+    }
+    this.#closed?.();
+  }
+
+  #enqueue(method: string, params: object | null, limits: CallLimits): Promise<unknown> {
+    const timeoutMs = limits.timeoutMs ?? this.#timeoutMs;
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      if (!(timeoutMs > 0)) throw new RangeError(`timeoutMs must be above 0: ${timeoutMs}`);
+      limits.signal?.throwIfAborted();
+      if (this.#whenClosed !== null) throw new ConnectionError('lost', 'this client was closed');
+      const line =
+        params === null ? '' : `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
+      if (!this.#queue.hasRoomFor(line)) {
+        throw new AgentError('overloaded', 'too many calls wait to be sent to the agent');
+      }
+      const request: CallRequest = { id, method, line, timeoutMs, signal: limits.signal };
+      const call = new Call(request, { resolve, reject, settled: this.#forget });
+      this.#calls.set(id, call);
+      if (call.signal !== undefined) this.#aborts.add(call.signal, call);
+      this.#queue.add(call);
+      this.#flushSoon();
+    });
+  }
+
+  readonly #forget = (call: Call): void => {
+    if (call.signal !== undefined) this.#aborts.remove(call.signal, call);
+    if (!this.#calls.delete(call.id)) return;
+    if (call.channel === null) this.#queue.drop(call);
+    else if (call.channel === this.#channel) this.#abandoned.add(call.id);
+    if (this.#abandoned.size > maxAbandoned) {
+      const why = `the agent at ${this.#path} left ${maxAbandoned} calls unanswered`;
+      this.#channel?.fail(new ConnectionError('lost', why));
+    }
+  };
+
+  /** After the current tick and its microtasks, so that calls made together are written together. */
+  #flushSoon(): void {
+    if (this.#flushing || this.#blocked) return;
+    this.#flushing = true;
+    process.nextTick(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#channel === null) {
+      if (this.#retry === null && !this.#queue.isEmpty) this.#connect();
+      return;
+    }
+    const channel = this.#channel;
+    if (this.#blocked || !channel.isOpen) return;
+    while (!this.#queue.isEmpty) {
+      const text = this.#nextFrames(channel);
+      if (text !== '' && !channel.write(text)) {
+        this.#blocked = true;
+        return;
+      }
+    }
+  }
+
+  #nextFrames(channel: Channel): string {
+    let text = '';
+    for (const call of this.#queue.takeBatch()) {
+      call.channel = channel;
+      call.attempts += 1;
+      if (call.line === '') this.#settle(call, null, undefined);
+      else text += call.line;
+    }
+    return text;
+  }
+
+  #connect(): void {
+    if (this.#whenClosed === null) this.#channel = new Channel(this.#path, this);
+  }
+
+  /** Calls that were never sent fail at once; the others wait for an agent that may be starting again. */
+  #unreachable(failure: ConnectionError): void {
+    const busy = errnoName(failure.cause) === 'EAGAIN';
+    const now = performance.now();
+    this.#awaySince ??= now;
+    const mayReturn = now - this.#awaySince < returnMs;
+    for (const call of this.#calls.values()) {
+      if (!busy && !(mayReturn && call.attempts > 0)) call.reject(failure);
+    }
+    if (this.#queue.isEmpty) this.#awaySince = null;
+    if (this.#queue.isEmpty || this.#whenClosed !== null) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.#flush();
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, lastRetryMs);
+  }
+
+  #answered(channel: Channel, id: unknown, result: unknown, error: AgentError | null): void {
+    const call = typeof id === 'number' ? this.#calls.get(id) : undefined;
+    if (call?.channel !== channel) {
+      if (typeof id === 'number' && this.#abandoned.delete(id)) return;
+      this.#breach(channel, 'an answer to a call that was not made');
+    } else {
+      this.#settle(call, error, result);
+    }
+  }
+
+  /**
+   * An error without an id: the agent could not read the request and closes. Of a frame that was too large
+   * the limit tells which call it was; otherwise it is the answer to everything in flight.
+   */
+  #refused(channel: Channel, error: AgentError): void {
+    const limit = error.kind === 'too_large' ? Number(error.details['limit']) : NaN;
+    const inFlight = [...this.#calls.values()].filter((call) => call.channel === channel);
+    const tooLong = inFlight.filter((call) => Buffer.byteLength(call.line) - 1 > limit);
+    for (const call of tooLong.length > 0 ? tooLong : inFlight) call.reject(error);
+    channel.fail(new ConnectionError('lost', `the agent closed the connection: ${error.message}`));
+  }
+
+  #breach(channel: Channel, what: string): void {
+    const why = `the agent at ${this.#path} sent ${what}; the connection was closed`;
+    channel.fail(new ConnectionError('protocol', why));
+  }
+
+  /** Settles a call that this connection owes nothing more. */
+  #settle(call: Call, error: AgentError | null, result: unknown): void {
+    this.#calls.delete(call.id);
+    if (error === null) call.resolve(result);
+    else call.reject(error);
+  }
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+
+/** The configuration file (contract section 7), as it is written. Pure: no file is read here. */
+
+/** Also part of a file name under the state dir, so nothing that could leave it. */
+const keyringName = /^[a-z0-9][a-z0-9_-]{0,30}$/;
+
+const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
+
+const keyring = z
+  .strictObject({
+    backend: z.enum(['file', 'pkcs11']).default('file'),
+    path: z.string().min(1).optional(),
+    uri: z.string().optional(),
+    algorithm: z.enum(['ed25519', 'es256']).default('ed25519'),
+    require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
+    sessions: z.int().min(1).max(64).default(4),
+    optional: z.boolean().default(false),
+  })
+  .superRefine((given, context) => {
+    const refuse = (key: string, message: string): void => {
+      context.addIssue({ code: 'custom', path: [key], message });
+    };
+    if (given.backend === 'pkcs11') {
+      if (given.uri === undefined) refuse('uri', 'a pkcs11 keyring needs the URI of its token');
+      if (given.path !== undefined) refuse('path', 'only a file keyring has a path');
+      return;
+    }
+    if (given.uri !== undefined) refuse('uri', 'only a pkcs11 keyring has a URI');
+    if (given.algorithm !== 'ed25519') {
+      refuse('algorithm', 'a keystore file holds Ed25519 keys only: use backend = "pkcs11"');
+    }
+  });
+
+export const configSchema = z.strictObject({
+  state_dir: absolutePath.optional(),
+  socket: z
+    .strictObject({
+      path: absolutePath.optional(),
+      mode: z
+        .string()
+        .regex(/^0?[0-7]{3}$/, 'must be an octal mode such as "0660"')
+        .default('0600'),
+      group: z.string().min(1).optional(),
+      max_frame_bytes: z
+        .int()
+        .min(1024)
+        .max(16 * 1024 * 1024)
+        .default(256 * 1024),
+      max_connections: z.int().min(1).max(1_000_000).default(10_000),
+      max_connections_per_uid: z.int().min(1).max(1_000_000).default(1000),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
+    .prefault({}),
+  keyrings: z
+    .record(
+      z.string().regex(keyringName, 'a keyring is named with a-z, 0-9, - and _, at most 31'),
+      keyring,
+    )
+    .refine((rings) => Object.keys(rings).length > 0, 'there must be at least one keyring')
+    .prefault({ default: {} }),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type KeyringConfig = Config['keyrings'][string];
+
+/** Parts of the configuration that this version does not have: refused, never ignored. */
+export const unavailableKeys: readonly string[] = [
+  'access',
+  'cluster',
+  'ssh_agent',
+  'http',
+  'audit',
+  'state',
+  'rotation',
+];
+
+/** Names that a mistyped key may have been meant as, by the path of the table they stand in. */
+export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
+  const [first, second] = table;
+  if (first === undefined) return Object.keys(configSchema.shape);
+  if (first === 'socket') return Object.keys(configSchema.shape.socket.unwrap().shape);
+  if (first === 'log') return Object.keys(configSchema.shape.log.unwrap().shape);
+  return first === 'keyrings' && second !== undefined ? Object.keys(keyring.shape) : [];
+}

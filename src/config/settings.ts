@@ -1,0 +1,106 @@
+import { join, resolve } from 'node:path';
+import { defaultSocketPath, defaultStateDir, type Environment } from '../client/default-socket.ts';
+import type { LogLevel } from '../log.ts';
+import { parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
+import { ConfigError } from './load.ts';
+import type { Config, KeyringConfig } from './schema.ts';
+
+/** What the agent runs with: configuration, flags and environment, resolved and frozen. */
+export interface Settings {
+  readonly stateDir: string;
+  readonly socket: {
+    readonly path: string;
+    /** Permission bits. */
+    readonly mode: number;
+    readonly group: string | null;
+    readonly maxFrameBytes: number;
+    readonly maxConnections: number;
+    readonly maxConnectionsPerUid: number;
+  };
+  readonly logLevel: LogLevel;
+  readonly keyrings: readonly KeyringSettings[];
+}
+
+export type KeyringSettings = {
+  readonly name: string;
+  readonly require: KeyringConfig['require'];
+  /** Away at start: tried again, instead of being the end of the start. */
+  readonly optional: boolean;
+} & (
+  | { readonly backend: 'file'; readonly path: string }
+  | {
+      readonly backend: 'pkcs11';
+      readonly sidecarPath: string;
+      readonly uri: Pkcs11Uri;
+      readonly algorithm: KeyringConfig['algorithm'];
+      readonly sessions: number;
+    }
+);
+
+/** Command-line flags that go before the configuration. */
+export interface Flags {
+  readonly stateDir?: string;
+  readonly socket?: string;
+  readonly logLevel?: LogLevel;
+}
+
+/** Throws ConfigError. `file` is for messages; relative flags are taken from `cwd`. */
+export function resolveSettings(
+  config: Config,
+  flags: Flags,
+  world: { env: Environment; uid: number; cwd: string; file: string },
+): Settings {
+  const stateDir =
+    flags.stateDir === undefined
+      ? (config.state_dir ?? defaultStateDir(world.env, world.uid))
+      : resolve(world.cwd, flags.stateDir);
+  const socketPath =
+    flags.socket === undefined
+      ? (config.socket.path ?? defaultSocketPath(world.env, world.uid, stateDir))
+      : resolve(world.cwd, flags.socket);
+  return {
+    stateDir,
+    socket: {
+      path: socketPath,
+      mode: Number.parseInt(config.socket.mode, 8),
+      group: config.socket.group ?? null,
+      maxFrameBytes: config.socket.max_frame_bytes,
+      maxConnections: config.socket.max_connections,
+      maxConnectionsPerUid: config.socket.max_connections_per_uid,
+    },
+    logLevel: flags.logLevel ?? config.log.level,
+    keyrings: Object.entries(config.keyrings).map(([name, keyring]) =>
+      keyringSettings(name, keyring, stateDir, world.file),
+    ),
+  };
+}
+
+function keyringSettings(
+  name: string,
+  keyring: KeyringConfig,
+  stateDir: string,
+  file: string,
+): KeyringSettings {
+  const common = { name, require: keyring.require, optional: keyring.optional };
+  const ownPath = join(stateDir, 'keyrings', `${name}.json`);
+  if (keyring.backend === 'file') {
+    const path = keyring.path === undefined ? ownPath : resolve(stateDir, keyring.path);
+    return { ...common, backend: 'file', path };
+  }
+  return {
+    ...common,
+    backend: 'pkcs11',
+    sidecarPath: ownPath,
+    uri: tokenUri(keyring.uri ?? '', `${file}: keyrings.${name}.uri`),
+    algorithm: keyring.algorithm,
+    sessions: keyring.sessions,
+  };
+}
+
+function tokenUri(text: string, where: string): Pkcs11Uri {
+  try {
+    return parsePkcs11Uri(text);
+  } catch (failure) {
+    throw new ConfigError(`${where}: ${failure instanceof Error ? failure.message : ''}`);
+  }
+}

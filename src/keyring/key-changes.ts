@@ -1,0 +1,172 @@
+import { AgentError, describeFailure } from '../errors.ts';
+import { formatTime } from '../rfc3339.ts';
+import type { Versioned } from '../state/state-store.ts';
+import { kidOf } from './kid.ts';
+import type { KeyringParts } from './keyring.ts';
+import {
+  announce,
+  heldKeys,
+  isHeld,
+  settle,
+  type KeyRecord,
+  type KeyringState,
+  type PendingStep,
+} from './lifecycle.ts';
+
+/** One change of the key records. Both functions may be called again on a newer state. */
+export interface Change<T> {
+  /** Whether it takes a new key. Throws where the change is refused, before anything is made. */
+  readonly needsKey: (state: KeyringState) => boolean;
+  /** The next state (the same one where there is nothing to do) and what the caller is told. */
+  readonly apply: (
+    state: KeyringState,
+    newKey: KeyRecord | null,
+  ) => { state: KeyringState; result: T };
+}
+
+/** How often a change starts over because someone else saved meanwhile. */
+const maxConflicts = 8;
+/** 32 bits of kid: more than one collision in a row is no accident. */
+const maxCollisions = 5;
+
+/**
+ * Carries changes out, one at a time: announce the steps in the token, make the key, save the next state,
+ * then destroy what no key record needs any more. Killed anywhere, the saved announcements tell the next start
+ * what to finish or undo, and a change that was answered was saved before.
+ */
+export class KeyChanges {
+  readonly #parts: KeyringParts;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: KeyringParts) {
+    this.#parts = parts;
+  }
+
+  /** The newest state. Throws where it is gone: an open keyring never starts over empty. */
+  current(): Versioned {
+    const current = this.#parts.store.current();
+    if (current !== null) return current;
+    throw new AgentError(
+      'backend_unavailable',
+      `${this.#parts.store.location} is gone: put it back, the keyring goes on with it by itself`,
+    );
+  }
+
+  run<T>(change: Change<T>): Promise<T> {
+    const outcome = this.#last.then(() => this.#carryOut(change));
+    this.#last = outcome.catch(() => null); // its caller hears of it; the next change starts all the same
+    return outcome;
+  }
+
+  /** Settles when no change is under way. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
+  async #carryOut<T>(change: Change<T>): Promise<T> {
+    let newKey: KeyRecord | null = null;
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        const before = this.current();
+        if (newKey === null && change.needsKey(before.state)) newKey = await this.#makeKey();
+        const outcome = await this.#commit(change, newKey).catch((failure: unknown) => {
+          if (attempt < maxConflicts && isConflict(failure)) return null;
+          throw failure;
+        });
+        if (outcome !== null) return outcome.result;
+      }
+    } catch (failure) {
+      if (newKey !== null) await this.#undo([newKey.objectId]);
+      throw failure;
+    }
+  }
+
+  async #commit<T>(change: Change<T>, newKey: KeyRecord | null): Promise<{ result: T }> {
+    const before = this.current();
+    const { state, result } = change.apply(before.state, newKey);
+    const unused = newKey !== null && !state.keys.has(newKey.kid) ? newKey : null;
+    if (state !== before.state) {
+      const gone = noLongerHeld(before.state, state);
+      const next = newKey === null || unused !== null ? state : settle(state, [newKey.objectId]);
+      const goneIds = gone.map((key) => key.objectId);
+      await this.#parts.store.save(announce(next, this.#steps('destroy', goneIds)), before.version);
+      await this.#undo(goneIds);
+    }
+    if (unused !== null) await this.#undo([unused.objectId]);
+    return { result };
+  }
+
+  /** A key that is proved but in no record yet, under a kid that no record has. */
+  async #makeKey(): Promise<KeyRecord> {
+    const { vault, world } = this.#parts;
+    for (let attempt = 1; attempt <= maxCollisions; attempt += 1) {
+      const objectId = vault.reserve === null ? null : vault.reserve();
+      if (objectId !== null) await this.#announce(this.#steps('generate', [objectId]));
+      const made = await vault.generate(objectId).catch(async (failure: unknown) => {
+        if (objectId !== null) await this.#undo([objectId]);
+        throw failure;
+      });
+      const kid = kidOf(made.publicKey);
+      const key = { ...made, kid, createdAt: formatTime(world.now()) };
+      const { state } = this.current();
+      if (!state.keys.has(kid) && !state.graceUntil.has(kid) && !state.revoked.has(kid)) return key;
+      world.log.warn(
+        { keyring: this.#parts.name, kid },
+        'a new key has a kid that is taken: making another',
+      );
+      await this.#undo([key.objectId]);
+    }
+    throw new AgentError('internal', `${maxCollisions} new keys in a row had a kid that is taken`);
+  }
+
+  /**
+   * Removes announced objects from the token, unless a record names them by now: a save may have failed only
+   * after it had taken effect. What fails here stays announced, for the next start.
+   */
+  async #undo(objectIds: readonly string[]): Promise<void> {
+    const { vault, world, name } = this.#parts;
+    if (vault.reserve === null || objectIds.length === 0) return;
+    try {
+      for (const objectId of objectIds) {
+        if (!isHeld(this.current().state, objectId)) await vault.destroy(objectId);
+      }
+      await this.#save((state) => settle(state, objectIds));
+    } catch (failure) {
+      world.log.error(
+        { keyring: name, object_ids: objectIds, reason: describeFailure(failure) },
+        'could not remove objects from the token: the next start tries again',
+      );
+    }
+  }
+
+  #steps(step: PendingStep['step'], objectIds: readonly string[]): readonly PendingStep[] {
+    if (this.#parts.vault.reserve === null) return [];
+    const since = formatTime(this.#parts.world.now());
+    return objectIds.map((objectId) => ({ step, objectId, since }));
+  }
+
+  async #announce(steps: readonly PendingStep[]): Promise<void> {
+    await this.#save((state) => announce(state, steps));
+  }
+
+  async #save(next: (state: KeyringState) => KeyringState): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { state, version } = this.current();
+      try {
+        await this.#parts.store.save(next(state), version);
+        return;
+      } catch (failure) {
+        if (attempt >= maxConflicts || !isConflict(failure)) throw failure;
+      }
+    }
+  }
+}
+
+function isConflict(failure: unknown): boolean {
+  return failure instanceof AgentError && failure.kind === 'conflict';
+}
+
+/** Keys whose private half nobody may use any more: their record went, or they were revoked. */
+function noLongerHeld(before: KeyringState, after: KeyringState): readonly KeyRecord[] {
+  return heldKeys(before).filter((key) => !isHeld(after, key.objectId));
+}

@@ -1,0 +1,12 @@
+import { createHash } from 'node:crypto';
+
+/** Key id: the first 8 lowercase hex digits of SHA-256 over the raw public key bytes (contract section 2). */
+export function kidOf(publicKey: Uint8Array): string {
+  return createHash('sha256').update(publicKey).digest('hex').slice(0, 8);
+}
+
+const form = /^[0-9a-f]{8}$/;
+
+export function isKid(text: string): boolean {
+  return form.test(text);
+}

@@ -1,0 +1,232 @@
+import { AgentError } from '../errors.ts';
+import { compareTimes, formatTime, hasCome, parseTime, type Instant } from '../rfc3339.ts';
+import type { KeyStatus } from './signing-backend.ts';
+
+/**
+ * The rules over a keyring's key records, without a clock, a token or a file: every function takes a state
+ * and `now` (milliseconds since the epoch) and answers with the next state. States are never changed in place.
+ *
+ *   prepare ──► prepared ──► active ──► grace ──► pruned
+ *                   └── revoke ──┴── revoke ─┘
+ */
+
+export interface KeyRecord {
+  readonly kid: string;
+  /** Raw bytes, see ValidKey.public_key_b64. */
+  readonly publicKey: Uint8Array;
+  /** RFC 3339, exactly as it was first written. */
+  readonly createdAt: string;
+  /** CKA_ID in lowercase hex; the kid where the backend has no objects of its own. */
+  readonly objectId: string;
+}
+
+/** A step in the token that was announced and whose end is not known: finished or undone at the next start. */
+export interface PendingStep {
+  readonly step: 'generate' | 'destroy';
+  readonly objectId: string;
+  readonly since: string;
+}
+
+export interface KeyringState {
+  /** By kid, in the order they were made; revoked ones stay, as records. */
+  readonly keys: ReadonlyMap<string, KeyRecord>;
+  /** null only before the first key. */
+  readonly active: string | null;
+  readonly prepared: { readonly kid: string; readonly activatesAt: string | null } | null;
+  /** kid → RFC 3339. May name kids that have no record: other programs write this too. */
+  readonly graceUntil: ReadonlyMap<string, string>;
+  readonly revoked: ReadonlyMap<string, { readonly at: string; readonly reason: string | null }>;
+  readonly pending: readonly PendingStep[];
+}
+
+export const emptyState: KeyringState = {
+  keys: new Map(),
+  active: null,
+  prepared: null,
+  graceUntil: new Map(),
+  revoked: new Map(),
+  pending: [],
+};
+
+/** The status of a key that has a record; null for any other kid. */
+export function statusOf(state: KeyringState, kid: string, now: number): KeyStatus | null {
+  if (!state.keys.has(kid)) return null;
+  if (state.revoked.has(kid)) return 'revoked';
+  if (state.active === kid) return 'active';
+  if (state.prepared?.kid === kid) return 'prepared';
+  const until = graceEnd(state, kid);
+  return until !== null && !hasCome(until, now) ? 'grace' : 'retired';
+}
+
+/** The active key; there is one in every keyring that was opened. */
+export function activeKey(state: KeyringState): KeyRecord {
+  const key = state.active === null ? undefined : state.keys.get(state.active);
+  if (key === undefined)
+    throw new AgentError('backend_unavailable', 'the keyring has no active key');
+  return key;
+}
+
+/** The key that signs for `kid` (the active one where undefined). Throws `unknown_kid` unless it is valid now. */
+export function signingKey(state: KeyringState, kid: string | undefined, now: number): KeyRecord {
+  if (kid === undefined || kid === state.active) return activeKey(state);
+  const key = state.keys.get(kid);
+  const status = statusOf(state, kid, now);
+  if (key !== undefined && (status === 'active' || status === 'grace')) return key;
+  throw unknownKid(kid, status);
+}
+
+/** Every key that is valid at `now`: active first, then by descending end of grace (ties by kid). */
+export function validKeys(state: KeyringState, now: number): readonly KeyRecord[] {
+  const graced = [...state.keys.values()]
+    .filter((key) => statusOf(state, key.kid, now) === 'grace')
+    .map((key) => ({ key, until: graceEnd(state, key.kid) ?? { ms: 0, nanos: 0 } }))
+    .sort((a, b) => compareTimes(b.until, a.until) || (a.key.kid < b.key.kid ? -1 : 1))
+    .map(({ key }) => key);
+  return [activeKey(state), ...graced];
+}
+
+/** The first key of a new keyring. */
+export function begin(state: KeyringState, key: KeyRecord): KeyringState {
+  return { ...withKey(state, key), active: key.kid };
+}
+
+/** `key` is published, not used. `already_exists` while another one waits. */
+export function prepare(
+  state: KeyringState,
+  key: KeyRecord,
+  activatesAt: string | null,
+): KeyringState {
+  refuseSecondPrepared(state);
+  return { ...withKey(state, key), prepared: { kid: key.kid, activatesAt } };
+}
+
+export function refuseSecondPrepared(state: KeyringState): void {
+  if (state.prepared === null) return;
+  throw new AgentError(
+    'already_exists',
+    `key ${state.prepared.kid} is prepared already: rotate activates it, revoke removes it`,
+    { details: { kid: state.prepared.kid } },
+  );
+}
+
+/**
+ * `next` becomes active (a new key, or the prepared one), and the active key goes into grace for
+ * `graceSeconds`. A grace of 0 ends at once.
+ */
+export function activate(
+  state: KeyringState,
+  next: KeyRecord,
+  now: number,
+  graceSeconds: number,
+): { state: KeyringState; previousKid: string; previousGraceUntil: string } {
+  const previousKid = activeKey(state).kid;
+  const previousGraceUntil = formatTime(now + graceSeconds * 1000);
+  return {
+    state: {
+      ...makeActive(state, next),
+      graceUntil: new Map(without(state.graceUntil, [next.kid])).set(
+        previousKid,
+        previousGraceUntil,
+      ),
+    },
+    previousKid,
+    previousGraceUntil,
+  };
+}
+
+/**
+ * From this moment on `kid` is valid nowhere. `replacement` becomes active where the active key is revoked,
+ * and is ignored otherwise. The record stays, so that the kid is never used again and the reason can be read.
+ */
+export function revoke(
+  state: KeyringState,
+  kid: string,
+  at: string,
+  reason: string | null,
+  replacement: KeyRecord | null,
+): KeyringState {
+  const replaced =
+    state.active === kid && replacement !== null ? makeActive(state, replacement) : state;
+  if (replaced.active === kid) throw new Error('the active key is revoked only with a replacement');
+  return {
+    ...replaced,
+    prepared: replaced.prepared?.kid === kid ? null : replaced.prepared,
+    graceUntil: without(replaced.graceUntil, [kid]),
+    revoked: new Map(replaced.revoked).set(kid, { at, reason }),
+  };
+}
+
+/** Throws `unknown_kid` unless `kid` is a key that can still be revoked. */
+export function refuseUnrevocable(state: KeyringState, kid: string, now: number): void {
+  const status = statusOf(state, kid, now);
+  if (status === 'active' || status === 'prepared' || status === 'grace') return;
+  throw unknownKid(kid, status);
+}
+
+/** The kids whose grace has ended, with or without a record; never the active one. */
+export function expiredGrace(state: KeyringState, now: number): readonly string[] {
+  return [...state.graceUntil.keys()].filter((kid) => {
+    const until = graceEnd(state, kid);
+    return kid !== state.active && until !== null && hasCome(until, now);
+  });
+}
+
+/** Removes records and grace of those kids. */
+export function remove(state: KeyringState, kids: readonly string[]): KeyringState {
+  return { ...state, keys: without(state.keys, kids), graceUntil: without(state.graceUntil, kids) };
+}
+
+/** The keys whose private half is kept: every record that is not revoked. */
+export function heldKeys(state: KeyringState): readonly KeyRecord[] {
+  return [...state.keys.values()].filter((key) => !state.revoked.has(key.kid));
+}
+
+/** Whether a key that is kept has this object id: such an object is never destroyed. */
+export function isHeld(state: KeyringState, objectId: string): boolean {
+  return heldKeys(state).some((key) => key.objectId === objectId);
+}
+
+/** Announces steps in the token; saved before they are made. */
+export function announce(state: KeyringState, steps: readonly PendingStep[]): KeyringState {
+  return { ...state, pending: [...state.pending, ...steps] };
+}
+
+/** The steps on those objects have ended. */
+export function settle(state: KeyringState, objectIds: readonly string[]): KeyringState {
+  return {
+    ...state,
+    pending: state.pending.filter((step) => !objectIds.includes(step.objectId)),
+  };
+}
+
+function graceEnd(state: KeyringState, kid: string): Instant | null {
+  const text = state.graceUntil.get(kid);
+  return text === undefined ? null : parseTime(text);
+}
+
+function withKey(state: KeyringState, key: KeyRecord): KeyringState {
+  return { ...state, keys: new Map(state.keys).set(key.kid, key) };
+}
+
+function makeActive(state: KeyringState, key: KeyRecord): KeyringState {
+  const prepared = state.prepared?.kid === key.kid ? null : state.prepared;
+  return { ...withKey(state, key), active: key.kid, prepared };
+}
+
+function without<T>(map: ReadonlyMap<string, T>, kids: readonly string[]): ReadonlyMap<string, T> {
+  return new Map([...map].filter(([kid]) => !kids.includes(kid)));
+}
+
+function unknownKid(kid: string, status: KeyStatus | null): AgentError {
+  const why = {
+    prepared: `key ${kid} is prepared and not in use yet: rotate activates it`,
+    revoked: `key ${kid} is revoked`,
+    retired: `key ${kid} is valid no more: its grace has ended`,
+    unknown: `there is no key ${kid} in this keyring`,
+  };
+  const text =
+    status === 'prepared' || status === 'revoked' || status === 'retired'
+      ? why[status]
+      : why.unknown;
+  return new AgentError('unknown_kid', text, { details: { kid } });
+}

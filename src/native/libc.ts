@@ -1,0 +1,111 @@
+import koffi from 'koffi';
+import type { PeerCredentials } from '../access/principal.ts';
+import { accountDatabase } from './account-database.ts';
+import { datagramSender } from './datagram.ts';
+import { SystemCallError } from './system-call-error.ts';
+
+/**
+ * What node does not offer of the C library. All calls are synchronous.
+ * A call that fails throws SystemCallError with the errno's name, unless stated otherwise.
+ */
+export interface Libc {
+  /** Who connected a Unix stream socket, as of its connect (unix(7), SO_PEERCRED). */
+  peerCredentials(fd: number): PeerCredentials;
+
+  /**
+   * Takes the exclusive lock of an open file or directory without waiting (flock(2)); false where another
+   * open file description holds it. It ends with `unlock`, or when the last copy of the fd is closed.
+   */
+  tryLock(fd: number): boolean;
+  unlock(fd: number): void;
+
+  /** Login name, null where the uid has none (getpwuid_r(3)). May ask the network where NSS does. */
+  userName(uid: number): string | null;
+  /** Null where there is no such group (getgrnam_r(3)). */
+  groupId(name: string): number | null;
+
+  /**
+   * Sends one datagram to a service manager (sd_notify(3)). `address` is $NOTIFY_SOCKET: an absolute path, or
+   * an abstract name after '@'. Never waits: a receiver whose queue is full throws EAGAIN.
+   */
+  notify(address: string, message: string): void;
+
+  /**
+   * No core dump of this process and its children, and no ptrace by others of the same user
+   * (PR_SET_DUMPABLE in prctl(2), RLIMIT_CORE in getrlimit(2)): memory holds keys.
+   */
+  refuseCoreDumps(): void;
+}
+
+// <sys/socket.h>, <sys/file.h>, <sys/prctl.h>, <sys/resource.h> of Linux on x86-64 and aarch64.
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const LOCK_UN = 8;
+const PR_SET_DUMPABLE = 4;
+const RLIMIT_CORE = 4;
+
+export function openLibc(): Libc {
+  // The process itself: node is linked to the C library, whatever its file is called here.
+  const library = koffi.load(null);
+  const flock: (fd: number, operation: number) => number = library.func(
+    'int flock(int fd, int operation)',
+  );
+  const getsockopt: (
+    fd: number,
+    level: number,
+    option: number,
+    value: Uint32Array,
+    length: Uint32Array,
+  ) => number = library.func(
+    'int getsockopt(int fd, int level, int option, void *value, void *length)',
+  );
+  const prctl: (option: number, ...rest: (string | number)[]) => number = library.func(
+    'int prctl(int option, ...)',
+  );
+  const setrlimit: (resource: number, limit: BigUint64Array) => number = library.func(
+    'int setrlimit(int resource, void *limit)',
+  );
+
+  function check(syscall: string, result: number): void {
+    if (result < 0) throw new SystemCallError(syscall, koffi.errno());
+  }
+
+  return {
+    ...accountDatabase(library),
+    notify: datagramSender(library),
+
+    peerCredentials(fd) {
+      // struct ucred: pid, uid, gid, 32 bits each.
+      const credentials = new Uint32Array(3);
+      const length = Uint32Array.of(credentials.byteLength);
+      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length));
+      const [pid, uid, gid] = credentials;
+      // A uid of -1 is what the kernel answers for a socket that has no peer.
+      if (pid === undefined || uid === undefined || gid === undefined || uid === 0xffffffff) {
+        throw new SystemCallError('getsockopt', koffi.os.errno['ENOTCONN'] ?? 0);
+      }
+      return { pid, uid, gid };
+    },
+
+    tryLock(fd) {
+      for (;;) {
+        if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+        const errno = koffi.errno();
+        if (errno === koffi.os.errno['EWOULDBLOCK']) return false;
+        if (errno !== koffi.os.errno['EINTR']) throw new SystemCallError('flock', errno);
+      }
+    },
+
+    unlock(fd) {
+      check('flock', flock(fd, LOCK_UN));
+    },
+
+    refuseCoreDumps() {
+      check('setrlimit', setrlimit(RLIMIT_CORE, BigUint64Array.of(0n, 0n)));
+      const unused = ['unsigned long', 0] as const;
+      check('prctl', prctl(PR_SET_DUMPABLE, 'unsigned long', 0, ...unused, ...unused, ...unused));
+    },
+  };
+}

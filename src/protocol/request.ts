@@ -1,0 +1,119 @@
+import { AgentError, quoted, type ErrorKind } from '../errors.ts';
+import type { RequestId } from './answer.ts';
+
+/** A JSON-RPC 2.0 request whose envelope was checked; its params are the method's to check. */
+export interface Request {
+  readonly id: string | number;
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+export type Decoded =
+  { readonly request: Request } | { readonly id: RequestId; readonly refusal: AgentError };
+
+/** Deeper than any request of the contract; keeps the walk over a hostile document short. */
+const maxDepth = 8;
+const members = new Set(['jsonrpc', 'id', 'method', 'params']);
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Decodes one frame (without its newline). Never throws. */
+export function decodeRequest(frame: Uint8Array): Decoded {
+  let text: string;
+  let document: unknown;
+  try {
+    text = utf8.decode(frame);
+    document = JSON.parse(text);
+  } catch {
+    return refuse(null, 'parse_error', 'the line is not one JSON object in UTF-8');
+  }
+  if (Array.isArray(document)) {
+    return refuse(null, 'invalid_request', 'batches are not supported: send a line a request');
+  }
+  if (!isObject(document)) {
+    return refuse(null, 'invalid_request', 'a request is a JSON object');
+  }
+  const id = isId(document['id']) ? document['id'] : null;
+  const names = countNames(document, 0);
+  if (names === null) {
+    return refuse(id, 'invalid_request', `a request is nested at most ${maxDepth} levels deep`);
+  }
+  if (names !== countColons(text)) {
+    return refuse(id, 'invalid_request', 'a member stands twice in the same object');
+  }
+  if (document['jsonrpc'] !== '2.0') {
+    return refuse(id, 'invalid_request', 'jsonrpc must be "2.0"');
+  }
+  if (id === null) {
+    return refuse(
+      null,
+      'invalid_request',
+      'id must be a string or a whole number (notifications are not supported)',
+    );
+  }
+  const { method, params = {} } = document;
+  if (typeof method !== 'string') return refuse(id, 'invalid_request', 'method must be a string');
+  const unknown = Object.keys(document).find((name) => !members.has(name));
+  if (unknown !== undefined) {
+    return refuse(id, 'invalid_request', `a request has no member ${quoted(unknown)}`);
+  }
+  if (!isObject(params)) {
+    return refuse(id, 'invalid_params', 'params must be an object with named fields');
+  }
+  return { request: { id, method, params } };
+}
+
+function refuse(id: RequestId, kind: ErrorKind, message: string): Decoded {
+  const details =
+    kind === 'invalid_params' ? { issues: [{ field: 'params', message }] } : undefined;
+  return { id, refusal: new AgentError(kind, message, details === undefined ? {} : { details }) };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isId(value: unknown): value is string | number {
+  return typeof value === 'string' || Number.isSafeInteger(value);
+}
+
+/** Members of all objects in the document; null where it is nested too deep. */
+function countNames(value: unknown, depth: number): number | null {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (depth === maxDepth) return null;
+  const inner: readonly unknown[] = Object.values(value);
+  let count = Array.isArray(value) ? 0 : inner.length;
+  for (const member of inner) {
+    const names = countNames(member, depth + 1);
+    if (names === null) return null;
+    count += names;
+  }
+  return count;
+}
+
+/**
+ * Colons outside strings: one for each member as it was written. JSON.parse keeps the last of two members
+ * with one name (RFC 8259, section 4), so fewer members than colons means that a name stood twice, and what
+ * one program checked is not what another would see.
+ */
+function countColons(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character === 0x3a) count += 1;
+    else if (character === 0x22) at = endOfString(text, at);
+  }
+  return count;
+}
+
+/** Index of the quote that closes the string which opens at `from`; the text is known to be JSON. */
+function endOfString(text: string, from: number): number {
+  let end = text.indexOf('"', from + 1);
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes += 1;
+  return backslashes % 2 === 1;
+}

@@ -1,0 +1,27 @@
+/** What one client may take of the agent (contract section 2). */
+export interface SocketLimits {
+  /** Longest request line, bytes without the newline. */
+  readonly maxFrameBytes: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerUid: number;
+  /** Requests of one connection that were handed on and not answered yet; beyond it nothing more is read. */
+  readonly maxInFlightPerConnection: number;
+  /** Bytes of those requests; exceeded by one frame at most. */
+  readonly maxInFlightBytesPerConnection: number;
+  /** From a frame's first byte to its newline, milliseconds. */
+  readonly frameDeadlineMs: number;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** The limits that are not configured, with those that are. */
+export function socketLimits(
+  configured: Pick<SocketLimits, 'maxFrameBytes' | 'maxConnections' | 'maxConnectionsPerUid'>,
+): SocketLimits {
+  return {
+    ...configured,
+    maxInFlightPerConnection: 1024,
+    maxInFlightBytesPerConnection: Math.max(8 * mebibyte, configured.maxFrameBytes),
+    frameDeadlineMs: 30_000,
+  };
+}

@@ -1,0 +1,161 @@
+import { createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { PeerCredentials } from '../access/principal.ts';
+import { describeFailure, errnoName } from '../errors.ts';
+import type { Libc } from '../native/libc.ts';
+import { endAndLinger } from './closing.ts';
+import { type Answer, Connection } from './connection.ts';
+import type { SocketLimits } from './limits.ts';
+import { tooManyConnections } from './refusals.ts';
+import { bindSocketFile, type SocketFileOptions } from './socket-file.ts';
+
+/** Refused connections that are kept open for a moment so that the client gets to read why. */
+const mostLingering = 64;
+/** Read and write buffers of one socket, bytes: libuv reads that much at once. */
+const highWaterMark = 64 * 1024;
+
+export interface ListenerOptions extends SocketFileOptions {
+  readonly limits: SocketLimits;
+  readonly libc: Libc;
+  readonly log: Logger;
+  /** Called once a connection, with what the kernel says of the peer; answers what handles its requests. */
+  readonly accept: (peer: PeerCredentials) => Answer;
+}
+
+export interface Listener {
+  /** Connections that are open, or closed with requests still in work. */
+  readonly open: number;
+  /** Connections accepted since the start, without those refused. */
+  readonly accepted: number;
+  /** No new connections; the socket file is removed. */
+  stopAccepting(): void;
+  /**
+   * Stops accepting and reading, and resolves when every request that was handed on has been answered, the
+   * answers were sent and the connections are closed, or after `ms` milliseconds. Then closes what is left.
+   */
+  drain(ms: number): Promise<void>;
+  /** Closes everything at once; answers that are due are lost. */
+  close(): void;
+}
+
+/** Throws as `bindSocketFile` does. The caller holds the lock of the state dir. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { limits, libc, log, accept } = options;
+  const connections = new Set<Connection>();
+  const perUid = new Map<number, number>();
+  let accepted = 0;
+  let lingering = 0;
+  let emptied: (() => void) | null = null;
+
+  function admit(socket: Socket): void {
+    // Until a Connection listens: a peer that is gone already must not end the process.
+    socket.on('error', () => undefined);
+    const peer = credentials(socket, libc, log);
+    if (peer === null) {
+      socket.destroy();
+      return;
+    }
+    const ofUid = perUid.get(peer.uid) ?? 0;
+    if (connections.size >= limits.maxConnections || ofUid >= limits.maxConnectionsPerUid) {
+      refuse(socket, peer);
+      return;
+    }
+    accepted++;
+    perUid.set(peer.uid, ofUid + 1);
+    const connectionLog = log.child({ connection: accepted });
+    const connection = new Connection(socket, {
+      limits,
+      answer: accept(peer),
+      log: connectionLog,
+      onDone() {
+        connections.delete(connection);
+        const left = (perUid.get(peer.uid) ?? 1) - 1;
+        if (left > 0) perUid.set(peer.uid, left);
+        else perUid.delete(peer.uid);
+        connectionLog.debug('connection closed');
+        if (connections.size === 0) emptied?.();
+      },
+    });
+    connections.add(connection);
+    connectionLog.debug({ uid: peer.uid, pid: peer.pid }, 'connection opened');
+  }
+
+  function refuse(socket: Socket, { uid, pid }: PeerCredentials): void {
+    log.debug({ uid, pid, open: connections.size }, 'connection refused: too many');
+    const line = `${tooManyConnections()}\n`;
+    if (lingering >= mostLingering) {
+      socket.end(line, () => socket.destroy());
+      return;
+    }
+    lingering++;
+    socket.once('close', () => lingering--);
+    endAndLinger(socket, line);
+  }
+
+  const server = createServer({ allowHalfOpen: true, highWaterMark }, admit);
+  const file = await bindSocketFile(server, options);
+  // accept(2) failing (EMFILE) is one client's misfortune, not the end.
+  server.on('error', (error) => {
+    log.warn({ errno: errnoName(error) }, 'a connection could not be accepted');
+  });
+
+  let accepting = true;
+  function stopAccepting(): void {
+    if (!accepting) return;
+    accepting = false;
+    file.remove();
+    server.close();
+  }
+
+  function close(): void {
+    stopAccepting();
+    for (const connection of connections) connection.destroy();
+  }
+
+  return {
+    get open() {
+      return connections.size;
+    },
+    get accepted() {
+      return accepted;
+    },
+    stopAccepting,
+    async drain(ms) {
+      stopAccepting();
+      for (const connection of connections) connection.finish();
+      const timeUp = new AbortController();
+      const empty = new Promise<void>((resolve) => {
+        emptied = resolve;
+        if (connections.size === 0) resolve();
+      });
+      const time = sleep(ms, undefined, { signal: timeUp.signal }).catch(() => undefined);
+      await Promise.race([empty, time]);
+      timeUp.abort();
+      close();
+    },
+    close,
+  };
+}
+
+/** Null where they cannot be had: such a connection is never served as somebody unknown. */
+function credentials(socket: Socket, libc: Libc, log: Logger): PeerCredentials | null {
+  const fd = descriptor(socket);
+  if (fd === null) {
+    log.error('connection refused: this node does not tell the descriptor of a socket');
+    return null;
+  }
+  try {
+    return libc.peerCredentials(fd);
+  } catch (error) {
+    log.warn({ reason: describeFailure(error) }, 'connection refused: no peer credentials');
+    return null;
+  }
+}
+
+/** Node has no public way to it; `_handle` is null once the socket is closed. */
+function descriptor(socket: Socket): number | null {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return null;
+  return typeof handle.fd === 'number' && handle.fd >= 0 ? handle.fd : null;
+}

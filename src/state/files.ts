@@ -1,0 +1,29 @@
+/** Files that hold keys or state: read with checks, replaced atomically and durably. */
+export interface Files {
+  /**
+   * What tells one version of a file from another (device, inode, size, times), from one lstat; null where
+   * there is none. Cheap enough for every signature.
+   */
+  identify(path: string): string | null;
+
+  /**
+   * Reads a whole file that only this user (or root) may read and write. Refuses, naming the path and the
+   * remedy, a symbolic link, anything but a regular file, a foreign owner, a mode beyond 0600, or more than
+   * `maxBytes`; null where there is no such file.
+   */
+  read(path: string): FileContent | null;
+
+  /**
+   * Replaces the file in one step that survives a power cut: temporary file opened exclusively and without
+   * following links, mode 0600, fsync, rename, fsync of the directory. Answers the new identity.
+   * `conflict` unless the file is still the version `expected` (null: there is none yet).
+   */
+  replace(path: string, bytes: Uint8Array, expected: string | null): Promise<string>;
+}
+
+export interface FileContent {
+  readonly bytes: Buffer;
+  readonly identity: string;
+  /** Last modification, milliseconds since the epoch. */
+  readonly modifiedAt: number;
+}

@@ -1,0 +1,95 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { errnoName } from '../errors.ts';
+import type { Libc } from '../native/libc.ts';
+import { fileFailure, lstatOrNull, refusal, requirePrivate } from './ownership.ts';
+
+/** Another agent is at work here; the agent exits with 3. */
+export class AlreadyRunningError extends Error {
+  override readonly name = 'AlreadyRunningError';
+  /** Of the other agent, null where it could not be read. */
+  readonly pid: number | null;
+
+  constructor(message: string, pid: number | null) {
+    super(message);
+    this.pid = pid;
+  }
+}
+
+export interface StateDirLock {
+  /** Lets the next agent in. The file stays: removing it would let two agents lock two different files. */
+  release(): void;
+}
+
+/**
+ * Holds `<path>/lock` for this process, with its pid in it. The kernel drops the lock when the process dies,
+ * however it dies. Throws AlreadyRunningError where another process holds it, AgentError where the file is not
+ * acceptable. Child processes do not inherit it (node opens with O_CLOEXEC).
+ */
+export function lockStateDir(path: string, libc: Libc): StateDirLock {
+  const file = join(path, 'lock');
+  const fd = openLockFile(file);
+  let held = true;
+  try {
+    requirePrivate(file, fstatSync(fd), '600');
+    if (!libc.tryLock(fd)) throw alreadyRunning(path, readPid(fd));
+    // Someone may have removed the file between open and flock: then this locks nothing that others see.
+    if (lstatOrNull(file)?.ino !== fstatSync(fd).ino) {
+      throw refusal(file, 'was replaced while it was being locked: start again');
+    }
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`, 0);
+  } catch (error) {
+    closeSync(fd);
+    throw fileFailureOrSame(file, error);
+  }
+  return {
+    release() {
+      if (!held) return;
+      held = false;
+      try {
+        ftruncateSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    },
+  };
+}
+
+function openLockFile(file: string): number {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  let fd: number;
+  try {
+    fd = openSync(file, flags, 0o600);
+  } catch (error) {
+    if (errnoName(error) === 'ELOOP') throw refusal(file, 'is a symbolic link: remove it', error);
+    throw fileFailure(file, 'open', error);
+  }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw refusal(file, 'is not a regular file: remove it');
+}
+
+function readPid(fd: number): number | null {
+  const text = Buffer.alloc(16);
+  const bytes = readSync(fd, text, 0, text.length, 0);
+  const pid = Number.parseInt(text.toString('latin1', 0, bytes), 10);
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : null;
+}
+
+function alreadyRunning(path: string, pid: number | null): AlreadyRunningError {
+  const who = pid === null ? 'another process' : `process ${pid}`;
+  return new AlreadyRunningError(`${who} is running an agent on ${path}: stop it first`, pid);
+}
+
+function fileFailureOrSame(file: string, error: unknown): Error {
+  return error instanceof AlreadyRunningError ? error : fileFailure(file, 'lock', error);
+}

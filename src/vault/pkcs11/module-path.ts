@@ -1,0 +1,70 @@
+import { readdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError } from '../../errors.ts';
+import type { Pkcs11Uri } from './uri.ts';
+
+/**
+ * The shared library that a URI names, as its real path, so that two spellings of one module are one module.
+ * `module-name` is looked for where distributions put modules, first found wins: `pkcs11/` and `softhsm/`
+ * below `/usr/lib`, its multiarch folders, `/usr/lib64` and `/usr/local/lib`, then those folders themselves.
+ *
+ * Throws `invalid_params` where the URI names none, `backend_unavailable` where the file is not there.
+ */
+export function resolveModulePath(uri: Pick<Pkcs11Uri, 'modulePath' | 'moduleName'>): string {
+  if (uri.modulePath !== null) return realPath(uri.modulePath) ?? notFound(uri.modulePath, null);
+  const name = uri.moduleName;
+  if (name === null) {
+    throw new AgentError(
+      'invalid_params',
+      'PKCS#11 URI: no module named; add ?module-path=/path/of/module.so or ?module-name=NAME',
+    );
+  }
+  const libraries = libraryDirectories();
+  const directories = ['pkcs11', 'softhsm', ''].flatMap((below) =>
+    libraries.map((directory) => join(directory, below)),
+  );
+  for (const directory of directories) {
+    const path =
+      realPath(join(directory, `lib${name}.so`)) ?? realPath(join(directory, `${name}.so`));
+    if (path !== null) return path;
+  }
+  return notFound(`lib${name}.so`, directories);
+}
+
+function libraryDirectories(): string[] {
+  return [
+    '/usr/lib',
+    ...multiarchDirectories(),
+    '/usr/lib64',
+    '/usr/local/lib',
+    '/usr/local/lib64',
+  ];
+}
+
+/** Debian's `/usr/lib/<triplet>`. */
+function multiarchDirectories(): string[] {
+  try {
+    return readdirSync('/usr/lib')
+      .filter((entry) => /-linux-(gnu|musl)/.test(entry))
+      .sort()
+      .map((entry) => join('/usr/lib', entry));
+  } catch {
+    return []; // no /usr/lib: then there is none below it either
+  }
+}
+
+function realPath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null; // absent or unreadable; the caller names the path
+  }
+}
+
+function notFound(file: string, directories: readonly string[] | null): never {
+  const where = directories === null ? '' : ` in any of ${directories.join(', ')}`;
+  throw new AgentError(
+    'backend_unavailable',
+    `PKCS#11 module ${file} was not found${where}; install it, or correct module-path`,
+  );
+}

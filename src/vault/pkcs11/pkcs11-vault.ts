@@ -1,0 +1,125 @@
+import type { Session } from 'graphene-pk11';
+import { AgentError } from '../../errors.ts';
+import type { World } from '../../world.ts';
+import type { Algorithm } from '../algorithm.ts';
+import type { Vault } from '../vault.ts';
+import { CKR } from './cryptoki.ts';
+import { isReturnValue, translate } from './errors.ts';
+import { closeQuietly, logIn, openLoggedInSession } from './login.ts';
+import type { Pkcs11Module, Pkcs11Modules } from './module.ts';
+import { resolveModulePath } from './module-path.ts';
+import { TokenVault } from './token-vault.ts';
+import { SessionPool } from './sessions.ts';
+import { describeToken, findToken, type FoundToken } from './token.ts';
+import type { Pkcs11Uri } from './uri.ts';
+
+export interface Pkcs11VaultOptions {
+  readonly uri: Pkcs11Uri;
+  /** The keys' label is `signing-agent/<keyring>`, unless the URI's `object` names another. */
+  readonly keyring: string;
+  readonly algorithm: Algorithm;
+  /** Signatures at a time, 1 or more; the session that holds the login comes on top. */
+  readonly sessions: number;
+  /** UTF-8. Wiped before this settles, whatever the outcome. */
+  readonly pin: Buffer;
+  readonly modules: Pkcs11Modules;
+  readonly world: Pick<World, 'randomBytes' | 'log'>;
+}
+
+/**
+ * Opens a keyring's keys in a PKCS#11 token: loads the module, finds the token by the URI's attributes, logs in
+ * once. The URI's `id` is refused: a keyring makes its keys, several over time, and each has an id of its own.
+ *
+ * Rejects with `invalid_params` (URI), `backend_unavailable` (module or token), `locked` (PIN),
+ * `not_supported` (the token does not have the algorithm).
+ */
+export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Vault> {
+  const { uri, algorithm, world } = options;
+  try {
+    if (uri.id !== null) {
+      throw new AgentError(
+        'invalid_params',
+        'PKCS#11 URI: "id" names one key, and a keyring has several over time; leave it out, or use ' +
+          '"object" to give the keys of this keyring a label of their own',
+      );
+    }
+    const module = options.modules.use(resolveModulePath(uri));
+    try {
+      const found = findToken(module, uri);
+      const mechanismFlags = [
+        flagsOfMechanism(module, found, algorithm, algorithm.pkcs11.generate),
+        flagsOfMechanism(module, found, algorithm, algorithm.pkcs11.sign),
+      ];
+      const loginSession = logInTo(found, options.pin);
+      const label = uri.object ?? `signing-agent/${options.keyring}`;
+      const sessions = new SessionPool(
+        () => openLoggedInSession(found),
+        options.sessions,
+        world.log,
+      );
+      const vault = new TokenVault({
+        module,
+        loginSession,
+        sessions,
+        algorithm,
+        mechanismFlags,
+        label,
+        world,
+      });
+      await inspectOrClose(vault, sessions, loginSession);
+      const { token } = found;
+      world.log.info(
+        { keyring: options.keyring, token: token.label, serial: token.serialNumber, label },
+        'token opened',
+      );
+      return vault;
+    } catch (failure) {
+      module.release();
+      throw failure;
+    }
+  } finally {
+    options.pin.fill(0);
+  }
+}
+
+function logInTo(found: FoundToken, pin: Buffer): Session {
+  try {
+    return logIn(found, pin);
+  } catch (thrown) {
+    throw translate(thrown, 'open a session');
+  }
+}
+
+async function inspectOrClose(
+  vault: TokenVault,
+  sessions: SessionPool,
+  loginSession: Session,
+): Promise<void> {
+  try {
+    await vault.inspect();
+  } catch (failure) {
+    await sessions.close();
+    closeQuietly(loginSession);
+    throw failure;
+  }
+}
+
+/** CK_MECHANISM_INFO flags. `not_supported` where the token does not have the mechanism. */
+function flagsOfMechanism(
+  module: Pkcs11Module,
+  found: FoundToken,
+  algorithm: Algorithm,
+  mechanism: number,
+): number {
+  try {
+    return module.lib.C_GetMechanismInfo(found.slot.handle, mechanism).flags;
+  } catch (thrown) {
+    if (!isReturnValue(thrown, CKR.MECHANISM_INVALID))
+      throw translate(thrown, 'list its mechanisms');
+    throw new AgentError(
+      'not_supported',
+      `${describeToken(found.token)} has no ${algorithm.name}: mechanism 0x${mechanism.toString(16)} is not in it`,
+      { cause: thrown },
+    );
+  }
+}

@@ -1,0 +1,233 @@
+import type { Session } from 'graphene-pk11';
+import type { PKCS11 } from 'pkcs11js';
+import { AgentError, describeFailure } from '../../errors.ts';
+import type { Protection } from '../../keyring/signing-backend.ts';
+import type { World } from '../../world.ts';
+import type { Algorithm } from '../algorithm.ts';
+import type { Vault, VaultKey, VaultObject } from '../vault.ts';
+import { CKO } from './cryptoki.ts';
+import { isStale } from './errors.ts';
+import { faultOf, protectionOf, readKeyAttributes, type KeyAttributes } from './key-attributes.ts';
+import { destroyKeyObjects, makeKeyPair, readPublicKey, type KeyName } from './key-pair.ts';
+import { findLabelled, idOf, listKeys } from './key-list.ts';
+import { closeQuietly } from './login.ts';
+import type { Pkcs11Module } from './module.ts';
+import { findKeyObjects, type ObjectHandle } from './objects.ts';
+import type { SessionHandle, SessionPool } from './sessions.ts';
+import { signWith } from './signing.ts';
+
+/** What a vault is made of; `openPkcs11Vault` puts it together. */
+export interface TokenVaultParts {
+  readonly module: Pkcs11Module;
+  /** Holds the login while sessions of the pool come and go. */
+  readonly loginSession: Session;
+  readonly sessions: SessionPool;
+  readonly algorithm: Algorithm;
+  /** CK_MECHANISM_INFO flags of key generation and of signing. */
+  readonly mechanismFlags: readonly number[];
+  /** CKA_LABEL of every key of this keyring. */
+  readonly label: string;
+  readonly world: Pick<World, 'randomBytes' | 'log'>;
+}
+
+/** Bytes of CKA_ID. */
+const objectIdLength = 16;
+
+/** The keys of one label in one token. A key without that label is neither used, listed nor destroyed. */
+export class TokenVault implements Vault {
+  readonly name = 'pkcs11';
+  readonly algorithm: Algorithm;
+  readonly #parts: TokenVaultParts;
+  readonly #lib: PKCS11;
+  /** Private keys that were found, read back and proved. Searching costs a token with many objects a lot. */
+  readonly #proved = new Map<string, ObjectHandle>();
+  #protection: Protection;
+  #closing: Promise<void> | null = null;
+
+  constructor(parts: TokenVaultParts) {
+    this.#parts = parts;
+    this.#lib = parts.module.lib;
+    this.algorithm = parts.algorithm;
+    this.#protection = protectionOf(parts.mechanismFlags, []);
+  }
+
+  /** Falls to `software` for good with the first key that contradicts what the mechanisms claim. */
+  get protection(): Protection {
+    return this.#protection;
+  }
+
+  readonly reserve = (): string => this.#parts.world.randomBytes(objectIdLength).toString('hex');
+
+  async generate(objectId: string | null): Promise<VaultKey> {
+    const name = this.#nameOf(objectId ?? this.reserve());
+    await this.#parts.sessions.run('look for a key', (session) => {
+      const { privateKeys, publicKeys } = findKeyObjects(this.#lib, session, name);
+      if (privateKeys.length + publicKeys.length === 0) return;
+      throw new AgentError('already_exists', `the token has a key ${name.objectId} already`);
+    });
+    try {
+      return await this.#makeAndProve(name);
+    } catch (failure) {
+      await this.#removeLeftovers(name);
+      throw failure;
+    }
+  }
+
+  sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
+    return this.#parts.sessions.run('sign', (session) => this.#signIn(session, key, message));
+  }
+
+  async destroy(objectId: string): Promise<void> {
+    const name = this.#nameOf(objectId);
+    this.#proved.delete(objectId);
+    await this.#parts.sessions.run('destroy a key', (session) => {
+      destroyKeyObjects(this.#lib, session, name);
+    });
+  }
+
+  list(): Promise<readonly VaultObject[]> {
+    return this.#parts.sessions.run('list its keys', (session) =>
+      listKeys(this.#lib, session, this.algorithm, this.#parts.label),
+    );
+  }
+
+  evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>>> {
+    return this.#parts.sessions.run('read the attributes of a key', (session) => {
+      const attributes = readKeyAttributes(
+        this.#lib,
+        session,
+        this.#findOne(session, key.objectId),
+      );
+      return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null));
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** C_Finalize under a running signature would be a crash: the sessions come first, and once. */
+  async #close(): Promise<void> {
+    await this.#parts.sessions.close();
+    // The last session of the process ends the login; no C_Logout, which would end other keyrings' too.
+    closeQuietly(this.#parts.loginSession);
+    this.#parts.module.release();
+  }
+
+  /** Takes account of what the token says of the keys that are there already. */
+  async inspect(): Promise<void> {
+    await this.#parts.sessions.run('read the attributes of its keys', (session) => {
+      for (const object of findLabelled(this.#lib, session, CKO.PRIVATE_KEY, this.#parts.label)) {
+        this.#noteProtection(readKeyAttributes(this.#lib, session, object));
+      }
+    });
+  }
+
+  #makeAndProve(name: KeyName): Promise<VaultKey> {
+    return this.#parts.sessions.run('make a key', async (session) => {
+      // Nothing that a stale handle interrupts here may be done a second time: it would leave two keys.
+      try {
+        const pair = await makeKeyPair(this.#lib, session, this.algorithm, name);
+        this.#check(session, pair.privateKey, name);
+        const publicKey = readPublicKey(this.#lib, session, pair.publicKey, this.algorithm);
+        if (publicKey === null || idOf(this.#lib, session, pair.publicKey) !== name.objectId) {
+          throw new AgentError(
+            'not_supported',
+            `the token made a key whose public half is no ${this.algorithm.name} key under its id`,
+          );
+        }
+        const key = { objectId: name.objectId, publicKey };
+        await this.#signAndProve(session, pair.privateKey, key, this.#parts.world.randomBytes(32));
+        return key;
+      } catch (failure) {
+        throw isStale(failure)
+          ? new AgentError('backend_unavailable', 'the token lost a session while it made a key', {
+              details: { retry_after_ms: 0 },
+              cause: failure,
+            })
+          : failure;
+      }
+    });
+  }
+
+  async #removeLeftovers(name: KeyName): Promise<void> {
+    try {
+      await this.destroy(name.objectId);
+    } catch (failure) {
+      // The first failure is the one to report; this object is found again by its label.
+      this.#parts.world.log.error(
+        { object_id: name.objectId, reason: describeFailure(failure) },
+        'a key that could not be made may be left in the token',
+      );
+    }
+  }
+
+  async #signIn(session: SessionHandle, key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
+    const proved = this.#proved.get(key.objectId);
+    try {
+      if (proved === undefined) {
+        const privateKey = this.#findOne(session, key.objectId);
+        this.#check(session, privateKey, this.#nameOf(key.objectId));
+        return await this.#signAndProve(session, privateKey, key, message);
+      }
+      return await signWith(this.#lib, session, this.algorithm, proved, message);
+    } catch (failure) {
+      if (isStale(failure)) this.#proved.clear(); // handles end with the login (PKCS#11, 5.6.8)
+      throw failure;
+    }
+  }
+
+  /** The first signature of a handle shows that it is the private half of what the records call this key. */
+  async #signAndProve(
+    session: SessionHandle,
+    privateKey: ObjectHandle,
+    key: VaultKey,
+    message: Uint8Array,
+  ): Promise<Uint8Array> {
+    const signature = await signWith(this.#lib, session, this.algorithm, privateKey, message);
+    if (!this.algorithm.verify(message, signature, key.publicKey)) {
+      throw new AgentError(
+        'backend_unavailable',
+        `a signature of the token's key ${key.objectId} does not verify with its public key`,
+      );
+    }
+    this.#proved.set(key.objectId, privateKey);
+    return signature;
+  }
+
+  #check(session: SessionHandle, privateKey: ObjectHandle, name: KeyName): void {
+    const attributes = readKeyAttributes(this.#lib, session, privateKey);
+    const fault = faultOf(attributes, { ...name, keyType: this.algorithm.pkcs11.keyType });
+    if (fault !== null) {
+      throw new AgentError(
+        'not_supported',
+        `the token's key ${name.objectId} is refused: ${fault}`,
+      );
+    }
+    this.#noteProtection(attributes);
+  }
+
+  #noteProtection(key: KeyAttributes): void {
+    if (this.#protection !== 'software') {
+      this.#protection = protectionOf(this.#parts.mechanismFlags, [key]);
+    }
+  }
+
+  #findOne(session: SessionHandle, objectId: string): ObjectHandle {
+    const { privateKeys } = findKeyObjects(this.#lib, session, this.#nameOf(objectId));
+    const [found] = privateKeys;
+    if (found !== undefined && privateKeys.length === 1) return found;
+    throw new AgentError(
+      'backend_unavailable',
+      found === undefined
+        ? `the token has no private key ${objectId} labelled "${this.#parts.label}"`
+        : `the token has ${privateKeys.length} private keys ${objectId}, and nothing tells them apart`,
+    );
+  }
+
+  #nameOf(objectId: string): KeyName {
+    if (/^(?:[0-9a-f]{2})+$/.test(objectId)) return { objectId, label: this.#parts.label };
+    throw new AgentError('invalid_params', 'an object id is lowercase hex, two digits a byte');
+  }
+}

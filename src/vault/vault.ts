@@ -1,0 +1,55 @@
+import type { BackendName, Protection } from '../keyring/signing-backend.ts';
+import type { Algorithm } from './algorithm.ts';
+
+/** Where private keys live. A vault knows nothing of active, grace or revoked: that is the keyring's. */
+export interface Vault {
+  readonly name: BackendName;
+  readonly algorithm: Algorithm;
+  /** What the device says of itself and of its keys, never what the configuration says. */
+  readonly protection: Protection;
+
+  /**
+   * An object id for the next key, so that the intent can be journalled before the key exists. null where
+   * keys come and go with the saved state itself (the keystore file): then there is nothing to journal, and
+   * `destroy` is not called.
+   */
+  readonly reserve: (() => string) | null;
+
+  /**
+   * Makes a key under the reserved object id (null where nothing is reserved) and proves it: its attributes were read back and found right, and it
+   * made a signature that verified. A key that fails this is destroyed before the error is thrown.
+   */
+  generate(objectId: string | null): Promise<VaultKey>;
+
+  /**
+   * Signs a message: 64 raw bytes. `not_supported` or `too_large` where the module cannot sign it,
+   * `backend_unavailable` where the token or the key is gone.
+   */
+  sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array>;
+
+  /** Removes the key for good; done too where it is gone already. */
+  destroy(objectId: string): Promise<void>;
+
+  /** Every object that is this keyring's (by its label, for a token), half-made ones included. */
+  list(): Promise<readonly VaultObject[]>;
+
+  /** The token's own attributes of the private key, by name; null where there is no token. */
+  evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null>;
+
+  /** Lets go of the token or the file. The vault is not used afterwards. */
+  close(): Promise<void>;
+}
+
+export interface VaultKey {
+  /** CKA_ID in lowercase hex; the kid where the vault has no ids of its own. */
+  readonly objectId: string;
+  readonly publicKey: Uint8Array;
+}
+
+export interface VaultObject {
+  readonly objectId: string;
+  /** null where the private key stands without a readable public one. */
+  readonly publicKey: Uint8Array | null;
+  /** False where the private half is missing. */
+  readonly hasPrivateKey: boolean;
+}

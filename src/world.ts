@@ -1,0 +1,15 @@
+import type { Logger } from 'pino';
+import type { Files } from './state/files.ts';
+
+/**
+ * What the pure parts may not reach for themselves: time, randomness, files and the log.
+ * Made once in `bin/`; tests hand in their own clock or faults.
+ */
+export interface World {
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  /** That many bytes from the operating system's generator. */
+  readonly randomBytes: (size: number) => Buffer;
+  readonly files: Files;
+  readonly log: Logger;
+}

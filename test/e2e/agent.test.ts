@@ -1,0 +1,288 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { connect } from '../../src/client/connect.ts';
+import { Daemon, run } from '../support/daemon.ts';
+import { LineClient } from '../support/line-client.ts';
+
+let daemon: Daemon;
+beforeEach(() => {
+  daemon = new Daemon();
+});
+afterEach(() => daemon.remove());
+
+const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+const hello = Buffer.from('hello').toString('base64url');
+
+test('nothing but flags: a working agent, closed to others from the first moment', async () => {
+  await daemon.start();
+  expect(daemon.log.at(-1)).toMatchObject({ level: 'info', msg: 'ready', socket: daemon.socket });
+  expect(mode(daemon.stateDir)).toBe('700');
+  expect(mode(join(daemon.stateDir, 'keyrings', 'default.json'))).toBe('600');
+  expect(mode(join(daemon.stateDir, 'lock'))).toBe('600');
+  expect(mode(daemon.socket)).toBe('600');
+  const { code, out } = await daemon.agentctl(['sign', '--format', 'json'], 'hello');
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toEqual({
+    kid: expect.stringMatching(/^[0-9a-f]{8}$/) as string,
+    signature_b64: expect.stringMatching(/^[A-Za-z0-9_-]{86}$/) as string,
+  });
+  expect(await daemon.stop()).toBe(0);
+  expect(existsSync(daemon.socket)).toBe(false);
+  expect(daemon.log.at(-1)?.msg).toBe('stopped');
+});
+
+test('SIGTERM under load: what was admitted is answered, and nothing else is lost', async () => {
+  await daemon.start();
+  const clients = await Promise.all([1, 2, 3, 4].map(() => LineClient.open(daemon.socket)));
+  const line = `{"jsonrpc":"2.0","id":7,"method":"sign","params":{"message_b64":"${hello}"}}\n`;
+  const rounds = clients.map(async (client) => {
+    const depth = 32;
+    client.socket.write(line.repeat(depth));
+    let sent = depth;
+    for (;;) {
+      const seen = client.answers.length;
+      try {
+        await client.until((answers) => answers.length > seen);
+      } catch {
+        return sent; // closed
+      }
+      const more = client.answers.length + depth - sent;
+      if (client.socket.writable) client.socket.write(line.repeat(more));
+      sent += more;
+    }
+  });
+  await clients[0]?.until((answers) => answers.length > 500);
+  expect(await daemon.stop()).toBe(0);
+  await Promise.all(rounds);
+  for (const client of clients) {
+    expect(client.answers.length).toBeGreaterThan(100);
+    for (const answer of client.answers) expect(answer.result?.['signature_b64']).toHaveLength(86);
+  }
+});
+
+test('killed and started again it goes on with the same keys, and its clients connect again', async () => {
+  await daemon.start();
+  const client = await connect({ socket: daemon.socket });
+  const before = await client.sign(Buffer.from('x'));
+  await client.rotate(3600);
+  expect(await daemon.stop('SIGKILL')).toBeNull();
+  expect(existsSync(daemon.socket)).toBe(true); // stale, and told from a live one
+  await daemon.start();
+  const after = await client.sign(Buffer.from('x'), { kid: before.kid });
+  expect(after).toEqual(before);
+  expect(await client.listValidPubkeys()).toHaveLength(2);
+  await client.close();
+});
+
+test('killed at any moment of many rotations it loses no acknowledged key', async () => {
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 8; round += 1) {
+    await daemon.start();
+    const client = await connect({ socket: daemon.socket });
+    const rotating = (async () => {
+      for (;;) acknowledged.push((await client.rotate(86_400)).new_active_kid);
+    })().catch(() => null); // the kill ends it
+    const wanted = acknowledged.length + 1 + round;
+    while (acknowledged.length < wanted) await client.ping();
+    await daemon.stop('SIGKILL');
+    await rotating;
+    await client.close();
+  }
+  await daemon.start();
+  const client = await connect({ socket: daemon.socket });
+  for (const kid of acknowledged) {
+    expect((await client.sign(Buffer.from('x'), { kid })).kid).toBe(kid);
+  }
+  await client.close();
+});
+
+test('SIGHUP does not end it', async () => {
+  await daemon.start();
+  process.kill(daemon.pid, 'SIGHUP');
+  expect((await daemon.agentctl(['status'])).code).toBe(0);
+  expect(await daemon.stop('SIGINT')).toBe(0);
+});
+
+describe('exit codes', () => {
+  const refused = async (code: number, flags: string[], ...texts: (string | RegExp)[]) => {
+    const ended = await daemon.refusedStart(...flags);
+    expect(ended.err).toMatch(/^signing-agent: |^error: /m);
+    for (const text of texts) expect(ended.err).toMatch(text);
+    expect(ended.err).not.toMatch(/^\s+at /m); // no stack traces for people
+    expect(ended.code).toBe(code);
+  };
+
+  test('2: flags', async () => {
+    await refused(2, ['--no-such-flag'], /no-such-flag/);
+    await refused(2, ['--log-level', 'loud'], /loud/);
+    await refused(2, ['surplus'], /argument/);
+  });
+
+  test('2: a configuration that is not there, not closed to others, or not right', async () => {
+    await refused(2, ['--config', '/nonexistent/agent.toml'], /\/nonexistent\/agent\.toml/);
+    const loose = daemon.config('', 0o600);
+    chmodSync(loose, 0o662);
+    await refused(2, ['--config', loose], /chmod go-w/);
+    chmodSync(loose, 0o600);
+    const wrong = daemon.config('[keyring.default]\n');
+    await refused(
+      2,
+      ['--config', wrong],
+      /agent\.toml: keyring: unknown key .*did you mean keyrings/,
+    );
+  });
+
+  test('3: a second agent on the same state', async () => {
+    await daemon.start();
+    await refused(
+      3,
+      ['--socket', join(daemon.folder, 'other.sock')],
+      new RegExp(String(daemon.pid)),
+    );
+    expect((await daemon.agentctl(['status'])).code).toBe(0);
+  });
+
+  test('4: a keyring that cannot be opened, and its file is left alone', async () => {
+    mkdirSync(join(daemon.stateDir, 'keyrings'), { recursive: true, mode: 0o700 });
+    const path = join(daemon.stateDir, 'keyrings', 'default.json');
+    writeFileSync(path, '{"version": 1', { mode: 0o600 });
+    await refused(4, [], path);
+    expect(readFileSync(path, 'utf8')).toBe('{"version": 1');
+  });
+
+  test('4: protection that the keys do not have', async () => {
+    const config = daemon.config('[keyrings.default]\nrequire = "hardware"\n');
+    await refused(4, ['--config', config], /protection software/, /requires hardware/);
+    expect(existsSync(join(daemon.stateDir, 'keyrings', 'default.json'))).toBe(false);
+  });
+
+  test('2: a state dir, or a file in it, that others could reach', async () => {
+    mkdirSync(daemon.stateDir, { mode: 0o755 });
+    chmodSync(daemon.stateDir, 0o755);
+    await refused(2, [], daemon.stateDir, /chmod/);
+    chmodSync(daemon.stateDir, 0o700);
+    await daemon.start();
+    await daemon.stop();
+    const keystore = join(daemon.stateDir, 'keyrings', 'default.json');
+    chmodSync(keystore, 0o644);
+    await refused(4, [], keystore, /chmod/);
+    chmodSync(keystore, 0o600);
+    const link = join(daemon.folder, 'link');
+    symlinkSync(daemon.stateDir, link);
+    await refused(2, ['--state-dir', link], link, /symbolic link/);
+  });
+});
+
+test('an optional keyring whose token is away does not stop the others', async () => {
+  const config = daemon.config(
+    '[keyrings.default]\nbackend = "file"\n[keyrings.away]\nbackend = "pkcs11"\noptional = true\n' +
+      'uri = "pkcs11:token=none?module-path=/nonexistent.so&pin-source=file:/nonexistent"\n',
+  );
+  await daemon.start('--config', config);
+  const client = await LineClient.open(daemon.socket);
+  const { error } = await client.call('sign', { keyring: 'away', message_b64: hello });
+  expect(error?.data).toMatchObject({
+    kind: 'backend_unavailable',
+    retry_after_ms: expect.any(Number) as number,
+  });
+  expect((await client.call('sign', { message_b64: hello })).result).toBeDefined();
+  const { result } = await client.call('status');
+  expect(result?.['keyrings']).toMatchObject([
+    { name: 'default', health: 'ok' },
+    { name: 'away', health: 'unavailable', active_kid: null },
+  ]);
+  client.close();
+});
+
+test('systemd is told when it is ready and when it stops', async () => {
+  const path = join(daemon.folder, 'notify.sock');
+  const receiver = spawn('python3', [
+    '-c',
+    'import socket, sys\n' +
+      's = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n' +
+      's.bind(sys.argv[1])\n' +
+      'print("bound", flush=True)\n' +
+      'print(s.recv(100).decode(), flush=True)\n' +
+      'print(s.recv(100).decode(), flush=True)\n',
+    path,
+  ]);
+  const heard: string[] = [];
+  receiver.stdout.on('data', (chunk: Buffer) => heard.push(chunk.toString()));
+  await once(receiver.stdout, 'data');
+  const ended = once(receiver, 'close');
+  const notified = new Daemon({ NOTIFY_SOCKET: path });
+  try {
+    await notified.start();
+    await notified.stop();
+    await ended;
+  } finally {
+    receiver.kill();
+    await notified.remove();
+  }
+  expect(heard.join('').trim().split('\n')).toEqual(['bound', 'READY=1', 'STOPPING=1']);
+});
+
+// Another user can be had only by root, which is who CI is.
+if (process.getuid?.() === 0) {
+  test('another user of the machine may ask who he is, and nothing else', async () => {
+    chmodSync(daemon.folder, 0o711);
+    await daemon.start('--config', daemon.config('[socket]\nmode = "0666"\n'));
+    expect(mode(daemon.socket)).toBe('666');
+    const asOther = async (method: string, params = '{}') => {
+      const line = `{"jsonrpc":"2.0","id":1,"method":"${method}","params":${params}}\n`;
+      const { out } = await run(
+        'setpriv',
+        ['--reuid=65534', '--regid=65534', '--clear-groups', 'nc', '-NU', daemon.socket],
+        line,
+      );
+      return JSON.parse(out) as {
+        result?: { principal?: unknown };
+        error?: { code: number; data: { kind: string; needs: string } };
+      };
+    };
+    expect((await asOther('ping')).result).toEqual({});
+    expect((await asOther('whoami')).result?.principal).toMatchObject({
+      uid: 65534,
+      scope: 'none',
+    });
+    for (const [method, needs] of [
+      ['status', 'reader'],
+      ['describe_backend', 'reader'],
+      ['active_key_id', 'reader'],
+      ['public_key_b64', 'reader'],
+      ['list_valid_pubkeys', 'reader'],
+      ['verify', 'reader'],
+      ['sign', 'app'],
+      ['sign_batch', 'app'],
+      ['rotate', 'admin'],
+      ['prune_expired_grace', 'admin'],
+      ['prepare', 'admin'],
+      ['revoke', 'admin'],
+      ['list_keys', 'admin'],
+    ] as const) {
+      expect((await asOther(method)).error).toMatchObject({
+        code: -32002,
+        data: { kind: 'forbidden', needs },
+      });
+    }
+  });
+
+  test('a state dir that belongs to somebody else is refused', async () => {
+    mkdirSync(daemon.stateDir, { mode: 0o700 });
+    await run('chown', ['65534', daemon.stateDir]);
+    const { code, err } = await daemon.refusedStart();
+    expect(code).toBe(2);
+    expect(err).toContain(daemon.stateDir);
+  });
+}

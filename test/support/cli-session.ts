@@ -1,0 +1,47 @@
+import { PassThrough, Readable } from 'node:stream';
+import { main } from '../../src/cli/main.ts';
+
+export interface Session {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  /** stdout as it was written, for raw signatures. */
+  readonly bytes: Buffer;
+}
+
+export interface Surroundings {
+  readonly stdin?: string | Buffer;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch. */
+  readonly now?: number;
+  readonly stdoutIsTerminal?: boolean;
+  /** What is typed at a terminal; without it stdin is a pipe. */
+  readonly typed?: string;
+}
+
+/** Runs one command line of agentctl in this process. */
+export async function agentctl(
+  argv: readonly string[],
+  surroundings: Surroundings = {},
+): Promise<Session> {
+  const { stdin = '', env = {}, now = Date.now(), typed } = surroundings;
+  const input = Readable.from([Buffer.from(typed ?? stdin)], { objectMode: false });
+  const collect = (isTTY: boolean): { stream: PassThrough; text: () => Buffer } => {
+    const chunks: Buffer[] = [];
+    const stream = new PassThrough();
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    return { stream: Object.assign(stream, { isTTY }), text: () => Buffer.concat(chunks) };
+  };
+  const stdout = collect(surroundings.stdoutIsTerminal === true);
+  const stderr = collect(false);
+  const code = await main(argv, {
+    stdin: Object.assign(input, { isTTY: typed !== undefined }),
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    env,
+    now: () => now,
+  });
+  await new Promise(setImmediate);
+  const bytes = stdout.text();
+  return { code, out: bytes.toString(), err: stderr.text().toString(), bytes };
+}

@@ -1,0 +1,136 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const program = (name: string): string =>
+  fileURLToPath(new URL(`../../dist/bin/${name}.js`, import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [member: string]: unknown;
+}
+
+/** The built programs as processes, in a folder of their own that goes with them. */
+export class Daemon {
+  readonly folder = mkdtempSync(join(tmpdir(), 'daemon-'));
+  readonly socket = join(this.folder, 'agent.sock');
+  readonly stateDir = join(this.folder, 'state');
+  readonly log: LogLine[] = [];
+  readonly #environment: Record<string, string>;
+  #child: ChildProcess | null = null;
+  #stderr = '';
+
+  constructor(environment: Readonly<Record<string, string>> = {}) {
+    this.#environment = { ...environment };
+  }
+
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error('the agent does not run');
+    return this.#child.pid;
+  }
+
+  /** Writes a configuration file for `start`. */
+  config(text: string, mode = 0o600): string {
+    const path = join(this.folder, 'agent.toml');
+    writeFileSync(path, text, { mode });
+    return path;
+  }
+
+  /** Starts the agent; resolves when it has said that it is ready, rejects where it ends before. */
+  async start(...flags: string[]): Promise<this> {
+    const child = this.#spawn(flags);
+    const ready = new Promise<void>((resolve) => {
+      if (child.stderr === null) throw new Error('stderr is a pipe');
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        this.#stderr += `${line}\n`;
+        if (!line.startsWith('{')) return;
+        const entry = JSON.parse(line) as LogLine;
+        this.log.push(entry);
+        if (entry.msg === 'ready') resolve();
+      });
+    });
+    const ended = once(child, 'close').then(([code]) => {
+      throw new Error(`the agent ended with ${String(code)}: ${this.#stderr}`);
+    });
+    await Promise.race([ready, ended]);
+    ended.catch(() => null); // from here on the end is what `stop` and `kill` wait for
+    return this;
+  }
+
+  /** Runs the agent to its end, for starts that are refused. */
+  async refusedStart(...flags: string[]): Promise<Ended> {
+    return collect(this.#spawn(flags));
+  }
+
+  /** Sends the signal, SIGTERM unless told, and resolves with the exit code (null: by the signal itself). */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const child = this.#child;
+    if (child === null) return null;
+    this.#child = null;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    const ended = once(child, 'close');
+    child.kill(signal);
+    const [code] = (await ended) as [number | null];
+    return code;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Runs agentctl against this agent. */
+  agentctl(args: readonly string[], stdin: string | Buffer = ''): Promise<Ended> {
+    return run(process.execPath, [program('agentctl'), '--socket', this.socket, ...args], stdin);
+  }
+
+  /** Resident memory, bytes. */
+  rss(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+  }
+
+  #spawn(flags: readonly string[]): ChildProcess {
+    const where = ['--state-dir', this.stateDir, '--socket', this.socket];
+    const child = spawn(process.execPath, [program('signing-agent'), ...where, ...flags], {
+      env: { ...process.env, ...this.#environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.#stderr = '';
+    return child;
+  }
+}
+
+/** Runs a program to its end. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  stdin: string | Buffer = '',
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  const child = spawn(command, args, { env: { ...process.env, ...environment } });
+  child.stdin.on('error', () => null); // a program may end without reading what it is given
+  child.stdin.end(stdin);
+  return collect(child);
+}
+
+async function collect(child: ChildProcess): Promise<Ended> {
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() };
+}

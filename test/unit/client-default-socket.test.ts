@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import {
+  clientSocketPath,
+  defaultSocketPath,
+  defaultStateDir,
+} from '../../src/client/default-socket.ts';
+
+const user = 1000;
+const home = { HOME: '/home/ann' };
+
+describe('the default places', () => {
+  it('are fixed for root, whatever the environment says', () => {
+    const env = { HOME: '/root', XDG_STATE_HOME: '/s', XDG_RUNTIME_DIR: '/r' };
+    expect(defaultStateDir(env, 0)).toBe('/var/lib/signing-agent');
+    expect(defaultSocketPath(env, 0, '/elsewhere')).toBe('/run/signing-agent/agent.sock');
+  });
+
+  it('follow the XDG variables for everyone else', () => {
+    const env = { ...home, XDG_STATE_HOME: '/s', XDG_RUNTIME_DIR: '/run/user/1000' };
+    expect(defaultStateDir(env, user)).toBe('/s/signing-agent');
+    expect(defaultSocketPath(env, user, '/s/signing-agent')).toBe(
+      '/run/user/1000/signing-agent/agent.sock',
+    );
+  });
+
+  it('lie in the home directory where the variables are unset, empty or relative', () => {
+    for (const unset of [undefined, '', 'state']) {
+      const env = { ...home, XDG_STATE_HOME: unset, XDG_RUNTIME_DIR: unset };
+      expect(defaultStateDir(env, user)).toBe('/home/ann/.local/state/signing-agent');
+      expect(clientSocketPath(env, user)).toBe('/home/ann/.local/state/signing-agent/agent.sock');
+    }
+  });
+
+  it('give way to SIGNING_AGENT_SOCK', () => {
+    expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '/x.sock' }, user)).toBe('/x.sock');
+    expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '' }, 0)).toBe(
+      '/run/signing-agent/agent.sock',
+    );
+  });
+});

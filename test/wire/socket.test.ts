@@ -1,0 +1,490 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { PeerCredentials } from '../../src/access/principal.ts';
+import { openLibc } from '../../src/native/libc.ts';
+import type { Answer } from '../../src/socket/connection.ts';
+import { socketLimits, type SocketLimits } from '../../src/socket/limits.ts';
+import { listen, type Listener, type ListenerOptions } from '../../src/socket/listener.ts';
+import { AlreadyRunningError } from '../../src/state/lock.ts';
+
+const libc = openLibc();
+const log = pino({ level: 'silent' });
+const echo: Answer = (frame) => Promise.resolve(`echo ${frame.toString()}`);
+
+let directory: string;
+let path: string;
+let listener: Listener | null;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'socket-'));
+  path = join(directory, 'agent.sock');
+  listener = null;
+});
+afterEach(() => {
+  listener?.close();
+  rmSync(directory, { recursive: true });
+});
+
+interface Settings extends Partial<Omit<ListenerOptions, 'limits'>> {
+  limits?: Partial<SocketLimits>;
+}
+
+async function start({ limits, ...options }: Settings = {}): Promise<Listener> {
+  const usual = socketLimits({
+    maxFrameBytes: 1000,
+    maxConnections: 100,
+    maxConnectionsPerUid: 100,
+  });
+  listener = await listen({
+    path,
+    mode: 0o600,
+    group: null,
+    libc,
+    log,
+    accept: () => echo,
+    ...options,
+    limits: { ...usual, ...limits },
+  });
+  return listener;
+}
+
+async function open(): Promise<Socket> {
+  const socket = connect({ path, allowHalfOpen: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Everything the agent sends until it closes. */
+async function readAll(socket: Socket): Promise<string> {
+  let text = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  await once(socket, 'end');
+  return text;
+}
+
+async function readLine(socket: Socket): Promise<string> {
+  const [chunk] = (await once(socket, 'data')) as [Buffer];
+  return chunk.toString();
+}
+
+/** Unlike `once` of node:events it takes no notice of errors: a connection that is cut may show EPIPE first. */
+async function closed(socket: Socket): Promise<void> {
+  socket.on('error', () => undefined).resume();
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+}
+
+interface ErrorLine {
+  id: unknown;
+  error: { data: { kind: string; limit?: number }; message: string };
+}
+
+function parseError(line: string): ErrorLine {
+  return JSON.parse(line) as ErrorLine;
+}
+
+/** A promise with its resolve beside it. */
+function gate<T = void>(): { opened: Promise<T>; open: (value: T) => void } {
+  let open: (value: T) => void = () => undefined;
+  const opened = new Promise<T>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+describe('requests and answers', () => {
+  it('answers pipelined lines, the connection stays open', async () => {
+    await start();
+    const socket = await open();
+    socket.write('one\ntwo\n');
+    expect(await readLine(socket)).toBe('echo one\necho two\n');
+    socket.write('three\n');
+    expect(await readLine(socket)).toBe('echo three\n');
+    socket.destroy();
+  });
+
+  it('answers everything to a client that shuts its side down, then closes', async () => {
+    const slow: Answer = async (frame) => {
+      await new Promise(setImmediate);
+      return echo(frame);
+    };
+    await start({ accept: () => slow });
+    const lines = Array.from({ length: 5000 }, (_, index) => String(index));
+    const socket = await open();
+    socket.end(`${lines.join('\n')}\n`);
+    const answers = (await readAll(socket)).trimEnd().split('\n');
+    expect(answers).toEqual(lines.map((line) => `echo ${line}`));
+  });
+
+  it('works with nc -N', async () => {
+    await start();
+    const nc = spawn('nc', ['-N', '-U', path], { stdio: ['pipe', 'pipe', 'inherit'] });
+    nc.stdin.end('hello\n');
+    const [said] = (await once(nc.stdout, 'data')) as [Buffer];
+    expect(said.toString()).toBe('echo hello\n');
+    expect(await once(nc, 'exit')).toEqual([0, null]);
+  });
+
+  it('does not execute a last line without newline', async () => {
+    const seen: string[] = [];
+    await start({
+      accept: () => (frame) => {
+        seen.push(frame.toString());
+        return echo(frame);
+      },
+    });
+    const socket = await open();
+    socket.end('whole\nhalf');
+    const [first, second = ''] = (await readAll(socket)).split('\n');
+    expect(first).toBe('echo whole');
+    expect(parseError(second)).toMatchObject({
+      id: null,
+      error: { code: -32700, data: { kind: 'parse_error' } },
+    });
+    expect(seen).toEqual(['whole']);
+  });
+
+  it('tells who is calling', async () => {
+    const peers: PeerCredentials[] = [];
+    await start({
+      accept: (peer) => {
+        peers.push(peer);
+        return echo;
+      },
+    });
+    const socket = await open();
+    socket.end('x\n');
+    await readAll(socket);
+    const { pid } = process;
+    expect(peers).toEqual([{ pid, uid: process.getuid?.(), gid: process.getgid?.() }]);
+  });
+
+  it('survives clients that vanish with requests in work', async () => {
+    const started = gate();
+    const finish = gate();
+    const agent = await start({
+      accept: () => async (frame) => {
+        started.open();
+        await finish.opened;
+        return echo(frame);
+      },
+    });
+    const socket = await open();
+    socket.write('x\ny\n');
+    await started.opened;
+    socket.destroy();
+    await once(socket, 'close');
+    expect(agent.open).toBe(1);
+    finish.open();
+    await agent.drain(5000);
+    expect(agent.open).toBe(0);
+  });
+});
+
+describe('limits of a request', () => {
+  it('refuses a frame over the limit before its newline, after the answers that are due', async () => {
+    await start();
+    const socket = await open();
+    socket.write(`first\n${'x'.repeat(1001)}`);
+    const [first, second = ''] = (await readAll(socket)).split('\n');
+    expect(first).toBe('echo first');
+    expect(parseError(second)).toMatchObject({
+      id: null,
+      error: { code: -32008, data: { kind: 'too_large', limit: 1000 } },
+    });
+    socket.destroy();
+  });
+
+  it('lets a client read the refusal that is still sending, and ends it all the same', async () => {
+    await start();
+    const socket = await open();
+    socket.on('error', () => undefined);
+    const block = Buffer.alloc(64 * 1024, 'x');
+    const send = (): void => {
+      while (!socket.destroyed && socket.write(block));
+      if (!socket.destroyed) socket.once('drain', send);
+    };
+    send();
+    const said = gate<string>();
+    socket.once('data', (chunk) => {
+      said.open(chunk.toString());
+    });
+    expect(parseError(await said.opened).error.data.kind).toBe('too_large');
+    // Never stops by itself: it is the agent who closes.
+    await closed(socket);
+  });
+
+  it('closes on a frame that is not complete in time', async () => {
+    await start({ limits: { frameDeadlineMs: 50 } });
+    const socket = await open();
+    socket.write('begin');
+    const line = parseError(await readAll(socket));
+    expect(line).toMatchObject({ id: null, error: { data: { kind: 'invalid_request' } } });
+    socket.destroy();
+  });
+
+  it('counts the time from the first byte of that frame, and lets idle connections be', async () => {
+    await start({ limits: { frameDeadlineMs: 200 } });
+    const socket = await open();
+    const idle = await open();
+    const answers: string[] = [];
+    socket
+      .setEncoding('utf8')
+      .on('data', (chunk: string) => answers.push(...chunk.trim().split('\n')));
+    // Always some frame unfinished, none for long, over more than twice the deadline.
+    const until = performance.now() + 500;
+    socket.write('a');
+    while (performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      socket.write('b\na');
+    }
+    socket.end('b\n');
+    await once(socket, 'end');
+    expect(new Set(answers)).toEqual(new Set(['echo ab']));
+    idle.write('still here\n');
+    expect(await readLine(idle)).toBe('echo still here\n');
+    idle.destroy();
+  });
+});
+
+describe('backpressure', () => {
+  it('hands on no more than the requests a connection may have in flight', async () => {
+    let inFlight = 0;
+    let most = 0;
+    const slow: Answer = async (frame) => {
+      most = Math.max(most, ++inFlight);
+      await new Promise(setImmediate);
+      inFlight--;
+      return echo(frame);
+    };
+    await start({ accept: () => slow, limits: { maxInFlightPerConnection: 10 } });
+    const socket = await open();
+    socket.end('x\n'.repeat(2000));
+    expect((await readAll(socket)).length).toBe('echo x\n'.length * 2000);
+    expect(most).toBe(10);
+  });
+
+  it('hands on no more than the bytes a connection may have in flight', async () => {
+    let inFlight = 0;
+    let most = 0;
+    const slow: Answer = async ({ length }) => {
+      most = Math.max(most, (inFlight += length));
+      await new Promise(setImmediate);
+      inFlight -= length;
+      return 'ok';
+    };
+    await start({ accept: () => slow, limits: { maxInFlightBytesPerConnection: 2000 } });
+    const socket = await open();
+    socket.end(`${'x'.repeat(900)}\n`.repeat(300));
+    expect(await readAll(socket)).toBe('ok\n'.repeat(300));
+    expect(most).toBe(2700);
+  });
+
+  it('stops reading from a client that does not read, and goes on when it does', async () => {
+    let handedOn = 0;
+    const big = 'x'.repeat(10_000);
+    await start({
+      accept: () => () => {
+        handedOn++;
+        return Promise.resolve(big);
+      },
+    });
+    const socket = await open();
+    socket.pause();
+    const requests = 20_000;
+    socket.end('r\n'.repeat(requests));
+    // It has stopped once a bystander was served many times over and nothing more was handed on.
+    const bystander = await open();
+    for (let before = -1; before !== handedOn;) {
+      before = handedOn;
+      for (let turn = 0; turn < 50; turn++) {
+        bystander.write('b\n');
+        let got = 0;
+        while (got < big.length + 1) got += (await readLine(bystander)).length;
+      }
+      before += 50;
+    }
+    bystander.destroy();
+    // The kernel's buffer and one turn, of 200 MB.
+    expect(handedOn).toBeLessThan(1000);
+    let received = 0;
+    socket.on('data', (chunk) => (received += chunk.length));
+    socket.resume();
+    await once(socket, 'end');
+    expect(received).toBe(requests * (big.length + 1));
+  });
+});
+
+describe('limits of connections', () => {
+  it.each([
+    ['all', { maxConnections: 2 }],
+    ['one user', { maxConnectionsPerUid: 2 }],
+  ])(
+    'refuses one too many of %s with a reason, and takes the next when one has gone',
+    async (_, limits) => {
+      const agent = await start({ limits });
+      const first = await open();
+      const second = await open();
+      const third = await open();
+      third.write('x\n');
+      const line = parseError(await readAll(third));
+      expect(line).toMatchObject({
+        id: null,
+        error: { code: -32011, data: { kind: 'overloaded' } },
+      });
+      third.destroy();
+      expect(agent.accepted).toBe(2);
+      first.end();
+      await once(first.resume(), 'close');
+      while (agent.open > 1) await new Promise(setImmediate);
+      const fourth = await open();
+      fourth.write('x\n');
+      expect(await readLine(fourth)).toBe('echo x\n');
+      for (const socket of [second, fourth]) socket.destroy();
+    },
+  );
+
+  it('refuses whoever the kernel does not name', async () => {
+    const nameless = {
+      ...libc,
+      peerCredentials() {
+        throw new Error('no credentials');
+      },
+    };
+    const agent = await start({ libc: nameless });
+    const socket = await open();
+    const end = closed(socket);
+    socket.end('x\n');
+    await end;
+    expect(agent.accepted).toBe(0);
+  });
+});
+
+describe('the socket file', () => {
+  it('has the configured mode whatever the umask, in a directory of mode 0700', async () => {
+    const previous = process.umask(0);
+    try {
+      await start({ path: join(directory, 'run', 'agent.sock'), mode: 0o660 });
+      expect(process.umask(0)).toBe(0);
+    } finally {
+      process.umask(previous);
+    }
+    expect(statSync(join(directory, 'run')).mode & 0o7777).toBe(0o700);
+    expect(statSync(join(directory, 'run', 'agent.sock')).mode & 0o7777).toBe(0o660);
+    expect(readdirSync(join(directory, 'run'))).toEqual(['agent.sock']);
+  });
+
+  it('belongs to the configured group', async () => {
+    const group = process.getegid?.() ?? 0;
+    await start({ mode: 0o620, group });
+    expect(statSync(path)).toMatchObject({ gid: group });
+    expect(statSync(path).mode & 0o7777).toBe(0o620);
+  });
+
+  it('replaces a stale socket', async () => {
+    const dead = createServer().listen(path);
+    await once(dead, 'listening');
+    const kept = join(directory, 'kept');
+    renameSync(path, kept);
+    dead.close();
+    await once(dead, 'close');
+    renameSync(kept, path);
+    await start();
+    const socket = await open();
+    socket.end('x\n');
+    expect(await readAll(socket)).toBe('echo x\n');
+  });
+
+  it('leaves a living agent alone', async () => {
+    const first = await start();
+    await expect(start()).rejects.toBeInstanceOf(AlreadyRunningError);
+    const socket = await open();
+    socket.end('x\n');
+    expect(await readAll(socket)).toBe('echo x\n');
+    first.close();
+  });
+
+  it('refuses a symbolic link, a file, a long path, a directory that others may write', async () => {
+    symlinkSync(join(directory, 'elsewhere'), path);
+    await expect(start()).rejects.toThrow(`${path} is a symbolic link`);
+    rmSync(path);
+    writeFileSync(path, 'precious');
+    await expect(start()).rejects.toThrow(`${path} is there and is not a socket`);
+    rmSync(path);
+    await expect(start({ path: join(directory, 'x'.repeat(100)) })).rejects.toThrow('at most 107');
+    chmodSync(directory, 0o777);
+    await expect(start()).rejects.toThrow(`chmod go-w ${directory}`);
+  });
+
+  it('takes a path of exactly 107 bytes', async () => {
+    const longest = join(directory, 'x'.repeat(107 - directory.length - 1));
+    await start({ path: longest });
+    expect(readdirSync(directory)).toEqual([longest.slice(directory.length + 1)]);
+  });
+
+  it('is removed on close, but not if it is another one by then', async () => {
+    (await start()).close();
+    expect(readdirSync(directory)).toEqual([]);
+    const agent = await start();
+    rmSync(path);
+    writeFileSync(path, 'someone else');
+    agent.close();
+    expect(readdirSync(directory)).toEqual(['agent.sock']);
+  });
+});
+
+describe('drain', () => {
+  it('answers what was handed on, then closes', async () => {
+    const started = gate();
+    const finish = gate();
+    const agent = await start({
+      accept: () => async (frame) => {
+        started.open();
+        await finish.opened;
+        return echo(frame);
+      },
+    });
+    const busy = await open();
+    const idle = await open();
+    busy.write('one\ntwo\n');
+    await started.opened;
+    const drained = agent.drain(5000);
+    expect(readdirSync(directory)).toEqual([]);
+    finish.open();
+    const ending = [busy, idle].map(async (socket) => {
+      const text = await readAll(socket);
+      socket.end();
+      return text;
+    });
+    expect(await Promise.all(ending)).toEqual(['echo one\necho two\n', '']);
+    await drained;
+    expect(agent.open).toBe(0);
+  });
+
+  it('gives up after the time it was given', async () => {
+    const started = gate();
+    const agent = await start({
+      accept: () => () => {
+        started.open();
+        return new Promise<string>(() => undefined);
+      },
+    });
+    const socket = await open();
+    socket.write('x\n');
+    await started.opened;
+    await agent.drain(20);
+    expect(await readAll(socket)).toBe('');
+    socket.destroy();
+  });
+});

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// Each file in a process of its own: a PKCS#11 module is initialised once a process and for all of it.
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    globalSetup: 'test/support/build.ts',
+    projects: ['unit', 'contract', 'wire', 'e2e'].map((name) => ({
+      extends: true as const,
+      test: { name, include: [`test/${name}/**/*.test.ts`] },
+    })),
+  },
+});
