@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
@@ -482,6 +483,28 @@ describe('the token', () => {
     expect((await refusalOf(vault.sign(key, randomBytes(8)))).kind).toBe('shutting_down');
     await signing;
     await closing;
+  });
+});
+
+describe('softhsm/make-token', () => {
+  it('shows no PIN, and closes what it makes to others', async () => {
+    const made = await run('softhsm/make-token', ['--dir', `${token.dir}/sub`, '--label', 'own']);
+    const files = ['', 'pin', 'so-pin', 'softhsm2.conf', 'tokens'];
+    const modes = files.map((name) => statSync(`${token.dir}/sub/${name}`).mode & 0o777);
+    expect(modes).toEqual([0o700, 0o600, 0o600, 0o600, 0o700]);
+    const pins = ['pin', 'so-pin'].map((name) => readFileSync(`${token.dir}/sub/${name}`, 'utf8'));
+    expect(new Set(pins).size).toBe(2);
+    for (const each of pins) expect(made.stdout + made.stderr).not.toContain(each.trim());
+  });
+
+  it('leaves a token alone that is there', async () => {
+    const again = run('softhsm/make-token', ['--dir', token.dir, '--label', 'test']);
+    await expect(again).rejects.toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `make-token: ${token.dir} has a token "test" already; it was left as it is\n`,
+    });
+    await open({ keyring: 'left-alone' });
   });
 });
 
