@@ -23,7 +23,7 @@ const worldly = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'node_modules/'] },
+  { ignores: ['dist/', '.dist-*/', 'coverage/', 'node_modules/'] },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

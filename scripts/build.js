@@ -1,18 +1,31 @@
-// `npm run build`: compiles src/ into dist/ and makes the two programs executable.
-// An emptied dist/ first: a file that was renamed in src/ must not live on in the package.
+// `npm run build`: compiles src/ into dist/ and makes the two programs executable. What was built before is
+// replaced whole at the end: a file that was renamed in src/ does not live on in the package, and a build that
+// fails leaves the old one.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const dist = join(root, 'dist');
+const fresh = join(root, `.dist-${process.pid}`);
+const old = join(root, `.dist-${process.pid}-old`);
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], {
-  cwd: root,
-  stdio: 'inherit',
-});
-for (const program of ['signing-agent.js', 'agentctl.js']) {
-  chmodSync(join(root, 'dist', 'bin', program), 0o755);
+try {
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  for (const program of ['signing-agent.js', 'agentctl.js']) {
+    chmodSync(join(fresh, 'bin', program), 0o755);
+  }
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(fresh, dist);
+} catch (failure) {
+  // tsc has said what is wrong; anything else must be said here.
+  if (failure.status === undefined) console.error(failure.message);
+  process.exitCode = 1;
+} finally {
+  for (const leftover of [fresh, old]) rmSync(leftover, { recursive: true, force: true });
 }

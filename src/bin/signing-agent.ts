@@ -13,6 +13,7 @@ import { durableFiles } from '../state/durable-files.ts';
 import { AlreadyRunningError } from '../state/lock.ts';
 import { version } from '../version.ts';
 import type { World } from '../world.ts';
+import { relaunchSized } from './relaunch.ts';
 
 /** Exit codes of contract section 1. */
 const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
@@ -55,7 +56,6 @@ await main(program.opts<Flags & { config?: string; logLevel?: LogLevel }>());
 async function main({ config: file, ...flags }: Flags & { config?: string }): Promise<void> {
   process.umask(0o077);
   const libc = openLibc();
-  libc.refuseCoreDumps();
   const uid = process.geteuid?.() ?? 0;
   try {
     const config = readConfig(file, uid);
@@ -71,6 +71,8 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
       files: durableFiles(libc),
       log: openLog(settings.logLevel),
     };
+    relaunchSized(settings, libc, world);
+    libc.refuseCoreDumps();
     const agent = await startAgent({
       settings,
       world,

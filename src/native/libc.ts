@@ -35,15 +35,26 @@ export interface Libc {
    * (PR_SET_DUMPABLE in prctl(2), RLIMIT_CORE in getrlimit(2)): memory holds keys.
    */
   refuseCoreDumps(): void;
+
+  /**
+   * Becomes another program, in this process and with its pid (execve(2)), with stdin, stdout and stderr; other
+   * files that node opened are closed on the way. Comes back only to throw.
+   */
+  become(
+    path: string,
+    args: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ): never;
 }
 
-// <sys/socket.h>, <sys/file.h>, <sys/prctl.h>, <sys/resource.h> of Linux on x86-64 and aarch64.
+// <sys/socket.h>, <sys/file.h>, <fcntl.h>, <sys/prctl.h>, <sys/resource.h> of Linux on x86-64 and aarch64.
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
 const PR_SET_DUMPABLE = 4;
+const F_SETFD = 2;
 const RLIMIT_CORE = 4;
 
 export function openLibc(): Libc {
@@ -66,6 +77,17 @@ export function openLibc(): Libc {
   );
   const setrlimit: (resource: number, limit: BigUint64Array) => number = library.func(
     'int setrlimit(int resource, void *limit)',
+  );
+
+  const fcntl: (fd: number, command: number, type: 'int', flags: number) => number = library.func(
+    'int fcntl(int fd, int command, ...)',
+  );
+  const execve: (
+    path: string,
+    args: readonly (string | null)[],
+    environment: readonly (string | null)[],
+  ) => number = library.func(
+    'int execve(const char *path, const char **args, const char **environment)',
   );
 
   function check(syscall: string, result: number): void {
@@ -100,6 +122,14 @@ export function openLibc(): Libc {
 
     unlock(fd) {
       check('flock', flock(fd, LOCK_UN));
+    },
+
+    become(path, args, environment) {
+      // Node marks these three as well to be closed by an exec.
+      for (const fd of [0, 1, 2]) check('fcntl', fcntl(fd, F_SETFD, 'int', 0));
+      const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+      execve(path, [...args, null], [...variables, null]);
+      throw new SystemCallError('execve', koffi.errno());
     },
 
     refuseCoreDumps() {

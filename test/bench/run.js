@@ -1,9 +1,7 @@
 // `npm run bench [-- --json] [-- --rounds N] [-- --seconds S]`: how fast the agent signs, held against loops that
 // sign with nothing around them, all in one run and in turn, so that a machine that slows down slows all alike.
 // Prints a table of medians, or one JSON document. Measures; never judges.
-import { fork, spawn } from 'node:child_process';
-import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync, fork, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -200,7 +198,7 @@ async function startAgent(token) {
   writeFileSync(
     config,
     `state_dir = "${join(folder, 'state')}"\n[socket]\npath = "${socket}"\n[log]\nlevel = "info"\n` +
-      `[keyrings.file]\nbackend = "file"\n[keyrings.softhsm]\nbackend = "pkcs11"\nuri = "${token.uri}"\n`,
+      `[keyrings.file]\nbackend = "file"\n[keyrings.softhsm]\nbackend = "pkcs11"\nsessions = 8\nuri = "${token.uri}"\n`,
     { mode: 0o600 },
   );
   const child = spawn(process.execPath, [program('signing-agent'), '--config', config], {
@@ -225,19 +223,22 @@ async function startAgent(token) {
   };
 }
 
+/** A child that does one order at a time. */
 function worker(file, environment) {
   const child = fork(join(here, file), { env: { ...process.env, ...environment } });
   children.push(child);
+  let settle = () => undefined;
+  child.on('message', (answer) => settle(answer));
+  child.on('exit', () => settle({ failure: 'it ended' }));
   return {
-    async order(order) {
-      child.send(order);
-      const [answer] = await Promise.race([
-        once(child, 'message'),
-        once(child, 'exit').then(() => [{ failure: `${file} ended` }]),
-      ]);
-      if (answer.failure !== undefined) throw new Error(`${file}: ${answer.failure}`);
-      return answer;
-    },
+    order: (order) =>
+      new Promise((resolve, reject) => {
+        settle = (answer) => {
+          if (answer.failure === undefined) resolve(answer);
+          else reject(new Error(`${file}: ${answer.failure}`));
+        };
+        child.send(order);
+      }),
   };
 }
 
