@@ -26,19 +26,29 @@ function run(command, args, options = {}) {
   });
 }
 
+// The README's first command, as a new user runs it. Last, because it builds again what the tests run.
+const lastChecks = [
+  ['quickstart', 'scripts/quickstart', ['--once']],
+  ['quickstart on SoftHSM', 'scripts/quickstart', ['--once', '--softhsm']],
+];
+
 let passed = 0;
 let failed = 0;
 
-for (const [name, command, args] of checks) {
-  const { code, output } = await run(command, args);
-  console.log(`${code === 0 ? 'ok  ' : 'FAIL'}  ${name}`);
-  if (code === 0) {
-    passed += 1;
-  } else {
-    failed += 1;
-    console.log(output);
+async function runChecks(list) {
+  for (const [name, command, args] of list) {
+    const { code, output } = await run(command, args);
+    console.log(`${code === 0 ? 'ok  ' : 'FAIL'}  ${name}`);
+    if (code === 0) {
+      passed += 1;
+    } else {
+      failed += 1;
+      console.log(output);
+    }
   }
 }
+
+await runChecks(checks);
 
 const folder = mkdtempSync(join(tmpdir(), 'test-report-'));
 const report = join(folder, 'report.json');
@@ -57,6 +67,7 @@ if (tests.skipped > 0) {
   console.log(`FAIL  ${tests.skipped} tests did not run`);
   failed += 1;
 }
+await runChecks(lastChecks);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 

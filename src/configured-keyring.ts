@@ -16,7 +16,13 @@ const strength: Readonly<Record<Protection, number>> = {
   hardware: 2,
 };
 
-type Pkcs11Settings = Extract<KeyringSettings, { backend: 'pkcs11' }>;
+export type TokenKeyringSettings = Extract<KeyringSettings, { backend: 'pkcs11' }>;
+
+/** A token with one keyring's keys, and the sidecar with their records; neither is held against the other. */
+export interface TokenKeyringParts {
+  readonly vault: Vault;
+  readonly store: Sidecar;
+}
 
 /**
  * Opens keyrings as they are configured. The opener that it answers with is used for all of them: keyrings on
@@ -26,23 +32,15 @@ export function configuredKeyrings(
   world: World,
   credentialsDir: string | null,
 ): (settings: KeyringSettings) => Promise<Keyring> {
-  const openVault = pkcs11Vaults(world, credentialsDir);
+  const openToken = tokenKeyrings(world, credentialsDir);
   return async (settings) => {
-    const { name } = settings;
     const parts =
       settings.backend === 'file'
         ? await openFile(settings.path, world)
-        : {
-            vault: await openVault(settings),
-            store: new Sidecar(
-              settings.sidecarPath,
-              { keyring: name, algorithm: settings.algorithm },
-              world.files,
-            ),
-          };
+        : await openToken(settings);
     try {
       refuseWeaker(parts.vault, settings);
-      return await openKeyring({ name, ...parts, world });
+      return await openKeyring({ name: settings.name, ...parts, world });
     } catch (failure) {
       await parts.vault.close();
       throw failure;
@@ -65,11 +63,24 @@ function refuseWeaker(vault: Vault, { name, require }: KeyringSettings): void {
   );
 }
 
+/** Token and sidecar as they are configured; see `configuredKeyrings`. */
+export function tokenKeyrings(
+  world: World,
+  credentialsDir: string | null,
+): (settings: TokenKeyringSettings) => Promise<TokenKeyringParts> {
+  const openVault = pkcs11Vaults(world, credentialsDir);
+  return async (settings) => {
+    const { name: keyring, algorithm, sidecarPath } = settings;
+    const vault = await openVault(settings);
+    return { vault, store: new Sidecar(sidecarPath, { keyring, algorithm }, world.files) };
+  };
+}
+
 /** The bindings are loaded with the first keyring that needs them. */
 function pkcs11Vaults(
   world: World,
   credentialsDir: string | null,
-): (settings: Pkcs11Settings) => Promise<Vault> {
+): (settings: TokenKeyringSettings) => Promise<Vault> {
   const load = async () => {
     const [{ Pkcs11Modules }, { openPkcs11Vault }, { readPin }] = await Promise.all([
       import('./vault/pkcs11/module.ts'),

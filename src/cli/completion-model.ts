@@ -57,5 +57,5 @@ function optionEntry(option: Option): OptionEntry {
 function valueOf(given: Option | Argument, placeholder: string): Value {
   if (given.argChoices !== undefined) return { kind: 'words', words: given.argChoices };
   if (placeholder === 'kid') return { kind: 'kid' };
-  return { kind: placeholder === 'file' || placeholder === 'key' ? 'file' : 'free' };
+  return { kind: ['file', 'dir', 'key'].includes(placeholder) ? 'file' : 'free' };
 }

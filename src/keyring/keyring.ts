@@ -1,4 +1,4 @@
-import { AgentError, describeFailure } from '../errors.ts';
+import { describeFailure } from '../errors.ts';
 import { encodeBase64 } from '../base64.ts';
 import { formatTime } from '../rfc3339.ts';
 import type { StateStore, Versioned } from '../state/state-store.ts';
@@ -23,6 +23,7 @@ import {
   type KeyRecord,
   type KeyringState,
 } from './lifecycle.ts';
+import { proveKey } from './prove-key.ts';
 import type {
   BackendDescription,
   KeyAdministration,
@@ -227,14 +228,8 @@ export class Keyring implements SigningBackend, KeyAdministration {
 
   /** Signs a random message with the active key and verifies it. Throws where either fails. */
   async proveActiveKey(): Promise<void> {
-    const message = this.#world.randomBytes(32);
     const key = activeKey(await this.#state());
-    const signature = await this.#vault.sign(key, message);
-    if (this.#vault.algorithm.verify(message, signature, key.publicKey)) return;
-    throw new AgentError(
-      'backend_unavailable',
-      `keyring ${this.name}: a signature of key ${key.kid} does not verify against its public key`,
-    );
+    await proveKey({ name: this.name, vault: this.#vault, world: this.#world }, key);
   }
 
   /** Waits for the change under way, then lets go of the vault. */

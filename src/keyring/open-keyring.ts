@@ -2,17 +2,11 @@ import { AgentError } from '../errors.ts';
 import { formatTime } from '../rfc3339.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { KeyChanges } from './key-changes.ts';
+import { faultOf } from './key-fault.ts';
 import { Keyring, type KeyringParts } from './keyring.ts';
 import { kidOf } from './kid.ts';
-import {
-  begin,
-  emptyState,
-  heldKeys,
-  isHeld,
-  settle,
-  type KeyRecord,
-  type KeyringState,
-} from './lifecycle.ts';
+import { begin, emptyState, heldKeys, isHeld, settle, type KeyringState } from './lifecycle.ts';
+import { repairCommand } from './repair-command.ts';
 
 /**
  * Opens a keyring: holds the saved state against what the vault really has, ends the steps that a killed
@@ -52,7 +46,7 @@ function refuseStrangers(
     'backend_unavailable',
     `keyring ${name}: the token holds ${strangers.length} key(s) of this keyring (object ids ` +
       `${strangers.map(({ objectId }) => objectId).join(', ')}), but ${store.location} has no record of ` +
-      `them. Put the file back from a copy, or rebuild it with: agentctl reconcile --keyring ${name}`,
+      `them. Put the file back from a copy, or rebuild it with: ${repairCommand(name)}`,
   );
 }
 
@@ -64,23 +58,16 @@ function refuseLostKeys(
 ): void {
   if (vault.reserve === null) return;
   const byId = new Map(objects.map((object) => [object.objectId, object]));
-  const problems = heldKeys(state).flatMap((key) => problemWith(key, byId.get(key.objectId)));
+  const problems = heldKeys(state).flatMap((key) => {
+    const fault = faultOf(key, byId.get(key.objectId));
+    return fault === null ? [] : [`key ${key.kid} (object id ${key.objectId}) ${fault}`];
+  });
   if (problems.length === 0) return;
   throw new AgentError(
     'backend_unavailable',
     `keyring ${name}: ${store.location} and the token do not fit: ${problems.join('; ')}. ` +
-      `See both side by side, and repair, with: agentctl reconcile --keyring ${name}`,
+      `See both side by side, and repair, with: ${repairCommand(name)}`,
   );
-}
-
-function problemWith(key: KeyRecord, object: VaultObject | undefined): readonly string[] {
-  const where = `key ${key.kid} (object id ${key.objectId})`;
-  if (object === undefined) return [`${where} is not in the token`];
-  if (!object.hasPrivateKey) return [`${where} has lost its private half`];
-  if (object.publicKey !== null && Buffer.compare(object.publicKey, key.publicKey) !== 0) {
-    return [`${where} is another key in the token, ${kidOf(object.publicKey)}`];
-  }
-  return [];
 }
 
 /** Objects with our label that no record names: left alone, and said so. */

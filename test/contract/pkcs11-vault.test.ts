@@ -19,7 +19,7 @@ import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
 
 const run = promisify(execFile);
 const modules = new Pkcs11Modules();
-const world = { randomBytes, log: pino({ level: 'silent' }) };
+const world = { now: Date.now, randomBytes, log: pino({ level: 'silent' }) };
 const { ed25519, es256 } = algorithms;
 
 const CKA_VALUE = 0x11;

@@ -1,8 +1,11 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { emptyState } from '../../src/keyring/lifecycle.ts';
+import { Sidecar } from '../../src/state/sidecar.ts';
 import type { Vault } from '../../src/vault/vault.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
 import { TokenKeyring } from '../support/token-keyring.ts';
+import { worldWith } from '../support/world.ts';
 
 const message = Buffer.from('a message');
 let token: SoftHsmToken;
@@ -166,6 +169,38 @@ describe('refuses to open, says what it found and what repairs it', () => {
   test('with one that others may read', async () => {
     chmodSync(subject.sidecarPath, 0o644);
     await expect(subject.open()).rejects.toThrow(/chmod/);
+  });
+});
+
+describe('its repair', () => {
+  const examined = async () => {
+    await subject.open();
+    await subject.close();
+    writeFileSync(subject.sidecarPath, '{');
+    const { files } = worldWith(subject.clock);
+    const owner = { keyring: subject.name, algorithm: 'ed25519' } as const;
+    const store = new Sidecar(subject.sidecarPath, owner, files);
+    return { store, found: store.examine() };
+  };
+
+  test('keeps what was there, under a name of its own', async () => {
+    const { store, found } = await examined();
+    expect(found.records).toEqual({ found: 'broken', reason: 'it is not JSON' });
+    const copy = await store.replaceExamined(emptyState, found, subject.clock.now());
+    expect(copy).toBe(`${subject.sidecarPath}.before-reconcile-20260514T175500Z`);
+    expect(readFileSync(copy ?? '', 'utf8')).toBe('{');
+    expect(store.examine().records).toEqual({ found: 'readable', state: emptyState });
+  });
+
+  test('replaces nothing that it has not examined, and no copy', async () => {
+    const { store, found } = await examined();
+    const repair = () => store.replaceExamined(emptyState, found, subject.clock.now());
+    writeFileSync(subject.sidecarPath, '[]');
+    await expect(repair()).rejects.toMatchObject({ kind: 'conflict' });
+    expect(readFileSync(subject.sidecarPath, 'utf8')).toBe('[]');
+    writeFileSync(subject.sidecarPath, '{');
+    await expect(repair()).rejects.toThrow(/before-reconcile-\S+ exists already/);
+    expect(readFileSync(subject.sidecarPath, 'utf8')).toBe('{');
   });
 });
 

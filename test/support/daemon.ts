@@ -90,9 +90,10 @@ export class Daemon {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Runs agentctl against this agent. */
+  /** Runs agentctl against this agent, in its environment. */
   agentctl(args: readonly string[], stdin: string | Buffer = ''): Promise<Ended> {
-    return run(process.execPath, [program('agentctl'), '--socket', this.socket, ...args], stdin);
+    const words = [program('agentctl'), '--socket', this.socket, ...args];
+    return run(process.execPath, words, stdin, this.#environment);
   }
 
   /** Resident memory, bytes. */

@@ -23,7 +23,7 @@ export interface Pkcs11VaultOptions {
   /** UTF-8. Wiped before this settles, whatever the outcome. */
   readonly pin: Buffer;
   readonly modules: Pkcs11Modules;
-  readonly world: Pick<World, 'randomBytes' | 'log'>;
+  readonly world: Pick<World, 'now' | 'randomBytes' | 'log'>;
 }
 
 /**

@@ -4,6 +4,7 @@ import { AgentError, describeFailure } from '../../errors.ts';
 import type { Protection } from '../../keyring/signing-backend.ts';
 import type { World } from '../../world.ts';
 import type { Algorithm } from '../algorithm.ts';
+import { newObjectId, objectIdRandomLength } from '../object-id.ts';
 import type { Vault, VaultKey, VaultObject } from '../vault.ts';
 import { CKO } from './cryptoki.ts';
 import { isStale } from './errors.ts';
@@ -27,11 +28,8 @@ export interface TokenVaultParts {
   readonly mechanismFlags: readonly number[];
   /** CKA_LABEL of every key of this keyring. */
   readonly label: string;
-  readonly world: Pick<World, 'randomBytes' | 'log'>;
+  readonly world: Pick<World, 'now' | 'randomBytes' | 'log'>;
 }
-
-/** Bytes of CKA_ID. */
-const objectIdLength = 16;
 
 /** The keys of one label in one token. A key without that label is neither used, listed nor destroyed. */
 export class TokenVault implements Vault {
@@ -56,7 +54,10 @@ export class TokenVault implements Vault {
     return this.#protection;
   }
 
-  readonly reserve = (): string => this.#parts.world.randomBytes(objectIdLength).toString('hex');
+  readonly reserve = (): string => {
+    const { now, randomBytes } = this.#parts.world;
+    return newObjectId(now(), randomBytes(objectIdRandomLength));
+  };
 
   async generate(objectId: string | null): Promise<VaultKey> {
     const name = this.#nameOf(objectId ?? this.reserve());

@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { connect } from '../../src/client/connect.ts';
+import { Daemon, run } from '../support/daemon.ts';
+import { opensslVerifies } from '../support/openssl.ts';
+import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
+
+let token: SoftHsmToken;
+let daemon: Daemon;
+let config: string;
+
+beforeEach(async () => {
+  token = await makeToken('prod');
+  daemon = new Daemon(token.environment);
+  config = daemon.config(`[keyrings.default]\nbackend = "pkcs11"\nuri = "${token.uri}"\n`);
+});
+afterEach(async () => {
+  await daemon.remove();
+  await token.remove();
+});
+
+/** As OpenSC sees the token, which shares no code with us. */
+function pkcs11Tool(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const pin = readFileSync(token.pinFile, 'utf8').trim();
+  return run(
+    'pkcs11-tool',
+    ['--module', token.modulePath, '--token-label', 'prod', '--login', '--pin', 'env:PIN', ...args],
+    '',
+    { ...token.environment, PIN: pin },
+  );
+}
+
+test('the keys are in the token: another program lists them, and reads no private value', async () => {
+  await daemon.start('--config', config);
+  const client = await connect({ socket: daemon.socket });
+  const { new_active_kid } = await client.rotate(3600);
+  const listed = await client.listKeys();
+  expect(listed).toHaveLength(2);
+  for (const key of listed) {
+    expect(key.attributes).toMatchObject({
+      CKA_SENSITIVE: true,
+      CKA_EXTRACTABLE: false,
+      CKA_NEVER_EXTRACTABLE: true,
+      CKA_PRIVATE: true,
+    });
+  }
+  const { signature } = await client.sign(Buffer.from('x'));
+  const publicKey = (await client.publicKeyB64(new_active_kid)) ?? '';
+  expect(opensslVerifies(Buffer.from('x'), signature, publicKey)).toBe(true);
+  expect(await client.describeBackend()).toEqual({
+    name: 'pkcs11',
+    is_hardware_backed: false,
+    protection: 'software',
+    algorithm: 'ed25519',
+  });
+  await client.close();
+  expect(await daemon.stop()).toBe(0);
+
+  const { out } = await pkcs11Tool('--list-objects', '--type', 'privkey');
+  expect(out.match(/^Private Key Object/gm)).toHaveLength(2);
+  expect(out.match(/label: +signing-agent\/default/g)).toHaveLength(2);
+  for (const { object_id } of listed) {
+    expect(out).toContain(object_id);
+    const read = await pkcs11Tool('--read-object', '--type', 'privkey', '--id', object_id ?? '');
+    expect(read.out).toBe(''); // it says so on stderr, and ends with 0 all the same
+  }
+});
+
+test('killed at any moment of its rotations it loses no acknowledged key and leaves none behind', async () => {
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    await daemon.start('--config', config);
+    const client = await connect({ socket: daemon.socket });
+    const rotating = (async () => {
+      for (;;) acknowledged.push((await client.rotate(86_400)).new_active_kid);
+    })().catch(() => null); // the kill ends it
+    const wanted = acknowledged.length + 1;
+    while (acknowledged.length < wanted) await client.ping();
+    for (let pings = 0; pings < 7 * round; pings += 1) await client.ping(); // another moment each round
+    await daemon.stop('SIGKILL');
+    await rotating;
+    await client.close();
+  }
+  await daemon.start('--config', config);
+  const client = await connect({ socket: daemon.socket });
+  for (const kid of acknowledged) {
+    expect((await client.sign(Buffer.from('x'), { kid })).kid).toBe(kid);
+  }
+  const listed = await client.listKeys();
+  await client.close();
+  const strangers = daemon.log.filter(({ msg }) => msg.includes('no record names'));
+  expect(strangers).toEqual([]);
+  await daemon.stop();
+  const { out } = await pkcs11Tool('--list-objects', '--type', 'privkey');
+  expect(out.match(/^Private Key Object/gm)).toHaveLength(listed.length);
+});
+
+test('a PIN that is wrong, and a token that is not there, are told by exit 4', async () => {
+  execFileSync('sh', ['-c', `umask 077; echo 0000wrong > "${token.pinFile}"`]);
+  const wrong = await daemon.refusedStart('--config', config);
+  expect(wrong.code).toBe(4);
+  expect(wrong.err).toMatch(/PIN/);
+  expect(wrong.err).not.toContain('0000wrong');
+  const none = daemon.config(
+    `[keyrings.default]\nbackend = "pkcs11"\nuri = "${token.uri.replace('token=prod', 'token=other')}"\n`,
+  );
+  const absent = await daemon.refusedStart('--config', none);
+  expect(absent.code).toBe(4);
+  expect(absent.err).toMatch(/other/);
+});
