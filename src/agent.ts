@@ -16,8 +16,13 @@ import { lockStateDir } from './state/lock.ts';
 import { version } from './version.ts';
 import type { World } from './world.ts';
 
-/** Requests admitted and not answered yet, over all connections; beyond it the answer is `overloaded`. */
+/**
+ * Requests, and signatures, that were admitted and are not done yet, over all connections; beyond it the answer
+ * is `overloaded`. A batch counts by its messages.
+ */
 const queueLimit = 16_384;
+/** Who has no scope needs no long lines, and a thousand connections of his no long buffers. Bytes. */
+const strangersFrame = 4096;
 /** How long an admitted request may take to be answered once the agent stops, milliseconds. */
 const drainTime = 5000;
 
@@ -48,6 +53,7 @@ export interface Agent {
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { settings, world, libc } = options;
+  const group = socketGroup(settings, libc);
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
@@ -55,7 +61,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const keyrings = new OpenKeyrings(settings.keyrings, open, world);
   try {
     await keyrings.open();
-    return await serve(options, keyrings, () => {
+    return await serve(options, group, keyrings, () => {
       lock.release();
     });
   } catch (failure) {
@@ -67,6 +73,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
 async function serve(
   options: AgentOptions,
+  group: number | null,
   keyrings: OpenKeyrings,
   releaseLock: () => void,
 ): Promise<Agent> {
@@ -87,21 +94,22 @@ async function serve(
   const services: Services = {
     keyring: (name) => keyrings.get(name),
     status,
-    countSignatures: (made) => {
-      counters.signatures += made;
-    },
+    signing: signatureQueue(options.queueLimit ?? queueLimit, counters),
   };
   const context = { services, admission, world };
   const listener = await listen({
     path: settings.socket.path,
     mode: settings.socket.mode,
-    group: socketGroup(settings, libc),
+    group,
     limits: socketLimits(settings.socket),
     libc,
     log: world.log,
     accept: (peer) => {
       const caller = authenticate(peer, options.uid, libc.userName(peer.uid));
-      return (frame) => handle(frame, caller, context);
+      return {
+        answer: (frame) => handle(frame, caller, context),
+        ...(caller.scope === 'none' ? { maxFrameBytes: strangersFrame } : {}),
+      };
     },
   });
   connections.listener = listener;
@@ -123,7 +131,7 @@ function admit(limit: number, counters: { requests: number; errors: number }): A
       counters.requests += 1;
       if (inside >= limit) {
         counters.errors += 1;
-        throw new AgentError('overloaded', `${limit} requests wait already: try again later`);
+        throw overloaded();
       }
       inside += 1;
     },
@@ -132,6 +140,25 @@ function admit(limit: number, counters: { requests: number; errors: number }): A
       if (failed) counters.errors += 1;
     },
   };
+}
+
+function signatureQueue(limit: number, counters: { signatures: number }): Services['signing'] {
+  let inside = 0;
+  return async (signatures, make) => {
+    if (inside + signatures > limit) throw overloaded();
+    inside += signatures;
+    try {
+      const made = await make();
+      counters.signatures += signatures;
+      return made;
+    } finally {
+      inside -= signatures;
+    }
+  };
+}
+
+function overloaded(): AgentError {
+  return new AgentError('overloaded', 'too many requests wait already: try again later');
 }
 
 function socketGroup({ socket }: Settings, libc: Libc): number | null {

@@ -31,6 +31,9 @@ export type ErrorKind = keyof typeof errorCodes;
 /** Machine-readable details beside `kind`; only values that may leave the process. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
+/** Where a backend does not know better, milliseconds. */
+const retryAfterMs = 1000;
+
 /**
  * A failure with a kind. `message` is for people: what happened and what to do about it.
  * Nothing secret may stand in `message` or `details`: both reach the caller and the log.
@@ -47,7 +50,10 @@ export class AgentError extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
-    this.details = options.details ?? {};
+    const { details = {} } = options;
+    // Every caller that may try again is told when (contract section 2).
+    this.details =
+      kind === 'backend_unavailable' ? { retry_after_ms: retryAfterMs, ...details } : details;
   }
 
   /** JSON-RPC error code of `kind`. */

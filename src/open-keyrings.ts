@@ -11,7 +11,8 @@ const longestRetry = 30_000;
 
 type Slot =
   | { readonly keyring: Keyring }
-  | { readonly failure: KeyringStatus['last_error']; readonly retryAt: number };
+  /** `retryAt` null: it is not tried again. */
+  | { readonly failure: AgentError; readonly at: string; readonly retryAt: number | null };
 
 /** A keyring could not be opened and is not optional. */
 export class KeyringError extends Error {
@@ -63,11 +64,12 @@ export class OpenKeyrings {
       );
     }
     if ('keyring' in slot) return slot.keyring;
-    throw new AgentError(
-      'backend_unavailable',
-      `keyring ${name} is not open: ${slot.failure?.message ?? ''}`,
-      { details: { retry_after_ms: Math.max(0, slot.retryAt - this.#world.now()) } },
-    );
+    const { failure, retryAt } = slot;
+    const details =
+      retryAt === null ? {} : { retry_after_ms: Math.max(0, retryAt - this.#world.now()) };
+    throw new AgentError(failure.kind, `keyring ${name} is not open: ${failure.message}`, {
+      details,
+    });
   }
 
   status(): readonly KeyringStatus[] {
@@ -90,7 +92,7 @@ export class OpenKeyrings {
     const slot = this.#slots.get(name);
     if (slot === undefined) return { ...closed, health: 'unavailable', last_error: null };
     if (!('keyring' in slot)) {
-      return { ...closed, health: 'unavailable', last_error: slot.failure };
+      return { ...closed, health: 'unavailable', last_error: described(slot.failure, slot.at) };
     }
     const { keyring } = slot;
     const { failing, lastFailure } = keyring.health;
@@ -105,19 +107,31 @@ export class OpenKeyrings {
         last_error: lastFailure,
       };
     } catch (failure) {
-      return { ...closed, protection, health: 'unavailable', last_error: this.#describe(failure) };
+      return {
+        ...closed,
+        protection,
+        health: 'unavailable',
+        last_error: described(asAgentError(failure), formatTime(this.#world.now())),
+      };
     }
   }
 
-  #retryLater(settings: KeyringSettings, failure: unknown, wait: number): void {
+  #retryLater(settings: KeyringSettings, thrown: unknown, wait: number): void {
+    const failure = asAgentError(thrown);
+    // What is away may come back. A PIN that was refused must not be tried again: tokens lock.
+    const again = failure.kind === 'backend_unavailable';
     this.#world.log.error(
-      { keyring: settings.name, reason: describeFailure(failure), retry_after_ms: wait },
-      'an optional keyring could not be opened',
+      { keyring: settings.name, reason: failure.message, retry_after_ms: again ? wait : null },
+      again
+        ? 'an optional keyring could not be opened, and is tried again'
+        : 'an optional keyring could not be opened, and is not tried again before a restart',
     );
     this.#slots.set(settings.name, {
-      failure: this.#describe(failure),
-      retryAt: this.#world.now() + wait,
+      failure,
+      at: formatTime(this.#world.now()),
+      retryAt: again ? this.#world.now() + wait : null,
     });
+    if (!again) return;
     const timer = setTimeout(() => void this.#retry(settings, wait), wait);
     this.#retries.set(settings.name, timer);
   }
@@ -133,12 +147,13 @@ export class OpenKeyrings {
       }
     }
   }
+}
 
-  #describe(failure: unknown): KeyringStatus['last_error'] {
-    return {
-      kind: failure instanceof AgentError ? failure.kind : 'internal',
-      message: describeFailure(failure),
-      at: formatTime(this.#world.now()),
-    };
-  }
+function asAgentError(thrown: unknown): AgentError {
+  if (thrown instanceof AgentError) return thrown;
+  return new AgentError('internal', describeFailure(thrown), { cause: thrown });
+}
+
+function described({ kind, message }: AgentError, at: string): KeyringStatus['last_error'] {
+  return { kind, message, at };
 }

@@ -73,6 +73,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     };
     relaunchSized(settings, libc, world);
     libc.refuseCoreDumps();
+    const signals = obeySignals(world, libc);
     const agent = await startAgent({
       settings,
       world,
@@ -81,7 +82,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
       uid,
       credentialsDir: process.env['CREDENTIALS_DIRECTORY'] ?? null,
     });
-    obeySignals(agent, world, libc);
+    if (signals.started(agent)) return;
     world.log.info({ socket: agent.socketPath, pid: process.pid }, 'ready');
     tellServiceManager(libc, world, 'READY=1');
   } catch (failure) {
@@ -89,12 +90,20 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
   }
 }
 
-function obeySignals(agent: Agent, world: World, libc: Libc): void {
-  let stopping = false;
-  const stop = (signal: string): void => {
-    if (stopping) return;
-    stopping = true;
-    world.log.info({ signal }, 'stopping');
+interface Signals {
+  /** From here on signals stop this agent; true where one has come already, and it is being stopped. */
+  started(agent: Agent): boolean;
+}
+
+/**
+ * A signal while the agent starts waits until it has started: some modules rewrite the token as they log in, and
+ * must not be cut off there.
+ */
+function obeySignals(world: World, libc: Libc): Signals {
+  let running: Agent | null = null;
+  let received: string | null = null;
+  const stop = (agent: Agent): void => {
+    world.log.info({ signal: received }, 'stopping');
     tellServiceManager(libc, world, 'STOPPING=1');
     agent.stop().then(
       () => {
@@ -107,13 +116,25 @@ function obeySignals(agent: Agent, world: World, libc: Libc): void {
       },
     );
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  const receive = (signal: string): void => {
+    if (received !== null) return;
+    received = signal;
+    if (running !== null) stop(running);
+  };
+  process.on('SIGTERM', receive);
+  process.on('SIGINT', receive);
   process.on('SIGHUP', () => {
     world.log.warn(
       'SIGHUP: this version does not reload; restart the agent to change its configuration',
     );
   });
+  return {
+    started(agent) {
+      running = agent;
+      if (received !== null) stop(agent);
+      return received !== null;
+    },
+  };
 }
 
 function tellServiceManager(libc: Libc, world: World, message: string): void {

@@ -3,6 +3,7 @@ import { formatTime } from '../rfc3339.ts';
 import type { Versioned } from '../state/state-store.ts';
 import { kidOf } from './kid.ts';
 import type { KeyringParts } from './keyring.ts';
+import { proveKey } from './prove-key.ts';
 import {
   announce,
   heldKeys,
@@ -17,6 +18,8 @@ import {
 export interface Change<T> {
   /** Whether it takes a new key. Throws where the change is refused, before anything is made. */
   readonly needsKey: (state: KeyringState) => boolean;
+  /** A key that is there already and is to become active: it proves itself first. */
+  readonly activates?: (state: KeyringState) => KeyRecord | null;
   /** The next state (the same one where there is nothing to do) and what the caller is told. */
   readonly apply: (
     state: KeyringState,
@@ -69,6 +72,8 @@ export class KeyChanges {
       for (let attempt = 1; ; attempt += 1) {
         const before = this.current();
         if (newKey === null && change.needsKey(before.state)) newKey = await this.#makeKey();
+        const next = newKey === null ? (change.activates?.(before.state) ?? null) : null;
+        if (next !== null) await this.#prove(next);
         const outcome = await this.#commit(change, newKey).catch((failure: unknown) => {
           if (attempt < maxConflicts && isConflict(failure)) return null;
           throw failure;
@@ -94,6 +99,20 @@ export class KeyChanges {
     }
     if (unused !== null) await this.#undo([unused.objectId]);
     return { result };
+  }
+
+  /** Objects in a token can go, or be another's: a key that cannot sign must not become the active one. */
+  async #prove(key: KeyRecord): Promise<void> {
+    try {
+      await proveKey(this.#parts, key);
+    } catch (failure) {
+      throw new AgentError(
+        'backend_unavailable',
+        `the prepared key ${key.kid} cannot sign, so nothing was changed; revoke it, then try again ` +
+          `(${describeFailure(failure)})`,
+        { cause: failure },
+      );
+    }
   }
 
   /** A key that is proved but in no record yet, under a kid that no record has. */

@@ -115,6 +115,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
   async rotate(graceSeconds: number): Promise<Rotation> {
     const rotation = await this.#changes.run<Rotation>({
       needsKey: (state) => state.prepared === null,
+      activates: preparedKey,
       apply: (state, newKey) => {
         const next = preparedKey(state) ?? required(newKey);
         const change = activate(state, next, this.#world.now(), graceSeconds);
@@ -177,6 +178,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
         refuseUnrevocable(state, kid, this.#world.now());
         return state.active === kid && state.prepared === null;
       },
+      activates: (state) => (state.active === kid ? preparedKey(state) : null),
       apply: (state, newKey) => {
         refuseUnrevocable(state, kid, this.#world.now());
         const at = formatTime(this.#world.now());

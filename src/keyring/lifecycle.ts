@@ -90,6 +90,11 @@ export function begin(state: KeyringState, key: KeyRecord): KeyringState {
   return { ...withKey(state, key), active: key.kid };
 }
 
+/** `key` gets a record and is valid nowhere: nothing is lost, and nothing becomes valid in silence. */
+export function leaveOver(state: KeyringState, key: KeyRecord): KeyringState {
+  return { ...withKey(state, key), graceUntil: without(state.graceUntil, [key.kid]) };
+}
+
 /** `key` is published, not used. `already_exists` while another one waits. */
 export function prepare(
   state: KeyringState,
@@ -163,11 +168,12 @@ export function refuseUnrevocable(state: KeyringState, kid: string, now: number)
   throw unknownKid(kid, status);
 }
 
-/** The kids whose grace has ended, with or without a record; never the active one. */
+/** The kids whose grace has ended, with or without a record; never the active or the prepared one. */
 export function expiredGrace(state: KeyringState, now: number): readonly string[] {
   return [...state.graceUntil.keys()].filter((kid) => {
     const until = graceEnd(state, kid);
-    return kid !== state.active && until !== null && hasCome(until, now);
+    const inUse = kid === state.active || kid === state.prepared?.kid;
+    return !inUse && until !== null && hasCome(until, now);
   });
 }
 

@@ -5,7 +5,16 @@ import { KeyChanges } from './key-changes.ts';
 import { faultOf } from './key-fault.ts';
 import { Keyring, type KeyringParts } from './keyring.ts';
 import { kidOf } from './kid.ts';
-import { begin, emptyState, heldKeys, isHeld, settle, type KeyringState } from './lifecycle.ts';
+import {
+  begin,
+  emptyState,
+  heldKeys,
+  isHeld,
+  leaveOver,
+  settle,
+  type KeyRecord,
+  type KeyringState,
+} from './lifecycle.ts';
 import { repairCommand } from './repair-command.ts';
 
 /**
@@ -21,11 +30,12 @@ export async function openKeyring(parts: KeyringParts): Promise<Keyring> {
   const stored = store.current();
   if (stored === null || stored.state.active === null) {
     refuseStrangers(parts, stored?.state ?? emptyState, objects);
-    await endPendingSteps(parts);
-    await makeFirstKey(parts, stored === null);
+    await endPendingSteps(parts, objects);
+    const begun = store.current();
+    if (begun === null || begun.state.active === null) await makeFirstKey(parts, begun === null);
   } else {
     refuseLostKeys(parts, stored.state, objects);
-    await endPendingSteps(parts);
+    await endPendingSteps(parts, objects);
     reportStrangers(parts, stored.state, objects);
   }
   const keyring = new Keyring(parts);
@@ -92,18 +102,41 @@ function isKnown(state: KeyringState, { objectId }: VaultObject): boolean {
 }
 
 /**
- * An announced key that is in no record was never published, and an announced removal was decided: both are
- * removed. Only objects under an announced id are touched.
+ * Ends what a killed process had announced. A removal was decided, so it is made; a half-made key is removed. A
+ * whole key that was never acknowledged is not destroyed, since the records may be an older copy that was put
+ * back: it gets a record that is valid nowhere, or becomes the first key of a keyring that has none.
  */
-async function endPendingSteps({ name, vault, store, world }: KeyringParts): Promise<void> {
+async function endPendingSteps(
+  { name, vault, store, world }: KeyringParts,
+  objects: readonly VaultObject[],
+): Promise<void> {
   const stored = store.current();
   if (stored === null || stored.state.pending.length === 0) return;
-  const objectIds = stored.state.pending.map((step) => step.objectId);
-  for (const objectId of objectIds) {
-    if (!isHeld(stored.state, objectId)) await vault.destroy(objectId);
+  const { pending } = stored.state;
+  const objectIds = pending.map((step) => step.objectId);
+  let state = settle(stored.state, objectIds);
+  const leftOver: string[] = [];
+  for (const { step, objectId, since } of pending) {
+    const object = objects.find((one) => one.objectId === objectId);
+    const made = step === 'generate' ? wholeKey(object, since) : null;
+    if (made !== null && !state.keys.has(made.kid)) {
+      state = state.active === null ? begin(state, made) : leaveOver(state, made);
+      leftOver.push(made.kid);
+    } else if (!isHeld(state, objectId)) {
+      await vault.destroy(objectId);
+    }
   }
-  await store.save(settle(stored.state, objectIds), stored.version);
-  world.log.warn({ keyring: name, object_ids: objectIds }, 'ended steps that were cut off');
+  await store.save(state, stored.version);
+  world.log.warn(
+    { keyring: name, object_ids: objectIds, kids_kept: leftOver },
+    'ended steps that were cut off',
+  );
+}
+
+function wholeKey(object: VaultObject | undefined, createdAt: string): KeyRecord | null {
+  if (object === undefined || !object.hasPrivateKey || object.publicKey === null) return null;
+  const { objectId, publicKey } = object;
+  return { kid: kidOf(publicKey), publicKey, createdAt, objectId };
 }
 
 async function makeFirstKey(parts: KeyringParts, nothingSaved: boolean): Promise<void> {

@@ -10,8 +10,11 @@ export interface Services {
   /** The keyring of that name. Throws `not_found`, or `backend_unavailable` while it is not open. */
   keyring(name: string): Keyring;
   status(): AgentStatus;
-  /** Counted for `status`. */
-  countSignatures(made: number): void;
+  /**
+   * Makes so many signatures, and counts them for `status`. Rejects with `overloaded` where they do not fit into
+   * the agent's queue.
+   */
+  signing<T>(signatures: number, make: () => Promise<T>): Promise<T>;
 }
 
 export interface Method {
@@ -46,8 +49,8 @@ export const methods: ReadonlyMap<string, Method> = new Map(
       'app',
       { keyring, kid: kid.optional(), message_b64: fields.binary },
       async (params, services) => {
-        const made = await services.keyring(params.keyring).sign(params.message_b64, params.kid);
-        services.countSignatures(1);
+        const from = services.keyring(params.keyring);
+        const made = await services.signing(1, () => from.sign(params.message_b64, params.kid));
         return { kid: made.kid, signature_b64: encodeBase64(made.signature) };
       },
     ),
@@ -56,8 +59,10 @@ export const methods: ReadonlyMap<string, Method> = new Map(
       { keyring, kid: kid.optional(), messages_b64: fields.batch },
       async (params, services) => {
         const from = services.keyring(params.keyring);
-        const made = await from.signBatch(params.messages_b64, params.kid);
-        services.countSignatures(made.signatures.length);
+        const { length } = params.messages_b64;
+        const made = await services.signing(length, () =>
+          from.signBatch(params.messages_b64, params.kid),
+        );
         return { kid: made.kid, signatures_b64: made.signatures.map(encodeBase64) };
       },
     ),

@@ -13,6 +13,8 @@ export type Decoded =
 
 /** Deeper than any request of the contract; keeps the walk over a hostile document short. */
 const maxDepth = 8;
+/** An id comes back with the answer: a client that does not read must not make long ones pile up. */
+const longestId = 256;
 const members = new Set(['jsonrpc', 'id', 'method', 'params']);
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -47,7 +49,7 @@ export function decodeRequest(frame: Uint8Array): Decoded {
     return refuse(
       null,
       'invalid_request',
-      'id must be a string or a whole number (notifications are not supported)',
+      `id must be a string of at most ${longestId} characters or a whole number (notifications are not supported)`,
     );
   }
   const { method, params = {} } = document;
@@ -73,7 +75,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isId(value: unknown): value is string | number {
-  return typeof value === 'string' || Number.isSafeInteger(value);
+  return typeof value === 'string' ? value.length <= longestId : Number.isSafeInteger(value);
 }
 
 /** Members of all objects in the document; null where it is nested too deep. */

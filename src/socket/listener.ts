@@ -19,8 +19,15 @@ export interface ListenerOptions extends SocketFileOptions {
   readonly limits: SocketLimits;
   readonly libc: Libc;
   readonly log: Logger;
-  /** Called once a connection, with what the kernel says of the peer; answers what handles its requests. */
-  readonly accept: (peer: PeerCredentials) => Answer;
+  /** Called once a connection, with what the kernel says of the peer. */
+  readonly accept: (peer: PeerCredentials) => Accepted;
+}
+
+export interface Accepted {
+  /** Handles the connection's requests. */
+  readonly answer: Answer;
+  /** A shorter limit of this connection than that of all. */
+  readonly maxFrameBytes?: number;
 }
 
 export interface Listener {
@@ -64,9 +71,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     accepted++;
     perUid.set(peer.uid, ofUid + 1);
     const connectionLog = log.child({ connection: accepted });
+    const { answer, maxFrameBytes = limits.maxFrameBytes } = accept(peer);
     const connection = new Connection(socket, {
-      limits,
-      answer: accept(peer),
+      limits: { ...limits, maxFrameBytes },
+      answer,
       log: connectionLog,
       onDone() {
         connections.delete(connection);

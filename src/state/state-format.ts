@@ -11,9 +11,9 @@ export const time = z.string().refine((text) => parseTime(text) !== null, {
 /** kid → end of its grace. */
 export const grace = z.record(z.string(), time);
 
-export const prepared = z.strictObject({ kid: z.string(), activates_at: time.nullable() });
+export const prepared = z.object({ kid: z.string(), activates_at: time.nullable() });
 
-export const revoked = z.strictObject({ at: time, reason: z.string().optional() });
+export const revoked = z.object({ at: time, reason: z.string().optional() });
 
 /** The first value that stands twice; null where all differ. */
 export function duplicateOf(values: readonly string[]): string | null {

@@ -211,7 +211,7 @@ describe('a process that was killed in the middle', () => {
     since: '2026-05-14T17:55:00.000Z',
   });
 
-  test('of making a key: the announced object is removed, nothing else', async () => {
+  test("of making a key: it is kept as left over, valid nowhere; nobody else's is touched", async () => {
     const keyring = await subject.open();
     const { kid } = await keyring.sign(message);
     await subject.close();
@@ -224,12 +224,51 @@ describe('a process that was killed in the middle', () => {
       return [await make(), await make()];
     });
     rewrite((document) => (document.pending = [pending('generate', orphan)]));
-    expect((await (await subject.open()).sign(message)).kid).toBe(kid);
+    const again = await subject.open();
+    expect((await again.sign(message)).kid).toBe(kid);
+    expect(await again.listValidPubkeys()).toHaveLength(1);
+    const states = (await again.listKeys()).map((key) => [key.object_id, key.state]);
+    expect(states).toContainEqual([orphan, 'retired']);
+    expect(states.map(([objectId]) => objectId)).not.toContain(stranger);
     await subject.close();
     expect(sidecar().pending).toBeUndefined();
-    const ids = await objectIds();
-    expect(ids).not.toContain(orphan);
-    expect(ids).toContain(stranger); // not announced: reported, never destroyed
+    expect(await objectIds()).toEqual(
+      [orphan, stranger, ...states.map(([id]) => id).filter((id) => id !== orphan)].sort(),
+    );
+  });
+
+  test('of making a key, and the copy of that moment put back after it was acknowledged', async () => {
+    const vault = await subject.vault();
+    const keyring = await subject.open(vault);
+    const generate = vault.generate.bind(vault);
+    let copy = '';
+    vault.generate = (objectId) => {
+      copy = readFileSync(subject.sidecarPath, 'utf8');
+      return generate(objectId);
+    };
+    const { new_active_kid } = await keyring.rotate(60);
+    await subject.close();
+    const before = await objectIds();
+    writeFileSync(subject.sidecarPath, copy);
+    const again = await subject.open();
+    expect((await again.listKeys()).map((key) => key.kid)).toContain(new_active_kid);
+    await subject.close();
+    expect(await objectIds()).toEqual(before);
+  });
+
+  test('of making a key of which one half is there: it is removed', async () => {
+    await subject.open();
+    await subject.close();
+    const half = await withVault(async (vault) => {
+      const objectId = vault.reserve?.() ?? '';
+      await vault.generate(objectId);
+      return objectId;
+    });
+    subject.removePrivateHalf(half);
+    rewrite((document) => (document.pending = [pending('generate', half)]));
+    await subject.open();
+    await subject.close();
+    expect(await objectIds()).not.toContain(half);
   });
 
   test('of announcing a key that was never made', async () => {
@@ -266,7 +305,7 @@ describe('a process that was killed in the middle', () => {
     await subject.close();
     const ids = await objectIds();
     expect(ids).toEqual(sidecar().keys.map((key) => key.object_id));
-    expect(ids).not.toContain(half);
+    expect(ids).toEqual([half]); // a whole key: it becomes the first one
   });
 
   test('never destroys an object that a record names, whatever was announced', async () => {
@@ -277,6 +316,43 @@ describe('a process that was killed in the middle', () => {
     await subject.open();
     await subject.close();
     expect(await objectIds()).toEqual([held]);
+  });
+});
+
+describe('records that change while the keyring is open', () => {
+  test('never make a key sign under the name of another', async () => {
+    const keyring = await subject.open();
+    const { previous_kid, new_active_kid } = await keyring.rotate(60);
+    await keyring.sign(message, previous_kid);
+    await keyring.sign(message, new_active_kid);
+    rewrite(({ keys }) => {
+      const [first, second] = keys;
+      if (first === undefined || second === undefined) throw new Error('there are two keys');
+      [first.object_id, second.object_id] = [second.object_id, first.object_id];
+    });
+    for (const kid of [previous_kid, new_active_kid]) {
+      await expect(keyring.sign(message, kid)).rejects.toMatchObject({
+        kind: 'backend_unavailable',
+      });
+    }
+  });
+
+  test('a prepared key that is gone becomes active by no rotation and no revocation', async () => {
+    const vault = await subject.vault();
+    const keyring = await subject.open(vault);
+    const active = await keyring.activeKeyId();
+    const { kid } = await keyring.prepare();
+    const objectId = sidecar().keys.find(({ id }) => id === kid)?.object_id;
+    const sign = vault.sign.bind(vault);
+    vault.sign = (key, text) =>
+      key.objectId === objectId ? Promise.reject(new Error('it is gone')) : sign(key, text);
+    const before = sidecar();
+    for (const change of [() => keyring.rotate(60), () => keyring.revoke(active)]) {
+      await expect(change()).rejects.toThrow(/cannot sign, so nothing was changed/);
+      expect(sidecar()).toEqual(before);
+    }
+    await keyring.revoke(kid);
+    expect((await keyring.rotate(60)).previous_kid).toBe(active);
   });
 });
 

@@ -114,6 +114,16 @@ test('SIGHUP does not end it', async () => {
   expect(await daemon.stop('SIGINT')).toBe(0);
 });
 
+test('a signal while it starts: it finishes, then stops in order', async () => {
+  const signals = { SIGTERM: 'stopped', SIGINT: 'stopped' } as const;
+  for (const [signal, last] of Object.entries(signals)) {
+    const code = await daemon.startAndSignal(signal as NodeJS.Signals);
+    expect(code).toBe(0);
+    expect(daemon.log.at(-1)?.msg).toBe(last);
+    expect(existsSync(daemon.socket)).toBe(false);
+  }
+});
+
 describe('exit codes', () => {
   const refused = async (code: number, flags: string[], ...texts: (string | RegExp)[]) => {
     const ended = await daemon.refusedStart(...flags);
@@ -185,9 +195,11 @@ describe('exit codes', () => {
 });
 
 test('an optional keyring whose token is away does not stop the others', async () => {
+  const pin = join(daemon.folder, 'pin');
+  writeFileSync(pin, '1234', { mode: 0o600 });
   const config = daemon.config(
     '[keyrings.default]\nbackend = "file"\n[keyrings.away]\nbackend = "pkcs11"\noptional = true\n' +
-      'uri = "pkcs11:token=none?module-path=/nonexistent.so&pin-source=file:/nonexistent"\n',
+      `uri = "pkcs11:token=none?module-path=/nonexistent.so&pin-source=file:${pin}"\n`,
   );
   await daemon.start('--config', config);
   const client = await LineClient.open(daemon.socket);
@@ -252,6 +264,11 @@ if (process.getuid?.() === 0) {
       };
     };
     expect((await asOther('ping')).result).toEqual({});
+    // No scope, no long lines: a thousand connections of his must not fill the memory.
+    expect((await asOther('ping', `{"x":"${'x'.repeat(5000)}"}`)).error?.data).toEqual({
+      kind: 'too_large',
+      limit: 4096,
+    });
     expect((await asOther('whoami')).result?.principal).toMatchObject({
       uid: 65534,
       scope: 'none',

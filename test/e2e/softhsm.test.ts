@@ -102,6 +102,21 @@ test('a PIN that is wrong, and a token that is not there, are told by exit 4', a
   expect(wrong.code).toBe(4);
   expect(wrong.err).toMatch(/PIN/);
   expect(wrong.err).not.toContain('0000wrong');
+
+  // Also where a token that is away would be tried again: a PIN is not.
+  const optional = daemon.config(
+    `[keyrings.default]\nbackend = "file"\n[keyrings.prod]\nbackend = "pkcs11"\noptional = true\nuri = "${token.uri}"\n`,
+  );
+  await daemon.start('--config', optional);
+  const client = await connect({ socket: daemon.socket });
+  const refusal: unknown = await client
+    .sign(Buffer.from('x'), { keyring: 'prod' })
+    .catch((thrown: unknown) => thrown);
+  expect(refusal).toMatchObject({ kind: 'locked' });
+  await client.close();
+  await daemon.stop();
+  expect(daemon.log.filter(({ msg }) => msg.includes('not tried again'))).toHaveLength(1);
+
   const none = daemon.config(
     `[keyrings.default]\nbackend = "pkcs11"\nuri = "${token.uri.replace('token=prod', 'token=other')}"\n`,
   );

@@ -50,6 +50,8 @@ export class Daemon {
   /** Starts the agent; resolves when it has said that it is ready, rejects where it ends before. */
   async start(...flags: string[]): Promise<this> {
     const child = this.#spawn(flags);
+    this.#child = child;
+    this.#stderr = '';
     const ready = new Promise<void>((resolve) => {
       if (child.stderr === null) throw new Error('stderr is a pipe');
       createInterface({ input: child.stderr }).on('line', (line) => {
@@ -66,6 +68,18 @@ export class Daemon {
     await Promise.race([ready, ended]);
     ended.catch(() => null); // from here on the end is what `stop` and `kill` wait for
     return this;
+  }
+
+  /** Sends the signal as soon as the agent says anything, which is before it is ready; answers its exit code. */
+  async startAndSignal(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#spawn(['--log-level', 'debug']);
+    this.#child = child;
+    if (child.stderr === null) throw new Error('stderr is a pipe');
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (this.log.push(JSON.parse(line) as LogLine) >= 1) child.kill(signal);
+    });
+    const [code] = (await once(child, 'close')) as [number | null];
+    return code;
   }
 
   /** Runs the agent to its end, for starts that are refused. */
@@ -104,13 +118,10 @@ export class Daemon {
 
   #spawn(flags: readonly string[]): ChildProcess {
     const where = ['--state-dir', this.stateDir, '--socket', this.socket];
-    const child = spawn(process.execPath, [program('signing-agent'), ...where, ...flags], {
+    return spawn(process.execPath, [program('signing-agent'), ...where, ...flags], {
       env: { ...process.env, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.#child = child;
-    this.#stderr = '';
-    return child;
   }
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +58,19 @@ export class TokenKeyring {
     });
     this.#open.push(keyring);
     return keyring;
+  }
+
+  /** As a process that was killed while it made the key may leave it. */
+  removePrivateHalf(objectId: string): void {
+    const pin = readFileSync(this.#token.pinFile, 'utf8').trim();
+    execFileSync(
+      'pkcs11-tool',
+      [
+        ...['--module', this.#token.modulePath, '--token-label', 'test', '--login'],
+        ...['--pin', 'env:PIN', '--delete-object', '--type', 'privkey', '--id', objectId],
+      ],
+      { env: { ...process.env, ...this.#token.environment, PIN: pin }, stdio: 'ignore' },
+    );
   }
 
   async close(): Promise<void> {

@@ -62,6 +62,13 @@ test('the active key is never expired, whatever the grace says', () => {
   expect(expiredGrace(state, start)).toEqual([]);
 });
 
+test('a prepared key is not pruned, whatever the grace says', () => {
+  const waiting = prepare(one, key('p'), null);
+  const state: KeyringState = { ...waiting, graceUntil: new Map([['p', '2020-01-01T00:00:00Z']]) };
+  expect(expiredGrace(state, start)).toEqual([]);
+  expect(activate(state, key('p'), start, 10).state.graceUntil.has('p')).toBe(false);
+});
+
 test('grace of a key that has no record is pruned too', () => {
   const state: KeyringState = { ...one, graceUntil: new Map([['gone', '2020-01-01T00:00:00Z']]) };
   expect(expiredGrace(state, start)).toEqual(['gone']);

@@ -35,6 +35,7 @@ test.each([
   ['{"jsonrpc":"2.0","id":1e400,"method":"ping"}', null, 'invalid_request'],
   ['{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}', null, 'invalid_request'],
   ['{"jsonrpc":"2.0","id":{},"method":"ping"}', null, 'invalid_request'],
+  [`{"jsonrpc":"2.0","id":"${'i'.repeat(257)}","method":"ping"}`, null, 'invalid_request'],
   ['{"jsonrpc":"1.0","id":4,"method":"ping"}', 4, 'invalid_request'],
   ['{"id":4,"method":"ping"}', 4, 'invalid_request'],
   ['{"jsonrpc":"2.0","id":4}', 4, 'invalid_request'],

@@ -8,6 +8,7 @@ test('reads what other programs write', () => {
   expect(parseTime('2026-05-14T19:25:00+01:30')).toEqual({ ms: base, nanos: 0 });
   expect(parseTime('2026-05-14T12:55:00.5-05:00')).toEqual({ ms: base + 500, nanos: 0 });
   expect(parseTime('2026-05-14T17:55:00.123456789Z')).toEqual({ ms: base + 123, nanos: 456_789 });
+  expect(parseTime('2016-12-31T23:59:60Z')?.ms).toBe(Date.UTC(2017, 0, 1)); // a leap second
   expect(parseTime('2024-02-29T00:00:00Z')?.ms).toBe(Date.UTC(2024, 1, 29));
 });
 

@@ -39,11 +39,16 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-interface Settings extends Partial<Omit<ListenerOptions, 'limits'>> {
+interface Settings extends Partial<Omit<ListenerOptions, 'limits' | 'accept'>> {
   limits?: Partial<SocketLimits>;
+  accept?: (peer: PeerCredentials) => Answer;
 }
 
-async function start({ limits, ...options }: Settings = {}): Promise<Listener> {
+async function start({
+  limits,
+  accept = () => echo,
+  ...options
+}: Settings = {}): Promise<Listener> {
   const usual = socketLimits({
     maxFrameBytes: 1000,
     maxConnections: 100,
@@ -55,7 +60,7 @@ async function start({ limits, ...options }: Settings = {}): Promise<Listener> {
     group: null,
     libc,
     log,
-    accept: () => echo,
+    accept: (peer) => ({ answer: accept(peer) }),
     ...options,
     limits: { ...usual, ...limits },
   });

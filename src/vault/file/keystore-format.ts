@@ -40,10 +40,6 @@ export function parseKeystore(text: string): Keystore {
   const document = keystore.parse(JSON.parse(text));
   const names = (kid: string): boolean => document.keys.some(({ id }) => id === kid);
   if (!names(document.active)) throw new Error(`active names no key: ${document.active}`);
-  const waiting = document.prepared?.kid;
-  if (waiting !== undefined && (!names(waiting) || waiting === document.active)) {
-    throw new Error(`prepared names no key that could be activated: ${waiting}`);
-  }
   const undead = Object.keys(document.revoked ?? {}).find(names);
   if (undead !== undefined) throw new Error(`key ${undead} is revoked and still has a seed`);
   return document;
@@ -69,14 +65,18 @@ export function stateOf(
       ),
     ]),
     active: document.active,
-    prepared:
-      document.prepared === undefined
-        ? null
-        : { kid: document.prepared.kid, activatesAt: document.prepared.activates_at },
+    prepared: preparedOf(document),
     graceUntil: new Map(Object.entries(document.retired_grace_until ?? {})),
     revoked: new Map(gone.map(([kid, { at, reason }]) => [kid, { at, reason: reason ?? null }])),
     pending: [],
   };
+}
+
+/** A program that knows version 1 alone may have removed or activated the key: then none is prepared. */
+function preparedOf({ prepared: waiting, keys, active }: Keystore): KeyringState['prepared'] {
+  if (waiting === undefined || waiting.kid === active) return null;
+  if (!keys.some(({ id }) => id === waiting.kid)) return null;
+  return { kid: waiting.kid, activatesAt: waiting.activates_at };
 }
 
 /**

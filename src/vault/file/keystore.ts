@@ -79,6 +79,7 @@ export class FileKeystore implements Vault, StateStore {
   }
 
   generate(): Promise<VaultKey> {
+    this.#staged.clear(); // what is left of a change that failed
     const seed = this.#world.randomBytes(seedLength);
     const publicKey = publicKeyOf(seed);
     const kid = kidOf(publicKey);

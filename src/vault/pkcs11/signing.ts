@@ -60,7 +60,7 @@ function explain(error: Error, length: number): Error {
   return new AgentError(
     'too_large',
     `this token does not sign ${length} bytes at once (${reason}); sign a digest of the message instead`,
-    { cause: error },
+    { details: { limit: null }, cause: error }, // PKCS#11 has no way to ask for it
   );
 }
 

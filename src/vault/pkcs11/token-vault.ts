@@ -37,8 +37,11 @@ export class TokenVault implements Vault {
   readonly algorithm: Algorithm;
   readonly #parts: TokenVaultParts;
   readonly #lib: PKCS11;
-  /** Private keys that were found, read back and proved. Searching costs a token with many objects a lot. */
-  readonly #proved = new Map<string, ObjectHandle>();
+  /**
+   * By object id: private keys that were found, read back and proved to be the other half of that public key.
+   * Searching costs a token with many objects a lot.
+   */
+  readonly #proved = new Map<string, { handle: ObjectHandle; publicKey: Uint8Array }>();
   #protection: Protection;
   #closing: Promise<void> | null = null;
 
@@ -167,12 +170,13 @@ export class TokenVault implements Vault {
   async #signIn(session: SessionHandle, key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
     const proved = this.#proved.get(key.objectId);
     try {
-      if (proved === undefined) {
+      // The records may be other ones by now: an object id proves nothing of another public key.
+      if (proved === undefined || Buffer.compare(proved.publicKey, key.publicKey) !== 0) {
         const privateKey = this.#findOne(session, key.objectId);
         this.#check(session, privateKey, this.#nameOf(key.objectId));
         return await this.#signAndProve(session, privateKey, key, message);
       }
-      return await signWith(this.#lib, session, this.algorithm, proved, message);
+      return await signWith(this.#lib, session, this.algorithm, proved.handle, message);
     } catch (failure) {
       if (isStale(failure)) this.#proved.clear(); // handles end with the login (PKCS#11, 5.6.8)
       throw failure;
@@ -193,7 +197,7 @@ export class TokenVault implements Vault {
         `a signature of the token's key ${key.objectId} does not verify with its public key`,
       );
     }
-    this.#proved.set(key.objectId, privateKey);
+    this.#proved.set(key.objectId, { handle: privateKey, publicKey: key.publicKey });
     return signature;
   }
 
