@@ -1,5 +1,5 @@
 import type { Verification } from '../keyring/signing-backend.ts';
-import { exitCodes, UsageError } from './failure.ts';
+import { CommandError, exitCodes, UsageError } from './failure.ts';
 import { maxSentMessageBytes, readInput } from './message.ts';
 import { Output } from './output.ts';
 import { askAbout } from './session.ts';
@@ -43,11 +43,26 @@ async function askAgent(
   signature: Buffer,
 ): Promise<Verification> {
   const message = await readInput(args[0], terminal, maxSentMessageBytes);
-  return askAbout<Verification>(message, globals, 'verify', {
+  const answer = await askAbout<Record<string, unknown>>(message, globals, 'verify', {
     keyring: globals.keyring,
     kid: options.kid,
     signature_b64: signature.toString('base64url'),
   });
+  return asVerification(answer);
+}
+
+/** Anything but a clear yes or no is a failure: "valid" is not said because of a stray value. */
+function asVerification(answer: Record<string, unknown>): Verification {
+  const { valid, kid, reason } = answer;
+  const named = kid === null ? !valid : typeof kid === 'string';
+  if (typeof valid !== 'boolean' || !named) {
+    throw new CommandError('the agent did not say whether the signature is valid');
+  }
+  return {
+    valid,
+    kid: typeof kid === 'string' ? kid : null,
+    ...(typeof reason === 'string' ? { reason } : {}),
+  };
 }
 
 async function checkHere(

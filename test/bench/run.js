@@ -252,7 +252,7 @@ function tableOf({ node, processors, processor, throughput, memory, processes })
   const row = (...cells) =>
     `${cells[0].padEnd(34)}${cells
       .slice(1)
-      .map((cell) => String(cell).padStart(12))
+      .map((cell) => String(cell).padStart(14))
       .join('')}`;
   const fixed = (value, digits) => (value === undefined ? '' : value.toFixed(digits));
   const lines = [

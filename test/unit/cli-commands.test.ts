@@ -251,3 +251,38 @@ describe('failures', () => {
     }
   });
 });
+
+describe('an agent that answers nonsense', () => {
+  const against = async (result: unknown, ...args: string[]): Promise<Session> => {
+    const other = await FakeAgent.start((_request, reply) => {
+      reply.result(result);
+    });
+    try {
+      return await agentctl(['--socket', other.path, ...args], { stdin: 'a message' });
+    } finally {
+      await other.remove();
+    }
+  };
+
+  it.each([{}, { kid: 'a', signature_b64: 'AA' }, { kid: 'a', signature_b64: 7 }])(
+    'is not taken for a signature: %j',
+    async (result) => {
+      const { code, out, err } = await against(result, 'sign');
+      expect([code, out, err]).toEqual([
+        1,
+        '',
+        'agentctl: what the agent answered is no signature\n',
+      ]);
+    },
+  );
+
+  it.each([{}, { valid: 'yes', kid: null }, { valid: 1, kid: 'a' }, { valid: true, kid: null }])(
+    'is not taken for valid: %j',
+    async (result) => {
+      const path = join(dir, 'signature');
+      writeFileSync(path, Buffer.alloc(64, 7));
+      const { code, out } = await against(result, 'verify', '--signature', path);
+      expect([code, out]).toEqual([1, '']);
+    },
+  );
+});
