@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
@@ -94,6 +95,35 @@ test('killed at any moment of its rotations it loses no acknowledged key and lea
   await daemon.stop();
   const { out } = await pkcs11Tool('--list-objects', '--type', 'privkey');
   expect(out.match(/^Private Key Object/gm)).toHaveLength(listed.length);
+});
+
+test('an ES256 keyring signs what node:crypto verifies', async () => {
+  config = daemon.config(
+    `[keyrings.default]\nbackend = "pkcs11"\nalgorithm = "es256"\nuri = "${token.uri}"\n`,
+  );
+  await daemon.start('--config', config);
+  const client = await connect({ socket: daemon.socket });
+  expect(await client.describeBackend()).toMatchObject({ algorithm: 'es256' });
+  for (const message of [Buffer.alloc(0), Buffer.from('x'), Buffer.alloc(100_000, 1)]) {
+    const { kid, signature } = await client.sign(message);
+    const point = Buffer.from((await client.publicKeyB64(kid)) ?? '', 'base64url');
+    expect([point.length, point[0], signature.length]).toEqual([65, 4, 64]);
+    const coordinate = (from: number): string =>
+      point.subarray(from, from + 32).toString('base64url');
+    const jwk = { kty: 'EC', crv: 'P-256', x: coordinate(1), y: coordinate(33) };
+    const key = createPublicKey({ key: jwk, format: 'jwk' });
+    expect(verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature)).toBe(true);
+    expect(await client.verify(message, signature)).toEqual({ valid: true, kid });
+  }
+  await client.rotate(60);
+  expect(await client.listValidPubkeys()).toHaveLength(2);
+  await client.close();
+  await daemon.stop();
+  // The sidecar belongs to that algorithm: another one is refused, not begun beside it.
+  const other = daemon.config(`[keyrings.default]\nbackend = "pkcs11"\nuri = "${token.uri}"\n`);
+  const refused = await daemon.refusedStart('--config', other);
+  expect(refused.code).toBe(4);
+  expect(refused.err).toMatch(/es256/);
 });
 
 test('a PIN that is wrong, and a token that is not there, are told by exit 4', async () => {
