@@ -23,7 +23,7 @@ export interface ListenerOptions extends SocketFileOptions {
   readonly accept: (peer: PeerCredentials) => Accepted;
 }
 
-export interface Accepted {
+interface Accepted {
   /** Handles the connection's requests. */
   readonly answer: Answer;
   /** A shorter limit of this connection than that of all. */
