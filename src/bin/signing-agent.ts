@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { startAgent, type Agent } from '../agent.ts';
 import { ConfigError } from '../config/load.ts';
@@ -57,6 +58,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
   process.umask(0o077);
   const libc = openLibc();
   const uid = process.geteuid?.() ?? 0;
+  const processors = availableParallelism();
   try {
     const config = readConfig(file, uid);
     const settings = resolveSettings(config, flags, {
@@ -64,6 +66,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
       uid,
       cwd: process.cwd(),
       file: file ?? 'configuration',
+      processors,
     });
     const world: World = {
       now: () => Date.now(),
@@ -71,7 +74,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
       files: durableFiles(libc),
       log: openLog(settings.logLevel),
     };
-    relaunchSized(settings, libc, world);
+    relaunchSized(settings, processors, libc, world);
     libc.refuseCoreDumps();
     const signals = obeySignals(world, libc);
     const agent = await startAgent({

@@ -76,6 +76,7 @@ function settingsOf({ config: file, stateDir }: ReconcileOptions, terminal: Term
       uid,
       cwd: process.cwd(),
       file: file ?? 'configuration',
+      processors: 1, // one signature is made
     });
   } catch (failure) {
     if (!(failure instanceof ConfigError)) throw failure;

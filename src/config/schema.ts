@@ -14,7 +14,7 @@ const keyring = z
     uri: z.string().optional(),
     algorithm: z.enum(['ed25519', 'es256']).default('ed25519'),
     require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
-    sessions: z.int().min(1).max(64).default(4),
+    sessions: z.int().min(1).max(64).optional(),
     optional: z.boolean().default(false),
   })
   .superRefine((given, context) => {

@@ -5,6 +5,14 @@ import { parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
 import { ConfigError } from './load.ts';
 import type { Config, KeyringConfig } from './schema.ts';
 
+/**
+ * Where nobody says how many sessions: for a token in software, whose signatures take a processor each. More
+ * sessions than processors, so that the next signature is ready when a thread has made one.
+ */
+const sessionsPerProcessor = 4;
+/** A YubiHSM 2 has 16. */
+const mostSessions = 16;
+
 /** What the agent runs with: configuration, flags and environment, resolved and frozen. */
 export interface Settings {
   readonly stateDir: string;
@@ -34,6 +42,8 @@ export type KeyringSettings = {
       readonly uri: Pkcs11Uri;
       readonly algorithm: KeyringConfig['algorithm'];
       readonly sessions: number;
+      /** Threads that its sessions must have to themselves: as many as were asked for, else none. */
+      readonly ownThreads: number;
     }
 );
 
@@ -48,7 +58,7 @@ export interface Flags {
 export function resolveSettings(
   config: Config,
   flags: Flags,
-  world: { env: Environment; uid: number; cwd: string; file: string },
+  world: { env: Environment; uid: number; cwd: string; file: string; processors: number },
 ): Settings {
   const stateDir =
     flags.stateDir === undefined
@@ -70,7 +80,7 @@ export function resolveSettings(
     },
     logLevel: flags.logLevel ?? config.log.level,
     keyrings: Object.entries(config.keyrings).map(([name, keyring]) =>
-      keyringSettings(name, keyring, stateDir, world.file),
+      keyringSettings(name, keyring, stateDir, world),
     ),
   };
 }
@@ -79,7 +89,7 @@ function keyringSettings(
   name: string,
   keyring: KeyringConfig,
   stateDir: string,
-  file: string,
+  { file, processors }: { file: string; processors: number },
 ): KeyringSettings {
   const common = { name, require: keyring.require, optional: keyring.optional };
   const ownPath = join(stateDir, 'keyrings', `${name}.json`);
@@ -93,7 +103,8 @@ function keyringSettings(
     sidecarPath: ownPath,
     uri: tokenUri(keyring.uri ?? '', `${file}: keyrings.${name}.uri`),
     algorithm: keyring.algorithm,
-    sessions: keyring.sessions,
+    sessions: keyring.sessions ?? Math.min(sessionsPerProcessor * processors, mostSessions),
+    ownThreads: keyring.sessions ?? 0,
   };
 }
 

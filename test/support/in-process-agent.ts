@@ -41,6 +41,7 @@ export class InProcessAgent {
         uid,
         cwd: '/',
         file: 'agent.toml',
+        processors: 2,
       }),
       world: worldWith(this.clock),
       libc: openLibc(),

@@ -3,7 +3,7 @@ import { ConfigError, defaultConfig, parseConfig } from '../../src/config/load.t
 import { resolveSettings } from '../../src/config/settings.ts';
 
 const file = '/etc/agent.toml';
-const world = { env: {}, uid: 0, cwd: '/work', file };
+const world = { env: {}, uid: 0, cwd: '/work', file, processors: 2 };
 
 function refused(text: string): string {
   try {
@@ -57,6 +57,17 @@ test('flags go before the file, the file before the environment', () => {
     '/x/signing-agent',
     '/r/signing-agent/agent.sock',
   ]);
+});
+
+test('sessions of a token: as many threads as were asked for, else what its processors can use', () => {
+  const of = (more: string) =>
+    resolveSettings(
+      parseConfig(`[keyrings.a]\nbackend = "pkcs11"\nuri = "pkcs11:token=x"\n${more}`, file),
+      {},
+      world,
+    ).keyrings[0];
+  expect(of('')).toMatchObject({ sessions: 8, ownThreads: 0 });
+  expect(of('sessions = 12')).toMatchObject({ sessions: 12, ownThreads: 12 });
 });
 
 test.each([
