@@ -3,7 +3,7 @@ import { ConfigError, defaultConfig, parseConfig } from '../../src/config/load.t
 import { resolveSettings } from '../../src/config/settings.ts';
 
 const file = '/etc/agent.toml';
-const world = { env: {}, uid: 0, cwd: '/work', file, processors: 2 };
+const world = { env: {}, uid: 0, cwd: '/home/me', file, processors: 2 };
 
 function refused(text: string): string {
   try {
@@ -51,7 +51,7 @@ test('flags go before the file, the file before the environment', () => {
     return [settings.stateDir, settings.socket.path, settings.socket.mode];
   };
   expect(from({})).toEqual(['/srv/a', '/srv/s', 0o660]);
-  expect(from({ stateDir: 'b', socket: 'c/s' })).toEqual(['/work/b', '/work/c/s', 0o660]);
+  expect(from({ stateDir: 'b', socket: 'c/s' })).toEqual(['/home/me/b', '/home/me/c/s', 0o660]);
   const plain = resolveSettings(defaultConfig(), {}, { ...world, env, uid: 1000 });
   expect([plain.stateDir, plain.socket.path]).toEqual([
     '/x/signing-agent',
