@@ -70,11 +70,15 @@ export class KeyChanges {
     let newKey: KeyRecord | null = null;
     try {
       for (let attempt = 1; ; attempt += 1) {
-        const before = this.current();
-        if (newKey === null && change.needsKey(before.state)) newKey = await this.#makeKey();
-        const next = newKey === null ? (change.activates?.(before.state) ?? null) : null;
+        let before = this.current();
+        if (newKey === null && change.needsKey(before.state)) {
+          newKey = await this.#makeKey();
+          before = this.current();
+        }
+        const next = change.activates?.(before.state) ?? null;
         if (next !== null) await this.#prove(next);
-        const outcome = await this.#commit(change, newKey).catch((failure: unknown) => {
+        // Made from the state that was looked at: whoever saved since then makes this a conflict.
+        const outcome = await this.#commit(change, newKey, before).catch((failure: unknown) => {
           if (attempt < maxConflicts && isConflict(failure)) return null;
           throw failure;
         });
@@ -86,8 +90,11 @@ export class KeyChanges {
     }
   }
 
-  async #commit<T>(change: Change<T>, newKey: KeyRecord | null): Promise<{ result: T }> {
-    const before = this.current();
+  async #commit<T>(
+    change: Change<T>,
+    newKey: KeyRecord | null,
+    before: Versioned,
+  ): Promise<{ result: T }> {
     const { state, result } = change.apply(before.state, newKey);
     const unused = newKey !== null && !state.keys.has(newKey.kid) ? newKey : null;
     if (state !== before.state) {

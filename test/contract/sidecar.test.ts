@@ -356,6 +356,22 @@ describe('records that change while the keyring is open', () => {
   });
 });
 
+test('records that change while the prepared key proves itself: the rotation starts over', async () => {
+  const vault = await subject.vault();
+  const keyring = await subject.open(vault);
+  const { kid } = await keyring.prepare();
+  const objectId = sidecar().keys.find(({ id }) => id === kid)?.object_id;
+  const sign = vault.sign.bind(vault);
+  vault.sign = (key, text) => {
+    if (key.objectId === objectId) rewrite((document) => delete document['prepared']);
+    return sign(key, text);
+  };
+  const { new_active_kid } = await keyring.rotate(60);
+  expect(new_active_kid).not.toBe(kid);
+  expect(sidecar().active).toBe(new_active_kid);
+  expect(sidecar().pending).toBeUndefined();
+});
+
 describe('a vault that fails', () => {
   test('in the middle of a rotation leaves the old key active and nothing behind', async () => {
     const vault = await subject.vault();
