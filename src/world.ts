@@ -8,8 +8,15 @@ import type { Files } from './state/files.ts';
 export interface World {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
+  /** Milliseconds on a clock that nobody sets (CLOCK_MONOTONIC), from an arbitrary start. */
+  readonly elapsed: () => number;
   /** That many bytes from the operating system's generator. */
   readonly randomBytes: (size: number) => Buffer;
   readonly files: Files;
   readonly log: Logger;
+  /**
+   * Called with the name of a step, such as `rotate/saved`, when it has just been done. Does nothing, but in
+   * tests, which end the process there.
+   */
+  readonly reached: (step: string) => void;
 }

@@ -14,6 +14,7 @@ import { durableFiles } from '../state/durable-files.ts';
 import { AlreadyRunningError } from '../state/lock.ts';
 import { version } from '../version.ts';
 import type { World } from '../world.ts';
+import { failpoint } from './failpoint.ts';
 import { relaunchSized } from './relaunch.ts';
 
 /** Exit codes of contract section 1. */
@@ -70,9 +71,11 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     });
     const world: World = {
       now: () => Date.now(),
+      elapsed: () => performance.now(),
       randomBytes,
       files: durableFiles(libc),
       log: openLog(settings.logLevel),
+      reached: failpoint(process.env),
     };
     relaunchSized(settings, processors, libc, world);
     libc.refuseCoreDumps();

@@ -1,5 +1,5 @@
 import type { PreparedKey } from '../keyring/signing-backend.ts';
-import { parseDuration } from './duration.ts';
+import { parseDuration } from '../duration.ts';
 import { exitCodes, UsageError } from './failure.ts';
 import { Output } from './output.ts';
 import { ask } from './session.ts';

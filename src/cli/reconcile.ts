@@ -42,9 +42,11 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
   process.umask(0o077);
   const world: World = {
     now: terminal.now,
+    elapsed: () => performance.now(),
     randomBytes,
     files: durableFiles(libc),
     log: openLog('silent'),
+    reached: () => undefined,
   };
   const keyring = globals.keyring ?? 'default';
   const writes = options.apply === true;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseDuration } from '../duration.ts';
 
 /** The configuration file (contract section 7), as it is written. Pure: no file is read here. */
 
@@ -6,6 +7,14 @@ import { z } from 'zod';
 const keyringName = /^[a-z0-9][a-z0-9_-]{0,30}$/;
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
+
+/** Whole seconds. */
+const duration = z.string().transform((text, context) => {
+  const seconds = parseDuration(text);
+  if (seconds !== null) return seconds;
+  context.addIssue('must be a duration such as 90s, 15m, 24h or 7d');
+  return z.NEVER;
+});
 
 const keyring = z
   .strictObject({
@@ -16,6 +25,12 @@ const keyring = z
     require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
     sessions: z.int().min(1).max(64).optional(),
     optional: z.boolean().default(false),
+    call_timeout: duration
+      .refine((seconds) => seconds >= 1 && seconds <= 600, 'must be 1s to 10m')
+      .default(10),
+    environment: z
+      .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))
+      .default([]),
   })
   .superRefine((given, context) => {
     const refuse = (key: string, message: string): void => {
@@ -27,6 +42,9 @@ const keyring = z
       return;
     }
     if (given.uri !== undefined) refuse('uri', 'only a pkcs11 keyring has a URI');
+    if (given.environment.length > 0) {
+      refuse('environment', 'only a pkcs11 keyring has a module that needs variables');
+    }
     if (given.algorithm !== 'ed25519') {
       refuse('algorithm', 'a keystore file holds Ed25519 keys only: use backend = "pkcs11"');
     }

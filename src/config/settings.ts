@@ -44,6 +44,10 @@ export type KeyringSettings = {
       readonly sessions: number;
       /** Threads that its sessions must have to themselves: as many as were asked for, else none. */
       readonly ownThreads: number;
+      /** A call into the module that takes longer is taken for hung, milliseconds. */
+      readonly callTimeout: number;
+      /** Names of variables that the module needs beside the usual ones. */
+      readonly environment: readonly string[];
     }
 );
 
@@ -105,6 +109,8 @@ function keyringSettings(
     algorithm: keyring.algorithm,
     sessions: keyring.sessions ?? Math.min(sessionsPerProcessor * processors, mostSessions),
     ownThreads: keyring.sessions ?? 0,
+    callTimeout: keyring.call_timeout * 1000,
+    environment: keyring.environment,
   };
 }
 

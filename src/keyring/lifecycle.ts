@@ -37,6 +37,10 @@ export interface KeyringState {
   readonly graceUntil: ReadonlyMap<string, string>;
   readonly revoked: ReadonlyMap<string, { readonly at: string; readonly reason: string | null }>;
   readonly pending: readonly PendingStep[];
+  /** Since when the active key is; null where nobody wrote it down. Of another kid: another program's rotation. */
+  readonly activated: { readonly kid: string; readonly at: string } | null;
+  /** The latest time that was ever seen, RFC 3339: a clock that is set back brings nothing back. */
+  readonly latestTime: string | null;
 }
 
 export const emptyState: KeyringState = {
@@ -46,6 +50,8 @@ export const emptyState: KeyringState = {
   graceUntil: new Map(),
   revoked: new Map(),
   pending: [],
+  activated: null,
+  latestTime: null,
 };
 
 /** The status of a key that has a record; null for any other kid. */

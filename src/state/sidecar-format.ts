@@ -3,7 +3,7 @@ import { decodeBase64, encodeBase64 } from '../base64.ts';
 import { kidOf } from '../keyring/kid.ts';
 import type { KeyRecord, KeyringState } from '../keyring/lifecycle.ts';
 import type { AlgorithmName } from '../keyring/signing-backend.ts';
-import { duplicateOf, grace, prepared, revoked, time } from './state-format.ts';
+import { activated, duplicateOf, grace, prepared, revoked, time } from './state-format.ts';
 
 /** The sidecar: the keystore document without private parts (contract section 3). */
 
@@ -30,6 +30,8 @@ const sidecar = z.strictObject({
       z.strictObject({ step: z.enum(['generate', 'destroy']), object_id: objectId, since: time }),
     )
     .optional(),
+  activated: activated.optional(),
+  latest_time: time.optional(),
 });
 
 /** Whose sidecar it must be; another keyring's or another algorithm's is refused. */
@@ -76,6 +78,8 @@ export function parseSidecar(text: string, owner: SidecarOwner): KeyringState {
       objectId: object_id,
       since,
     })),
+    activated: document.activated ?? null,
+    latestTime: document.latest_time ?? null,
   };
   refuseContradictions(state, document.keys);
   return state;
@@ -116,6 +120,8 @@ export function sidecarText(state: KeyringState, owner: SidecarOwner): string {
             since,
           })),
         }),
+    ...(state.activated === null ? {} : { activated: state.activated }),
+    ...(state.latestTime === null ? {} : { latest_time: state.latestTime }),
   };
   return `${JSON.stringify(document, null, 2)}\n`;
 }

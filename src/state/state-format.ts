@@ -13,6 +13,8 @@ export const grace = z.record(z.string(), time);
 
 export const prepared = z.object({ kid: z.string(), activates_at: time.nullable() });
 
+export const activated = z.object({ kid: z.string(), at: time });
+
 export const revoked = z.object({ at: time, reason: z.string().optional() });
 
 /** The first value that stands twice; null where all differ. */

@@ -1,4 +1,5 @@
 import type { BackendName, Protection } from '../keyring/signing-backend.ts';
+import type { AgentError } from '../errors.ts';
 import type { Algorithm } from './algorithm.ts';
 
 /** Where private keys live. A vault knows nothing of active, grace or revoked: that is the keyring's. */
@@ -36,6 +37,12 @@ export interface Vault {
   /** The token's own attributes of the private key, by name; null where there is no token. */
   evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null>;
 
+  /** Why nothing can be had from it at present; null where nothing is known against it. */
+  readonly trouble: AgentError | null;
+
+  /** A place of its own for the seal of the key records; null where the records are the vault's own. */
+  readonly sealStore: SealStore | null;
+
   /** Lets go of the token or the file. The vault is not used afterwards. */
   close(): Promise<void>;
 }
@@ -52,4 +59,23 @@ export interface VaultObject {
   readonly publicKey: Uint8Array | null;
   /** False where the private half is missing. */
   readonly hasPrivateKey: boolean;
+}
+
+/** What proves, kept where the keys are, that key records are the newest ones of this keyring. */
+export interface Seal {
+  /** 32 random bytes, the key of the records' MAC. */
+  readonly key: Uint8Array;
+  /** Of the newest records; 0 before any were sealed. */
+  readonly counter: number;
+}
+
+/** A private data object in the token. */
+export interface SealStore {
+  /** null where there is none yet. The highest counter, where a kill has left several. */
+  read(): Promise<Seal | null>;
+  /**
+   * Puts the seal in the place of the one before; durable when it resolves. Killed on the way, either is there.
+   * `not_supported` where the token cannot keep one.
+   */
+  write(seal: Seal): Promise<void>;
 }

@@ -23,8 +23,10 @@ export class Clock {
 export function worldWith(clock: Clock): World {
   return {
     now: clock.now,
+    elapsed: () => performance.now(),
     randomBytes,
     files: durableFiles(openLibc()),
     log: pino({ level: 'silent' }),
+    reached: () => undefined,
   };
 }

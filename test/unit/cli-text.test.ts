@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { maxDurationSeconds, parseDuration } from '../../src/cli/duration.ts';
+import { maxDurationSeconds, parseDuration } from '../../src/duration.ts';
 import { Output, protectionInWords } from '../../src/cli/output.ts';
 import { escapeControls, jsonText } from '../../src/cli/text.ts';
 import { when } from '../../src/cli/when.ts';

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { decodeBase64 } from '../../base64.ts';
 import type { KeyRecord, KeyringState } from '../../keyring/lifecycle.ts';
 import { encodeBase64 } from '../../base64.ts';
-import { duplicateOf, grace, revoked, time, prepared } from '../../state/state-format.ts';
+import { activated, duplicateOf, grace, revoked, time, prepared } from '../../state/state-format.ts';
 
 /**
  * Keystore v1, as other programs of a cluster read and write it: the private keys and the key records in one
- * JSON file. `prepared` and `revoked` are optional additions of ours. Members that are not known here are kept
+ * JSON file. `prepared`, `revoked`, `activated` and `latest_time` are optional additions of ours. Members that are not known here are kept
  * as they are. A revoked key has no seed any more, so it stands in `revoked` alone.
  */
 
@@ -28,6 +28,8 @@ const keystore = z.looseObject({
   active: z.string(),
   retired_grace_until: grace.optional(),
   prepared: prepared.optional(),
+  activated: activated.optional(),
+  latest_time: time.optional(),
   revoked: z
     .record(z.string(), revoked.extend({ public_key_b64: z.string(), created_at: time }))
     .optional(),
@@ -69,6 +71,8 @@ export function stateOf(
     graceUntil: new Map(Object.entries(document.retired_grace_until ?? {})),
     revoked: new Map(gone.map(([kid, { at, reason }]) => [kid, { at, reason: reason ?? null }])),
     pending: [],
+    activated: document.activated ?? null,
+    latestTime: document.latest_time ?? null,
   };
 }
 
@@ -106,6 +110,8 @@ export function keystoreText(
         ? undefined
         : { kid: state.prepared.kid, activates_at: state.prepared.activatesAt },
     revoked: state.revoked.size === 0 ? undefined : revokedMembers(state),
+    activated: state.activated ?? undefined,
+    latest_time: state.latestTime ?? undefined,
   };
   return `${JSON.stringify(document, null, 2)}\n`;
 }

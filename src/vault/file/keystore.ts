@@ -32,6 +32,8 @@ export class FileKeystore implements Vault, StateStore {
   readonly algorithm = algorithms.ed25519;
   readonly protection = 'software';
   readonly reserve = null;
+  readonly trouble = null;
+  readonly sealStore = null;
   readonly location: string;
   readonly #world: World;
   readonly #queue = new SignatureQueue((key: KeyObject, message, done) => {

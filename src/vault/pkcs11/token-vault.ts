@@ -34,6 +34,8 @@ export interface TokenVaultParts {
 /** The keys of one label in one token. A key without that label is neither used, listed nor destroyed. */
 export class TokenVault implements Vault {
   readonly name = 'pkcs11';
+  readonly trouble = null;
+  readonly sealStore = null;
   readonly algorithm: Algorithm;
   readonly #parts: TokenVaultParts;
   readonly #lib: PKCS11;
