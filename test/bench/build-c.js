@@ -1,0 +1,17 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run } from './processes.js';
+
+/** Compiles direct.c and roundtrip.c into `folder`; needs a C compiler and libc, nothing else. */
+export async function buildC(folder) {
+  const [direct, roundtrip] = await Promise.all(['direct', 'roundtrip'].map(build));
+  return { direct, roundtrip };
+
+  async function build(name) {
+    const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
+    const program = join(folder, name);
+    const options = ['-O2', '-Wall', '-Wextra', '-pthread', '-o', program, source, '-ldl'];
+    await run('cc', options, { seconds: 60 });
+    return program;
+  }
+}

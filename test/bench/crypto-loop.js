@@ -1,0 +1,18 @@
+// The loop that a file keyring is held against: node:crypto on one thread, in a process that does nothing else.
+// Told what to do over IPC: {seconds} → {perSecond}.
+import { generateKeyPairSync, sign } from 'node:crypto';
+
+const message = Buffer.alloc(32, 7);
+const { privateKey } = generateKeyPairSync('ed25519');
+
+process.on('message', ({ seconds }) => {
+  const started = performance.now();
+  const end = started + seconds * 1000;
+  let made = 0;
+  while (performance.now() < end) {
+    sign(null, message, privateKey);
+    made += 1;
+  }
+  process.send({ perSecond: made / ((performance.now() - started) / 1000) });
+});
+process.on('disconnect', () => process.exit());
