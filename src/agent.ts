@@ -13,6 +13,7 @@ import { socketLimits } from './socket/limits.ts';
 import { listen, type Listener } from './socket/listener.ts';
 import { ensurePrivateDir } from './state/checked-dir.ts';
 import { lockStateDir } from './state/lock.ts';
+import type { HostLaunch } from './vault/host/module-hosts.ts';
 import { version } from './version.ts';
 import type { World } from './world.ts';
 
@@ -34,6 +35,8 @@ export interface AgentOptions {
   readonly uid: number;
   /** For systemd credentials. */
   readonly credentialsDir: string | null;
+  /** How the child processes that load PKCS#11 modules are started. */
+  readonly hosts: HostLaunch;
   /** Fewer than the default, in tests. */
   readonly queueLimit?: number;
 }
@@ -48,8 +51,8 @@ export interface Agent {
 
 /**
  * Configuration and world in, a running agent out: the one place that knows every part. When it resolves,
- * every keyring has signed and verified a message and the socket accepts. Throws AlreadyRunningError,
- * KeyringError, or an AgentError for a state dir or socket that is not safe to use.
+ * every keyring that is not locked has signed and verified a message and the socket accepts. Throws
+ * AlreadyRunningError, KeyringError, or an AgentError for a state dir or socket that is not safe to use.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { settings, world, libc } = options;
@@ -57,8 +60,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
-  const open = configuredKeyrings(world, options.credentialsDir);
-  const keyrings = new OpenKeyrings(settings.keyrings, open, world);
+  const open = configuredKeyrings(world, options.hosts);
+  const keyrings = new OpenKeyrings(settings.keyrings, open, world, options.credentialsDir);
   try {
     await keyrings.open();
     return await serve(options, group, keyrings, () => {
@@ -94,6 +97,8 @@ async function serve(
   const services: Services = {
     keyring: (name) => keyrings.get(name),
     status,
+    unlock: (name, pin, again) => keyrings.unlock(name, pin, again),
+    lock: (name) => keyrings.lock(name),
     signing: signatureQueue(options.queueLimit ?? queueLimit, counters),
   };
   const context = { services, admission, world };

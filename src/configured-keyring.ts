@@ -7,6 +7,8 @@ import { Sidecar } from './state/sidecar.ts';
 import type { StateStore } from './state/state-store.ts';
 import { algorithms } from './vault/algorithm.ts';
 import { FileKeystore } from './vault/file/keystore.ts';
+import { ModuleHosts, type HostLaunch } from './vault/host/module-hosts.ts';
+import type { PinGate } from './vault/pin-gate.ts';
 import type { Vault } from './vault/vault.ts';
 import type { World } from './world.ts';
 
@@ -26,21 +28,26 @@ export interface TokenKeyringParts {
 
 /**
  * Opens keyrings as they are configured. The opener that it answers with is used for all of them: keyrings on
- * the same PKCS#11 module share it. `credentialsDir` is where systemd puts a service's credentials, or null.
+ * the same PKCS#11 module share it. It rejects with `locked` where the PIN is missing or wrong.
  */
 export function configuredKeyrings(
   world: World,
-  credentialsDir: string | null,
-): (settings: KeyringSettings) => Promise<Keyring> {
-  const openToken = tokenKeyrings(world, credentialsDir);
-  return async (settings) => {
+  launch: HostLaunch,
+): (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring> {
+  const openToken = tokenKeyrings(world, launch);
+  return async (settings, pins) => {
     const parts =
       settings.backend === 'file'
         ? await openFile(settings.path, world)
-        : await openToken(settings);
+        : await openToken(settings, pins);
     try {
-      refuseWeaker(parts.vault, settings);
-      return await openKeyring({ name: settings.name, ...parts, world });
+      refuseWeaker(parts.vault.protection, settings);
+      return await openKeyring({
+        name: settings.name,
+        rotation: settings.rotation,
+        ...parts,
+        world,
+      });
     } catch (failure) {
       await parts.vault.close();
       throw failure;
@@ -54,11 +61,11 @@ async function openFile(path: string, world: World): Promise<{ vault: Vault; sto
   return { vault: keystore, store: keystore };
 }
 
-function refuseWeaker(vault: Vault, { name, require }: KeyringSettings): void {
-  if (strength[vault.protection] >= strength[require]) return;
+function refuseWeaker(protection: Protection, { name, require }: KeyringSettings): void {
+  if (strength[protection] >= strength[require]) return;
   throw new AgentError(
     'not_supported',
-    `keyring ${name}: its keys would have protection ${vault.protection}, and the configuration ` +
+    `keyring ${name}: its keys would have protection ${protection}, and the configuration ` +
       `requires ${require}`,
   );
 }
@@ -66,57 +73,24 @@ function refuseWeaker(vault: Vault, { name, require }: KeyringSettings): void {
 /** Token and sidecar as they are configured; see `configuredKeyrings`. */
 export function tokenKeyrings(
   world: World,
-  credentialsDir: string | null,
-): (settings: TokenKeyringSettings) => Promise<TokenKeyringParts> {
-  const openVault = pkcs11Vaults(world, credentialsDir);
-  return async (settings) => {
-    const { name: keyring, algorithm, sidecarPath } = settings;
-    const vault = await openVault(settings);
-    return { vault, store: new Sidecar(sidecarPath, { keyring, algorithm }, world.files) };
-  };
-}
-
-/** The bindings are loaded with the first keyring that needs them. */
-function pkcs11Vaults(
-  world: World,
-  credentialsDir: string | null,
-): (settings: TokenKeyringSettings) => Promise<Vault> {
-  const load = async () => {
-    const [{ Pkcs11Modules }, { openPkcs11Vault }, { readPin }] = await Promise.all([
-      import('./vault/pkcs11/module.ts'),
-      import('./vault/pkcs11/pkcs11-vault.ts'),
-      import('./vault/pkcs11/pin.ts'),
-    ]);
-    return { modules: new Pkcs11Modules(), openPkcs11Vault, readPin };
-  };
-  let loading: ReturnType<typeof load> | null = null;
-  return async ({ name, uri, algorithm, sessions }) => {
-    loading ??= load();
-    const { modules, openPkcs11Vault, readPin } = await loading;
-    const pin = readPin({
-      pinSource: uri.pinSource,
-      keyring: name,
-      credentialsDirectory: credentialsDir,
+  launch: HostLaunch,
+): (settings: TokenKeyringSettings, pins: PinGate | null) => Promise<TokenKeyringParts> {
+  const hosts = new ModuleHosts(launch);
+  return async (settings, pins) => {
+    if (pins === null) throw new Error(`keyring ${settings.name} has a token and no PIN gate`);
+    const { name: keyring, algorithm, sidecarPath, uri, sessions, callTimeout } = settings;
+    const vault = await hosts.openVault({
+      uri,
+      keyring,
+      algorithm: algorithms[algorithm],
+      sessions,
+      callTimeout,
+      pins,
+      refuseProtection: (protection) => {
+        refuseWeaker(protection, settings);
+      },
+      world,
     });
-    if (pin === null) {
-      throw new AgentError(
-        'locked',
-        `keyring ${name} has no PIN: add pin-source=file:PATH to its uri, or give the service a systemd ` +
-          `credential named ${name}.pin`,
-      );
-    }
-    try {
-      return await openPkcs11Vault({
-        uri,
-        keyring: name,
-        algorithm: algorithms[algorithm],
-        sessions,
-        pin,
-        modules,
-        world,
-      });
-    } finally {
-      pin.fill(0);
-    }
+    return { vault, store: new Sidecar(sidecarPath, { keyring, algorithm }, world.files) };
   };
 }

@@ -6,10 +6,12 @@ import {
   type TokenKeyringSettings,
 } from './configured-keyring.ts';
 import { AgentError, quoted } from './errors.ts';
+import { keyringPin } from './keyring-pin.ts';
 import type { Libc } from './native/libc.ts';
 import { ensurePrivateDir } from './state/checked-dir.ts';
 import { lockStateDir } from './state/lock.ts';
 import { lstatOrNull } from './state/ownership.ts';
+import type { HostLaunch } from './vault/host/module-hosts.ts';
 import type { World } from './world.ts';
 
 export interface OfflineOptions {
@@ -19,6 +21,8 @@ export interface OfflineOptions {
   readonly writes: boolean;
   readonly world: World;
   readonly libc: Libc;
+  /** How the child process that loads the PKCS#11 module is started. */
+  readonly hosts: HostLaunch;
   /** For systemd credentials. */
   readonly credentialsDir: string | null;
 }
@@ -39,7 +43,9 @@ export async function withOfflineKeyring<T>(
   const lock = locked ? lockStateDir(settings.stateDir, libc) : null;
   try {
     if (writes) ensurePrivateDir(join(settings.stateDir, 'keyrings'));
-    const parts = await tokenKeyrings(world, credentialsDir)(keyring);
+    // The agent's memory of refused PINs holds here too.
+    const pins = keyringPin(keyring, credentialsDir, world);
+    const parts = await tokenKeyrings(world, options.hosts)(keyring, pins);
     try {
       return await work(parts);
     } finally {

@@ -1,70 +1,82 @@
 import { AgentError, describeFailure, quoted } from './errors.ts';
 import type { KeyringSettings } from './config/settings.ts';
+import { keyringPin, type KeyringPin } from './keyring-pin.ts';
+import { asAgentError, keyringStatus, type ClosedSlot, type Slot } from './keyring-status.ts';
 import type { Keyring } from './keyring/keyring.ts';
+import { asLocked, isLocked, lockedError } from './keyring/locked.ts';
 import type { KeyringStatus } from './protocol/status.ts';
 import { formatTime } from './rfc3339.ts';
+import { Turns } from './turns.ts';
+import type { PinGate } from './vault/pin-gate.ts';
 import type { World } from './world.ts';
 
 /** First and longest wait before an optional keyring whose token is away is tried again, milliseconds. */
 const firstRetry = 1000;
 const longestRetry = 30_000;
 
-type Slot =
-  | { readonly keyring: Keyring }
-  /** `retryAt` null: it is not tried again. */
-  | { readonly failure: AgentError; readonly at: string; readonly retryAt: number | null };
+/** `pins` is null for a keyring that has no PIN. */
+type Open = (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring>;
 
 /** A keyring could not be opened and is not optional. */
 export class KeyringError extends Error {
   override readonly name = 'KeyringError';
 }
 
-/** The keyrings of the configuration: open ones, and optional ones that are still tried. */
+/**
+ * The keyrings of the configuration: open ones, locked ones that wait for `unlock`, and optional ones that are
+ * still tried.
+ */
 export class OpenKeyrings {
   readonly #settings: readonly KeyringSettings[];
-  readonly #open: (settings: KeyringSettings) => Promise<Keyring>;
+  readonly #open: Open;
+  readonly #pins: ReadonlyMap<string, KeyringPin | null>;
   readonly #world: World;
   readonly #slots = new Map<string, Slot>();
   readonly #retries = new Map<string, NodeJS.Timeout>();
+  /** Opening and closing one keyring, whoever wants it: two at once would be two logins. */
+  readonly #turns = new Turns();
   #closed = false;
 
+  /** `credentialsDir`: for systemd credentials. */
   constructor(
     settings: readonly KeyringSettings[],
-    open: (settings: KeyringSettings) => Promise<Keyring>,
+    open: Open,
     world: World,
+    credentialsDir: string | null,
   ) {
     this.#settings = settings;
     this.#open = open;
     this.#world = world;
+    this.#pins = new Map(
+      settings.map((keyring) => [keyring.name, keyringPin(keyring, credentialsDir, world)]),
+    );
   }
 
-  /** Opens every keyring. Throws KeyringError, with those that were opened closed again. */
+  /** Opens every keyring but those that are locked. Throws KeyringError, with what was opened closed again. */
   async open(): Promise<void> {
     for (const settings of this.#settings) {
       try {
-        this.#slots.set(settings.name, { keyring: await this.#open(settings) });
+        this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
       } catch (failure) {
-        if (!settings.optional) {
+        if (isLocked(failure)) {
+          this.#noteLocked(settings.name, failure);
+        } else if (settings.optional) {
+          this.#retryLater(settings, failure, firstRetry);
+        } else {
           await this.close();
           throw new KeyringError(describeFailure(failure), { cause: failure });
         }
-        this.#retryLater(settings, failure, firstRetry);
       }
     }
   }
 
-  /** Throws `not_found`, or `backend_unavailable` while the keyring is tried again. */
+  /** Throws `not_found`, `locked`, or `backend_unavailable` while the keyring is tried again. */
   get(name: string): Keyring {
     const slot = this.#slots.get(name);
-    if (slot === undefined) {
-      throw new AgentError(
-        'not_found',
-        `there is no keyring ${quoted(name)}; there is: ${[...this.#slots.keys()].join(', ')}`,
-        { details: { keyring: name.slice(0, 80) } },
-      );
-    }
+    if (slot === undefined) throw this.#notFound(name);
     if ('keyring' in slot) return slot.keyring;
     const { failure, retryAt } = slot;
+    if (failure.kind === 'locked') throw asLocked(name, failure);
     const details =
       retryAt === null ? {} : { retry_after_ms: Math.max(0, retryAt - this.#world.now()) };
     throw new AgentError(failure.kind, `keyring ${name} is not open: ${failure.message}`, {
@@ -73,87 +85,164 @@ export class OpenKeyrings {
   }
 
   status(): readonly KeyringStatus[] {
-    return this.#settings.map((settings) => this.#statusOf(settings));
+    const now = this.#world.now();
+    return this.#settings.map((settings) =>
+      keyringStatus(settings, this.#slots.get(settings.name) ?? null, now),
+    );
+  }
+
+  /**
+   * Opens a locked keyring with this PIN, which stays the caller's. A PIN that opens nothing is not kept, where
+   * the token was away neither. Does nothing where the keyring is open: the PIN is not tried then. `again`: also
+   * a PIN that the token has refused before.
+   *
+   * Rejects with `not_found`, `not_supported` (it has no PIN), `locked` (refused now or before), or as opening
+   * it does; it is then as locked as it was.
+   */
+  async unlock(name: string, pin: Buffer, again: boolean): Promise<void> {
+    const { settings, pins } = this.#lockable(name);
+    await this.#turns.take(name, () => this.#unlock(settings, pins, pin, again));
+  }
+
+  /**
+   * Forgets the keyring's PIN and lets go of its token, once the change under way is done. From then on it answers
+   * `locked`, until `unlock` or, where the PIN is in a file, a restart. Rejects with `not_found`, `not_supported`.
+   */
+  async lock(name: string): Promise<void> {
+    const { pins } = this.#lockable(name);
+    await this.#turns.take(name, async () => {
+      this.#refuseClosed();
+      clearTimeout(this.#retries.get(name));
+      const slot = this.#slots.get(name);
+      const because = 'an operator locked it';
+      pins.forget(because);
+      this.#noteLocked(name, lockedError(name, because));
+      if (slot !== undefined && 'keyring' in slot) await slot.keyring.close({ forget: true });
+    });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#retries.values()) clearTimeout(timer);
+    // Some modules rewrite the token as they log in, and must not be cut off there.
+    await this.#turns.idle();
     for (const slot of this.#slots.values()) {
       if ('keyring' in slot) await slot.keyring.close();
     }
     this.#slots.clear();
+    for (const pins of this.#pins.values()) pins?.forget('the agent stops');
   }
 
-  #statusOf({ name, backend, ...settings }: KeyringSettings): KeyringStatus {
-    const algorithm = 'algorithm' in settings ? settings.algorithm : 'ed25519';
-    const base = { name, backend, algorithm, next_rotation: null };
-    const closed = { ...base, protection: null, active_kid: null, key_counts: null };
-    const slot = this.#slots.get(name);
-    if (slot === undefined) return { ...closed, health: 'unavailable', last_error: null };
-    if (!('keyring' in slot)) {
-      return { ...closed, health: 'unavailable', last_error: described(slot.failure, slot.at) };
-    }
-    const { keyring } = slot;
-    const { failing, lastFailure } = keyring.health;
-    const { protection } = keyring.description;
+  async #unlock(
+    settings: KeyringSettings,
+    pins: KeyringPin,
+    pin: Buffer,
+    again: boolean,
+  ): Promise<void> {
+    const { name } = settings;
+    this.#refuseClosed();
+    const before = this.#slots.get(name);
+    const open = before !== undefined && 'keyring' in before ? before.keyring : null;
+    const trouble = open?.health.trouble ?? null;
+    if (open !== null && trouble?.kind !== 'locked') return;
+    await pins.give(pin, again);
     try {
-      return {
-        ...base,
-        protection,
-        active_kid: keyring.activeKid(),
-        key_counts: keyring.keyCounts(),
-        health: failing ? 'unavailable' : 'ok',
-        last_error: lastFailure,
-      };
+      if (open !== null && trouble !== null) {
+        this.#noteLocked(name, trouble);
+        await open.close();
+      }
+      this.#slots.set(name, { keyring: await this.#openOne(settings) });
     } catch (failure) {
-      return {
-        ...closed,
-        protection,
-        health: 'unavailable',
-        last_error: described(asAgentError(failure), formatTime(this.#world.now())),
-      };
+      pins.withdraw();
+      if (!isLocked(failure)) throw failure;
+      const slot = this.#slots.get(name);
+      // One that is tried again by itself goes on with the PIN that it has.
+      const retried = slot !== undefined && 'retryAt' in slot && slot.retryAt !== null;
+      if (!retried) this.#noteLocked(name, failure);
+      throw asLocked(name, failure);
     }
+  }
+
+  /** Rejects with `shutting_down` where it has come too late. */
+  async #openOne(settings: KeyringSettings): Promise<Keyring> {
+    const keyring = await this.#open(settings, this.#pins.get(settings.name) ?? null);
+    if (!this.#closed) return keyring;
+    await keyring.close();
+    throw shuttingDown();
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw shuttingDown();
+  }
+
+  #lockable(name: string): { settings: KeyringSettings; pins: KeyringPin } {
+    const settings = this.#settings.find((keyring) => keyring.name === name);
+    if (settings === undefined) throw this.#notFound(name);
+    const pins = this.#pins.get(name) ?? null;
+    if (pins !== null) return { settings, pins };
+    throw new AgentError(
+      'not_supported',
+      `keyring ${name} is a file keyring: it has no PIN, and is neither locked nor unlocked`,
+    );
+  }
+
+  #notFound(name: string): AgentError {
+    return new AgentError(
+      'not_found',
+      `there is no keyring ${quoted(name)}; there is: ${this.#settings.map((one) => one.name).join(', ')}`,
+      { details: { keyring: name.slice(0, 80) } },
+    );
+  }
+
+  #noteLocked(name: string, failure: { readonly message: string }): void {
+    const locked = asLocked(name, failure);
+    this.#world.log.warn({ keyring: name, reason: locked.message }, 'a keyring is locked');
+    this.#slots.set(name, {
+      failure: locked,
+      at: formatTime(this.#world.now()),
+      retryAt: null,
+    });
   }
 
   #retryLater(settings: KeyringSettings, thrown: unknown, wait: number): void {
+    const { name } = settings;
     const failure = asAgentError(thrown);
-    // What is away may come back. A PIN that was refused must not be tried again: tokens lock.
-    const again = failure.kind === 'backend_unavailable';
+    const again = failure.kind === 'backend_unavailable'; // what is away may come back
     this.#world.log.error(
-      { keyring: settings.name, reason: failure.message, retry_after_ms: again ? wait : null },
+      { keyring: name, reason: failure.message, retry_after_ms: again ? wait : null },
       again
         ? 'an optional keyring could not be opened, and is tried again'
         : 'an optional keyring could not be opened, and is not tried again before a restart',
     );
-    this.#slots.set(settings.name, {
+    const slot = {
       failure,
       at: formatTime(this.#world.now()),
       retryAt: again ? this.#world.now() + wait : null,
-    });
+    };
+    this.#slots.set(name, slot);
     if (!again) return;
-    const timer = setTimeout(() => void this.#retry(settings, wait), wait);
-    this.#retries.set(settings.name, timer);
+    const retry = () => this.#turns.take(name, () => this.#retry(settings, slot, wait));
+    this.#retries.set(
+      name,
+      setTimeout(() => void retry(), wait),
+    );
   }
 
-  async #retry(settings: KeyringSettings, waited: number): Promise<void> {
+  async #retry(settings: KeyringSettings, slot: ClosedSlot, waited: number): Promise<void> {
+    // Whoever had a turn before may have opened or locked it.
+    if (this.#slots.get(settings.name) !== slot) return;
     try {
-      const keyring = await this.#open(settings);
-      if (this.#closed) await keyring.close();
-      else this.#slots.set(settings.name, { keyring });
+      this.#refuseClosed();
+      this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
     } catch (failure) {
-      if (!this.#closed) {
-        this.#retryLater(settings, failure, Math.min(waited * 2, longestRetry));
-      }
+      if (this.#closed) return;
+      // A PIN that was refused must not be tried again: tokens lock.
+      if (isLocked(failure)) this.#noteLocked(settings.name, failure);
+      else this.#retryLater(settings, failure, Math.min(waited * 2, longestRetry));
     }
   }
 }
 
-function asAgentError(thrown: unknown): AgentError {
-  if (thrown instanceof AgentError) return thrown;
-  return new AgentError('internal', describeFailure(thrown), { cause: thrown });
-}
-
-function described({ kind, message }: AgentError, at: string): KeyringStatus['last_error'] {
-  return { kind, message, at };
+function shuttingDown(): AgentError {
+  return new AgentError('shutting_down', 'the agent stops');
 }

@@ -10,6 +10,11 @@ export interface World {
   readonly now: () => number;
   /** Milliseconds on a clock that nobody sets (CLOCK_MONOTONIC), from an arbitrary start. */
   readonly elapsed: () => number;
+  /**
+   * Calls `act` once, so many milliseconds from now; answers with what calls it off. The process does not stay
+   * alive for it.
+   */
+  readonly later: (milliseconds: number, act: () => void) => () => void;
   /** That many bytes from the operating system's generator. */
   readonly randomBytes: (size: number) => Buffer;
   readonly files: Files;

@@ -12,10 +12,11 @@ import { openLibc, type Libc } from '../native/libc.ts';
 import { KeyringError } from '../open-keyrings.ts';
 import { durableFiles } from '../state/durable-files.ts';
 import { AlreadyRunningError } from '../state/lock.ts';
+import { configuredHosts } from '../vault/host/configured-hosts.ts';
 import { version } from '../version.ts';
 import type { World } from '../world.ts';
 import { failpoint } from './failpoint.ts';
-import { relaunchSized } from './relaunch.ts';
+import { environmentBefore, relaunchSized } from './relaunch.ts';
 
 /** Exit codes of contract section 1. */
 const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
@@ -72,12 +73,18 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     const world: World = {
       now: () => Date.now(),
       elapsed: () => performance.now(),
+      later: (milliseconds, act) => {
+        const timer = setTimeout(act, milliseconds).unref();
+        return () => {
+          clearTimeout(timer);
+        };
+      },
       randomBytes,
       files: durableFiles(libc),
       log: openLog(settings.logLevel),
       reached: failpoint(process.env),
     };
-    relaunchSized(settings, processors, libc, world);
+    relaunchSized(processors, libc, world);
     libc.refuseCoreDumps();
     const signals = obeySignals(world, libc);
     const agent = await startAgent({
@@ -86,6 +93,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
       libc,
       pid: process.pid,
       uid,
+      hosts: configuredHosts(settings, environmentBefore(process.env), processors),
       credentialsDir: process.env['CREDENTIALS_DIRECTORY'] ?? null,
     });
     if (signals.started(agent)) return;

@@ -13,11 +13,18 @@ export const exitCodes = {
   unreachable: 3,
   notAuthorised: 4,
   notVerified: 5,
+  /** By Ctrl-C, as shells have it. */
+  interrupted: 130,
 } as const;
 
 /** The command line, or a file that it names, is not what the command can use. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** Ctrl-C at a question that turns it off as a signal. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
 }
 
 /** The command could not do its work here, whatever the agent said. */
@@ -58,5 +65,8 @@ function classify(error: unknown): Failure {
     return { kind: error.reason, exitCode, details: {} };
   }
   if (error instanceof UsageError) return { kind: 'usage', exitCode: exitCodes.usage, details: {} };
+  if (error instanceof InterruptedError) {
+    return { kind: 'interrupted', exitCode: exitCodes.interrupted, details: {} };
+  }
   return { kind: 'failed', exitCode: exitCodes.failed, details: {} };
 }

@@ -49,7 +49,11 @@ Examples:
   keys
     .command('rotate')
     .description('make a new key, or the prepared one, active')
-    .option('--grace <duration>', 'how long the previous key stays valid: 90s 15m 24h 7d', '7d')
+    .option(
+      '--grace <duration>',
+      'how long the previous key stays valid: 90s 15m 24h 7d ' +
+        "(default: the keyring's [rotation] grace, else 7d)",
+    )
     .action(act(async () => (await import('./keys-rotate.ts')).rotateKey))
     .addHelpText(
       'after',

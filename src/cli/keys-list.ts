@@ -1,15 +1,22 @@
+import type { NextChange } from '../keyring/rotation-schedule.ts';
 import type { KeyDetails } from '../keyring/signing-backend.ts';
 import { exitCodes } from './failure.ts';
 import { stateCell, untilText } from './key-text.ts';
+import { changeInWords } from './next-change.ts';
 import { Output, protectionInWords, type Cell } from './output.ts';
 import { ask } from './session.ts';
 import type { Invocation } from './terminal.ts';
 import { when } from './when.ts';
 
+interface ListedKeys {
+  readonly keys: readonly KeyDetails[];
+  readonly next_change?: NextChange | null;
+}
+
 /** `agentctl keys list`: every key of the keyring, whatever its state. */
 export async function listKeys({ terminal, globals }: Invocation): Promise<number> {
   const { keyring } = globals;
-  const result = await ask<{ keys: readonly KeyDetails[] }>(globals, 'list_keys', { keyring });
+  const result = await ask<ListedKeys>(globals, 'list_keys', { keyring });
   const output = new Output(terminal);
   if (globals.json) {
     output.json(result);
@@ -29,6 +36,7 @@ export async function listKeys({ terminal, globals }: Invocation): Promise<numbe
   ]);
   output.table([header, ...rows]);
   output.line('');
+  if (result.next_change) output.line(`next: ${changeInWords(result.next_change, now)}`);
   for (const protection of new Set(result.keys.map((key) => key.protection))) {
     output.line(protectionInWords(protection));
   }

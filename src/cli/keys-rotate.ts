@@ -1,23 +1,25 @@
 import type { Rotation } from '../keyring/signing-backend.ts';
 import { parseDuration } from '../duration.ts';
+import type { AgentStatus } from '../protocol/status.ts';
 import { exitCodes, UsageError } from './failure.ts';
 import { Output } from './output.ts';
 import { ask } from './session.ts';
-import type { Invocation } from './terminal.ts';
+import type { GlobalOptions, Invocation } from './terminal.ts';
 import { when } from './when.ts';
 
 export interface RotateOptions {
-  readonly grace: string;
+  readonly grace?: string;
 }
+
+/** Where neither the command nor the configuration says, seconds: 7 days. */
+const usualGrace = 7 * 86_400;
 
 /** `agentctl keys rotate`: a new key signs from now on, the previous one stays valid for the grace. */
 export async function rotateKey(invocation: Invocation<RotateOptions>): Promise<number> {
   const { terminal, globals, options } = invocation;
-  const grace = parseDuration(options.grace);
-  if (grace === null) {
-    throw new UsageError(`--grace: not a duration: ${options.grace} (90s 15m 24h 7d)`);
-  }
   const { keyring } = globals;
+  const grace =
+    options.grace === undefined ? await configuredGrace(globals) : secondsOf(options.grace);
   const result = await ask<Rotation>(globals, 'rotate', { keyring, grace_seconds: grace });
   const output = new Output(terminal);
   if (globals.json) {
@@ -32,4 +34,16 @@ export async function rotateKey(invocation: Invocation<RotateOptions>): Promise<
     ['valid until', when(result.previous_grace_until, now)],
   ]);
   return exitCodes.done;
+}
+
+function secondsOf(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== null) return seconds;
+  throw new UsageError(`--grace: not a duration: ${text} (90s 15m 24h 7d)`);
+}
+
+async function configuredGrace(globals: GlobalOptions): Promise<number> {
+  const { keyrings } = await ask<AgentStatus>(globals, 'status');
+  const own = keyrings.find(({ name }) => name === (globals.keyring ?? 'default'));
+  return own?.rotation?.grace_seconds ?? usualGrace;
 }

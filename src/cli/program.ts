@@ -1,6 +1,8 @@
 import { Argument, Command, Option } from 'commander';
 import { version } from '../version.ts';
 import { addKeysCommand } from './keys-commands.ts';
+import { addLockCommands } from './lock-commands.ts';
+import { addOfflineCommands } from './offline-commands.ts';
 import type { CommandRun, GlobalOptions, Terminal } from './terminal.ts';
 
 /** Makes a commander action of a command's work, which is loaded when it is run and not before. */
@@ -68,7 +70,8 @@ Examples:
   );
   addKeysCommand(program, act);
   addSigning(program, act);
-  addReconcile(program, act);
+  addLockCommands(program, act);
+  addOfflineCommands(program, act);
   addHelp(
     program
       .command('completion')
@@ -120,32 +123,6 @@ Examples:
   agentctl verify release.tar.gz --signature release.tar.gz.sig
   agentctl verify release.tar.gz --signature release.tar.gz.sig --public-key signer.pem
   agentctl verify notes.txt --signature notes.sig --public-key "$(cat ~/.ssh/id_ed25519.pub)"`,
-  );
-}
-
-function addReconcile(program: Command, act: Act): void {
-  addHelp(
-    program
-      .command('reconcile')
-      .description("hold a token keyring's records against its token, and rebuild them")
-      .option('--config <file>', 'the configuration that the agent is started with')
-      .option('--state-dir <dir>', 'the state dir that the agent is started with')
-      .option('--active <kid>', 'the key that is to be active')
-      .option('--apply', 'write the records; without it nothing is changed')
-      .action(act(async () => (await import('./reconcile.ts')).reconcileKeyring)),
-    `
-Works while the agent is down, and only then: it opens the token itself. Run it as the agent's user. In the token
-nothing is changed. The previous sidecar is kept beside the new one.
-
-Nothing becomes valid in silence: a key that no record names is recorded as left over, valid no more. Where the
-sidecar is lost, the newest key becomes the active one; --active names another.
-
-Exit codes: 0 sidecar and token fit, or --apply has written; 1 they do not fit and nothing was written; 2 usage.
-
-Examples:
-  agentctl reconcile --config /etc/signing-agent.toml
-  agentctl reconcile --config /etc/signing-agent.toml --keyring prod --apply
-  agentctl reconcile --config /etc/signing-agent.toml --active 1f2e3d4c --apply`,
   );
 }
 

@@ -1,5 +1,7 @@
 import type { Comparison, Records, Row } from '../keyring/reconcile.ts';
+import { acceptCommand } from '../keyring/repair-command.ts';
 import type { Cell, Output } from './output.ts';
+import { isRefused, sealCell, sealDocument, type SealReport } from './reconcile-seal.ts';
 
 /** What `agentctl reconcile` found and did. */
 export interface Report {
@@ -8,6 +10,11 @@ export interface Report {
   readonly location: string;
   readonly records: Records;
   readonly comparison: Comparison;
+  readonly seal: SealReport;
+  /** The latest time that is dropped from the records; null where none is. */
+  readonly clockReset: string | null;
+  /** Whether there is anything to write. */
+  readonly mustWrite: boolean;
   /** Why the key that would be active could not prove itself; null where it did, or there is none. */
   readonly unproved: string | null;
   readonly applied: boolean;
@@ -17,7 +24,7 @@ export interface Report {
 
 /** For `--json`. */
 export function reportDocument(report: Report): unknown {
-  const { keyring, location, records, comparison, applied, keptCopy } = report;
+  const { keyring, location, records, comparison, seal, applied, keptCopy } = report;
   const { rows, verdict } = comparison;
   return {
     keyring,
@@ -26,6 +33,7 @@ export function reportDocument(report: Report): unknown {
       found: records.found,
       ...(records.found === 'broken' ? { reason: records.reason } : {}),
     },
+    seal: sealDocument(seal),
     verdict: verdict.kind,
     active_kid: activeKid(comparison),
     ...(verdict.kind === 'choose' ? { candidates: verdict.candidates.map(({ kid }) => kid) } : {}),
@@ -37,6 +45,7 @@ export function reportDocument(report: Report): unknown {
       finding: row.finding,
       becomes: row.becomes,
     })),
+    ...(report.clockReset === null ? {} : { dropped_latest_time: report.clockReset }),
     applied,
     kept_copy: keptCopy,
   };
@@ -51,6 +60,7 @@ export function printReport(report: Report, output: Output): void {
     ['keyring', { text: keyring, style: 'bold' }],
     ['sidecar', location],
     ['', records.found === 'readable' ? state : { text: state, style: 'red' }],
+    ['seal', sealCell(report.seal)],
   ]);
   if (rows.length > 0) {
     const header = ['KID', 'OBJECT ID', 'SIDECAR', 'TOKEN', 'WHAT IS DONE'];
@@ -72,10 +82,11 @@ export function printReport(report: Report, output: Output): void {
     output.line(
       verdict.active === null
         ? 'nothing is recorded and the token has no key: the agent makes the first one'
-        : 'sidecar and token fit: nothing was changed',
+        : `sidecar and token fit${report.mustWrite || isRefused(report.seal) ? '' : ': nothing was changed'}`,
     );
   }
-  if (verdict.kind !== 'repair') return;
+  if (!report.mustWrite || isRefused(report.seal)) return;
+  if (verdict.kind !== 'fits' && verdict.kind !== 'repair') return;
   if (!report.applied) {
     output.line(`nothing was changed${report.unproved === null ? '; --apply writes this' : ''}`);
     return;
@@ -85,14 +96,17 @@ export function printReport(report: Report, output: Output): void {
 }
 
 /** Why nothing could be done, and what can be; null where the command did its work. */
-export function refusalOf({
-  keyring,
-  location,
-  records,
-  comparison,
-  unproved,
-}: Report): string | null {
+export function refusalOf(
+  { keyring, location, records, comparison, seal, unproved }: Report,
+  { writes }: { readonly writes: boolean },
+): string | null {
   const { verdict } = comparison;
+  if (isRefused(seal) && writes) {
+    return (
+      `the sidecar ${seal.text}; nothing was changed. Put the newest file back, or accept this one knowingly ` +
+      `with: ${acceptCommand(keyring)}`
+    );
+  }
   if (unproved !== null) {
     const kid = activeKid(comparison) ?? '';
     return (
@@ -158,9 +172,21 @@ function remedy(row: Row): Cell {
   }
 }
 
-function consequences({ keyring, records, comparison }: Report): string[] {
+function consequences({ keyring, records, comparison, seal, clockReset }: Report): string[] {
   const { rows, verdict } = comparison;
   const said: string[] = [];
+  if (isRefused(seal)) {
+    said.push(
+      'The agent refuses this sidecar. Put the newest file back; or accept this one knowingly, with what it does ' +
+        'not know of later rotations and revocations:',
+      `  agentctl reconcile --keyring ${keyring} --accept-records --apply`,
+    );
+  }
+  if (clockReset !== null) {
+    said.push(
+      `The latest time of the records, ${clockReset}, is dropped: the clock of now counts.`,
+    );
+  }
   const gone = rows.filter(({ finding }) => finding === 'gone').map(({ kid }) => kid ?? '');
   if (gone.length > 0) {
     said.push(

@@ -2,26 +2,27 @@ import { randomBytes } from 'node:crypto';
 import { ConfigError } from '../config/load.ts';
 import { readConfig } from '../config/read.ts';
 import { resolveSettings, type Settings } from '../config/settings.ts';
-import type { TokenKeyringParts } from '../configured-keyring.ts';
-import { AgentError, describeFailure } from '../errors.ts';
 import { isKid } from '../keyring/kid.ts';
-import { proveKey } from '../keyring/prove-key.ts';
-import { reconcile } from '../keyring/reconcile.ts';
 import { openLog } from '../log.ts';
 import { openLibc } from '../native/libc.ts';
 import { withOfflineKeyring } from '../offline-keyring.ts';
 import { durableFiles } from '../state/durable-files.ts';
 import { effectiveUid } from '../state/ownership.ts';
+import { configuredHosts } from '../vault/host/configured-hosts.ts';
 import type { World } from '../world.ts';
 import { CommandError, exitCodes, UsageError } from './failure.ts';
 import { Output } from './output.ts';
-import { printReport, refusalOf, reportDocument, type Report } from './reconcile-report.ts';
+import { printReport, refusalOf, reportDocument } from './reconcile-report.ts';
+import { isRefused } from './reconcile-seal.ts';
+import { repair, type Wishes } from './reconcile-work.ts';
 import type { Invocation, Terminal } from './terminal.ts';
 
 export interface ReconcileOptions {
   readonly config?: string;
   readonly stateDir?: string;
   readonly active?: string;
+  readonly acceptRecords?: true;
+  readonly resetClock?: true;
   readonly apply?: true;
 }
 
@@ -43,30 +44,37 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
   const world: World = {
     now: terminal.now,
     elapsed: () => performance.now(),
+    later: () => () => undefined, // nothing here waits
     randomBytes,
     files: durableFiles(libc),
     log: openLog('silent'),
     reached: () => undefined,
   };
-  const keyring = globals.keyring ?? 'default';
-  const writes = options.apply === true;
+  const wishes: Wishes = {
+    keyring: globals.keyring ?? 'default',
+    active,
+    acceptRecords: options.acceptRecords === true,
+    resetClock: options.resetClock === true,
+    writes: options.apply === true,
+  };
   const report = await withOfflineKeyring(
     {
       settings,
-      keyring,
-      writes,
+      keyring: wishes.keyring,
+      writes: wishes.writes,
       world,
       libc,
+      hosts: configuredHosts(settings, terminal.env, 1),
       credentialsDir: terminal.env['CREDENTIALS_DIRECTORY'] ?? null,
     },
-    (parts) => repair(parts, { keyring, active, writes, world }),
+    (parts) => repair(parts, wishes, world),
   );
   const output = new Output(terminal);
   if (globals.json) output.json(reportDocument(report));
   else printReport(report, output);
-  const refusal = refusalOf(report);
+  const refusal = refusalOf(report, wishes);
   if (refusal !== null) throw new CommandError(refusal);
-  const fits = report.comparison.verdict.kind === 'fits' || report.applied;
+  const fits = report.applied || !(report.mustWrite || isRefused(report.seal));
   return fits ? exitCodes.done : exitCodes.failed;
 }
 
@@ -84,37 +92,4 @@ function settingsOf({ config: file, stateDir }: ReconcileOptions, terminal: Term
     if (!(failure instanceof ConfigError)) throw failure;
     throw new UsageError(failure.message, { cause: failure });
   }
-}
-
-/** Compares, proves the key that is to be active, and only then writes. */
-async function repair(
-  { vault, store }: TokenKeyringParts,
-  choice: { keyring: string; active: string | null; writes: boolean; world: World },
-): Promise<Report> {
-  const { keyring, active, writes, world } = choice;
-  const examined = store.examine();
-  const now = world.now();
-  const comparison = reconcile(examined.records, await vault.list(), { now, active });
-  const { verdict } = comparison;
-  const report: Report = {
-    keyring,
-    location: store.location,
-    records: examined.records,
-    comparison,
-    unproved: null,
-    applied: false,
-    keptCopy: null,
-  };
-  if (verdict.kind !== 'fits' && verdict.kind !== 'repair') return report;
-  if (verdict.active !== null) {
-    try {
-      await proveKey({ name: keyring, vault, world }, verdict.active);
-    } catch (failure) {
-      if (!(failure instanceof AgentError)) throw failure;
-      return { ...report, unproved: describeFailure(failure) };
-    }
-  }
-  if (verdict.kind === 'fits' || !writes) return report;
-  const keptCopy = await store.replaceExamined(verdict.state, examined, now);
-  return { ...report, applied: true, keptCopy };
 }

@@ -1,3 +1,4 @@
+import type { CallOptions } from '../client/agent-client.ts';
 import { connect } from '../client/connect.ts';
 import { ConnectionError } from '../client/connection-error.ts';
 import { AgentError } from '../errors.ts';
@@ -11,10 +12,11 @@ export async function ask<Result>(
   globals: GlobalOptions,
   method: string,
   params: Readonly<Record<string, unknown>> = {},
+  limits: CallOptions = {},
 ): Promise<Result> {
   const client = await connect({ socket: globals.socket });
   try {
-    return (await client.call(method, params)) as Result;
+    return (await client.call(method, params, limits)) as Result;
   } finally {
     await client.close();
   }

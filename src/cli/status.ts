@@ -1,5 +1,7 @@
+import { formatDuration } from '../duration.ts';
 import type { AgentStatus, KeyringStatus } from '../protocol/status.ts';
 import { exitCodes } from './failure.ts';
+import { changeInWords } from './next-change.ts';
 import { Output, protectionInWords, type Cell } from './output.ts';
 import { ask } from './session.ts';
 import type { Invocation } from './terminal.ts';
@@ -30,7 +32,7 @@ export async function status({ terminal, globals }: Invocation): Promise<number>
 }
 
 function describe(keyring: KeyringStatus, now: number): Cell[][] {
-  const { health, last_error, next_rotation } = keyring;
+  const { health, last_error } = keyring;
   const facts: [string, Cell][] = [
     ['health', { text: health, style: health === 'ok' ? 'green' : 'red' }],
     ['active key', `${keyring.active_kid ?? 'none known'} (${keyring.algorithm})`],
@@ -40,13 +42,36 @@ function describe(keyring: KeyringStatus, now: number): Cell[][] {
       'protection',
       keyring.protection === null ? 'not known' : protectionInWords(keyring.protection),
     ],
-    ['rotation', next_rotation === null ? 'by hand' : when(next_rotation, now)],
+    ['old copies', rollbackInWords(keyring)],
+    ...rotationFacts(keyring, now),
   ];
   if (last_error !== null) {
     const text = `${last_error.kind}: ${last_error.message}, ${when(last_error.at, now)}`;
     facts.push(['last error', { text, style: 'yellow' }]);
   }
   return facts.map(([name, value]) => [`  ${name}`, value]);
+}
+
+/** Of a keyring that is not open, and by an agent that does not say it, nothing is known. */
+function rollbackInWords({ backend, rollback_protection }: Partial<KeyringStatus>): string {
+  if (rollback_protection === 'token') return 'noticed: the token keeps a seal of the key records';
+  if (rollback_protection !== 'none') return 'not known';
+  return backend === 'file'
+    ? 'not noticed: nothing outlives the keystore file'
+    : 'not noticed: the token cannot keep a seal of the key records';
+}
+
+function rotationFacts(
+  { rotation, next_rotation, next_change }: KeyringStatus,
+  now: number,
+): [string, Cell][] {
+  if (!rotation) return [['rotation', 'by hand']];
+  const every = `every ${formatDuration(rotation.every_seconds)}`;
+  const grace = `grace ${formatDuration(rotation.grace_seconds)}`;
+  const next = next_rotation === null ? '' : `, next ${when(next_rotation, now)}`;
+  const facts: [string, Cell][] = [['rotation', `${every}, ${grace}${next}`]];
+  if (next_change) facts.push(['next change', changeInWords(next_change, now)]);
+  return facts;
 }
 
 function counts({ key_counts }: KeyringStatus): string {

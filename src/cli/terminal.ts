@@ -2,7 +2,11 @@ import type { Readable, Writable } from 'node:stream';
 
 /** What a command line has of the world. */
 export interface Terminal {
-  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdin: Readable & {
+    readonly isTTY?: boolean;
+    /** Of a terminal: whether what is typed comes at once, unedited and without echo. */
+    setRawMode?(raw: boolean): unknown;
+  };
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;

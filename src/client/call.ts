@@ -43,6 +43,9 @@ const repeatable: ReadonlySet<string> = new Set([
   'status',
 ]);
 
+/** Methods that change no key, but whether the keyring is open. */
+const keyringMethods: ReadonlySet<string> = new Set(['unlock', 'lock']);
+
 /** One call from the moment it is made to its one outcome: an answer, a failure, its deadline or its signal. */
 export class Call {
   readonly id: number;
@@ -106,7 +109,10 @@ export class Call {
   /** What a caller must know of a call that was sent, may have been done, and will not be sent again. */
   #doubt(): string {
     if (this.attempts === 0 || this.isRepeatable) return '';
-    return `; whether ${this.method} was done is unknown: list_keys (agentctl keys list) shows it`;
+    const shownBy = keyringMethods.has(this.method)
+      ? 'status (agentctl status)'
+      : 'list_keys (agentctl keys list)';
+    return `; whether ${this.method} was done is unknown: ${shownBy} shows it`;
   }
 
   #settle(): boolean {

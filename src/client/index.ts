@@ -14,4 +14,5 @@ export { connect } from './connect.ts';
 export { ConnectionError } from './connection-error.ts';
 export type { ConnectionFailure } from './connection-error.ts';
 export { RemoteBackend } from './remote-backend.ts';
+export type { NextChange } from '../keyring/rotation-schedule.ts';
 export type { AgentStatus, KeyringStatus } from '../protocol/status.ts';

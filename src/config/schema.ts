@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { parseDuration } from '../duration.ts';
+import { duration } from './fields.ts';
+import { rotationKeys, rotationTable } from './rotation.ts';
 
 /** The configuration file (contract section 7), as it is written. Pure: no file is read here. */
 
@@ -7,14 +8,6 @@ import { parseDuration } from '../duration.ts';
 const keyringName = /^[a-z0-9][a-z0-9_-]{0,30}$/;
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
-
-/** Whole seconds. */
-const duration = z.string().transform((text, context) => {
-  const seconds = parseDuration(text);
-  if (seconds !== null) return seconds;
-  context.addIssue('must be a duration such as 90s, 15m, 24h or 7d');
-  return z.NEVER;
-});
 
 const keyring = z
   .strictObject({
@@ -25,6 +18,7 @@ const keyring = z
     require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
     sessions: z.int().min(1).max(64).optional(),
     optional: z.boolean().default(false),
+    rotation: rotationTable.optional(),
     call_timeout: duration
       .refine((seconds) => seconds >= 1 && seconds <= 600, 'must be 1s to 10m')
       .default(10),
@@ -92,14 +86,14 @@ export const unavailableKeys: readonly string[] = [
   'http',
   'audit',
   'state',
-  'rotation',
 ];
 
 /** Names that a mistyped key may have been meant as, by the path of the table they stand in. */
 export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
-  const [first, second] = table;
+  const [first, second, third] = table;
   if (first === undefined) return Object.keys(configSchema.shape);
   if (first === 'socket') return Object.keys(configSchema.shape.socket.unwrap().shape);
   if (first === 'log') return Object.keys(configSchema.shape.log.unwrap().shape);
+  if (first === 'keyrings' && third === 'rotation') return rotationKeys;
   return first === 'keyrings' && second !== undefined ? Object.keys(keyring.shape) : [];
 }

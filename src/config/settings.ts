@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { defaultSocketPath, defaultStateDir, type Environment } from '../client/default-socket.ts';
+import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import type { LogLevel } from '../log.ts';
 import { parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
 import { ConfigError } from './load.ts';
@@ -34,6 +35,8 @@ export type KeyringSettings = {
   readonly require: KeyringConfig['require'];
   /** Away at start: tried again, instead of being the end of the start. */
   readonly optional: boolean;
+  /** null: rotated by hand. */
+  readonly rotation: RotationPolicy | null;
 } & (
   | { readonly backend: 'file'; readonly path: string }
   | {
@@ -95,7 +98,12 @@ function keyringSettings(
   stateDir: string,
   { file, processors }: { file: string; processors: number },
 ): KeyringSettings {
-  const common = { name, require: keyring.require, optional: keyring.optional };
+  const common = {
+    name,
+    require: keyring.require,
+    optional: keyring.optional,
+    rotation: keyring.rotation ?? null,
+  };
   const ownPath = join(stateDir, 'keyrings', `${name}.json`);
   if (keyring.backend === 'file') {
     const path = keyring.path === undefined ? ownPath : resolve(stateDir, keyring.path);

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { AgentError, type ErrorKind } from '../errors.ts';
 import { formatTime } from '../rfc3339.ts';
+import type { Vault } from '../vault/vault.ts';
 
 export interface KeyringFailure {
   readonly kind: ErrorKind;
@@ -12,10 +13,13 @@ export interface KeyringFailure {
 export class KeyringHealth {
   readonly #now: () => number;
   readonly #log: Logger;
+  readonly #vault: Pick<Vault, 'trouble'>;
   #failing = false;
+  #trouble: { readonly error: AgentError; readonly failure: KeyringFailure } | null = null;
   #lastFailure: KeyringFailure | null = null;
 
-  constructor(now: () => number, log: Logger) {
+  constructor(vault: Pick<Vault, 'trouble'>, now: () => number, log: Logger) {
+    this.#vault = vault;
     this.#now = now;
     this.#log = log;
   }
@@ -26,6 +30,18 @@ export class KeyringHealth {
 
   get lastFailure(): KeyringFailure | null {
     return this.#lastFailure;
+  }
+
+  /** Why nothing can be had from the vault at present, and since when that is known here; null where it can. */
+  get trouble(): KeyringFailure | null {
+    const { trouble } = this.#vault;
+    if (trouble === null) return (this.#trouble = null);
+    if (this.#trouble?.error !== trouble) {
+      const { kind, message } = trouble;
+      const failure = { kind, message, at: formatTime(this.#now()) };
+      this.#trouble = { error: trouble, failure };
+    }
+    return this.#trouble.failure;
   }
 
   /** Settles as the operation does; a backend that is not available is noted and logged. */

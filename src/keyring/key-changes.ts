@@ -3,6 +3,7 @@ import { formatTime } from '../rfc3339.ts';
 import type { Versioned } from '../state/state-store.ts';
 import { kidOf } from './kid.ts';
 import type { KeyringParts } from './keyring.ts';
+import { withLatestTime } from './latest-time.ts';
 import { proveKey } from './prove-key.ts';
 import {
   announce,
@@ -13,6 +14,7 @@ import {
   type KeyringState,
   type PendingStep,
 } from './lifecycle.ts';
+import type { TrustedClock } from './trusted-clock.ts';
 
 /** One change of the key records. Both functions may be called again on a newer state. */
 export interface Change<T> {
@@ -38,11 +40,16 @@ const maxCollisions = 5;
  * what to finish or undo, and a change that was answered was saved before.
  */
 export class KeyChanges {
-  readonly #parts: KeyringParts;
+  readonly #parts: Pick<KeyringParts, 'name' | 'vault' | 'store' | 'world'>;
+  readonly #clock: TrustedClock;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: KeyringParts) {
+  constructor(
+    parts: Pick<KeyringParts, 'name' | 'vault' | 'store' | 'world'>,
+    clock: TrustedClock,
+  ) {
     this.#parts = parts;
+    this.#clock = clock;
   }
 
   /** The newest state. Throws where it is gone: an open keyring never starts over empty. */
@@ -101,7 +108,8 @@ export class KeyChanges {
       const gone = noLongerHeld(before.state, state);
       const next = newKey === null || unused !== null ? state : settle(state, [newKey.objectId]);
       const goneIds = gone.map((key) => key.objectId);
-      await this.#parts.store.save(announce(next, this.#steps('destroy', goneIds)), before.version);
+      await this.#write(announce(next, this.#steps('destroy', goneIds)), before.version);
+      this.#parts.world.reached('change/saved');
       await this.#undo(goneIds);
     }
     if (unused !== null) await this.#undo([unused.objectId]);
@@ -112,6 +120,7 @@ export class KeyChanges {
   async #prove(key: KeyRecord): Promise<void> {
     try {
       await proveKey(this.#parts, key);
+      this.#parts.world.reached('change/proved');
     } catch (failure) {
       throw new AgentError(
         'backend_unavailable',
@@ -127,14 +136,18 @@ export class KeyChanges {
     const { vault, world } = this.#parts;
     for (let attempt = 1; attempt <= maxCollisions; attempt += 1) {
       const objectId = vault.reserve === null ? null : vault.reserve();
-      if (objectId !== null) await this.#announce(this.#steps('generate', [objectId]));
+      if (objectId !== null) {
+        await this.#announce(this.#steps('generate', [objectId]));
+        world.reached('change/announced');
+      }
       const made = await vault.generate(objectId).catch(async (failure: unknown) => {
         if (objectId !== null) await this.#undo([objectId]);
         throw failure;
       });
+      world.reached('change/generated');
       const kid = kidOf(made.publicKey);
-      const key = { ...made, kid, createdAt: formatTime(world.now()) };
       const { state } = this.current();
+      const key = { ...made, kid, createdAt: formatTime(this.#clock.now(state)) };
       if (!state.keys.has(kid) && !state.graceUntil.has(kid) && !state.revoked.has(kid)) return key;
       world.log.warn(
         { keyring: this.#parts.name, kid },
@@ -154,9 +167,12 @@ export class KeyChanges {
     if (vault.reserve === null || objectIds.length === 0) return;
     try {
       for (const objectId of objectIds) {
-        if (!isHeld(this.current().state, objectId)) await vault.destroy(objectId);
+        if (isHeld(this.current().state, objectId)) continue;
+        await vault.destroy(objectId);
+        world.reached('change/destroyed');
       }
       await this.#save((state) => settle(state, objectIds));
+      world.reached('change/settled');
     } catch (failure) {
       world.log.error(
         { keyring: name, object_ids: objectIds, reason: describeFailure(failure) },
@@ -167,7 +183,7 @@ export class KeyChanges {
 
   #steps(step: PendingStep['step'], objectIds: readonly string[]): readonly PendingStep[] {
     if (this.#parts.vault.reserve === null) return [];
-    const since = formatTime(this.#parts.world.now());
+    const since = formatTime(this.#clock.now(this.current().state));
     return objectIds.map((objectId) => ({ step, objectId, since }));
   }
 
@@ -179,12 +195,17 @@ export class KeyChanges {
     for (let attempt = 1; ; attempt += 1) {
       const { state, version } = this.current();
       try {
-        await this.#parts.store.save(next(state), version);
+        await this.#write(next(state), version);
         return;
       } catch (failure) {
         if (attempt >= maxConflicts || !isConflict(failure)) throw failure;
       }
     }
+  }
+
+  /** Every save keeps the latest time. */
+  async #write(state: KeyringState, expected: string): Promise<void> {
+    await this.#parts.store.save(withLatestTime(state, this.#clock.now(state)), expected);
   }
 }
 

@@ -1,35 +1,29 @@
-import { describeFailure } from '../errors.ts';
 import { encodeBase64 } from '../base64.ts';
-import { formatTime } from '../rfc3339.ts';
 import type { StateStore, Versioned } from '../state/state-store.ts';
-import { signatureLength } from '../vault/algorithm.ts';
-import type { Vault } from '../vault/vault.ts';
+import type { CloseOptions, Vault } from '../vault/vault.ts';
 import type { World } from '../world.ts';
-import { KeyringHealth } from './health.ts';
+import { pruning, preparation, revocation, rotation } from './changes.ts';
+import { KeyringHealth, type KeyringFailure } from './health.ts';
 import { KeyChanges } from './key-changes.ts';
-import { countKeys, keyView, validKeyViews } from './key-views.ts';
-import {
-  activate,
-  activeKey,
-  expiredGrace,
-  prepare,
-  refuseSecondPrepared,
-  refuseUnrevocable,
-  remove,
-  revoke,
-  signingKey,
-  statusOf,
-  validKeys,
-  type KeyRecord,
-  type KeyringState,
-} from './lifecycle.ts';
+import { keyDetails } from './key-details.ts';
+import { countKeys, validKeyViews } from './key-views.ts';
+import { activeKey, signingKey, statusOf, validKeys, type KeyringState } from './lifecycle.ts';
 import { proveKey } from './prove-key.ts';
+import { ScheduledRotation } from './rotation.ts';
+import {
+  changeView,
+  nextChange,
+  nextRotation,
+  type NextChange,
+  type RotationPolicy,
+} from './rotation-schedule.ts';
 import type {
   BackendDescription,
   KeyAdministration,
   KeyDetails,
   PreparedKey,
   Revocation,
+  RollbackProtection,
   Rotation,
   Signature,
   SignatureBatch,
@@ -37,12 +31,18 @@ import type {
   ValidKey,
   Verification,
 } from './signing-backend.ts';
+import { TimeKeeper } from './time-keeper.ts';
+import { TrustedClock } from './trusted-clock.ts';
+import { Upkeep } from './upkeep.ts';
+import { verification } from './verification.ts';
 
 export interface KeyringParts {
   readonly name: string;
   readonly vault: Vault;
   readonly store: StateStore;
   readonly world: World;
+  /** null: rotated by hand. */
+  readonly rotation: RotationPolicy | null;
 }
 
 /** A named set of keys, one of them active: ties a vault to a state store by the rules of the lifecycle. */
@@ -50,16 +50,33 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly name: string;
   readonly health: KeyringHealth;
   readonly #vault: Vault;
+  readonly #store: StateStore;
   readonly #world: World;
+  readonly #clock: TrustedClock;
   readonly #changes: KeyChanges;
+  readonly #rotation: ScheduledRotation | null;
+  readonly #time: TimeKeeper;
+  readonly #upkeep: Upkeep;
+  #closing: Promise<void> | null = null;
 
   /** Opened by `openKeyring`, which first holds state and vault against each other. */
-  constructor({ name, vault, store, world }: KeyringParts) {
+  constructor(parts: KeyringParts, clock = new TrustedClock(parts.world, parts.name)) {
+    const { name, vault, world, rotation: policy } = parts;
     this.name = name;
     this.#vault = vault;
+    this.#store = parts.store;
     this.#world = world;
-    this.health = new KeyringHealth(world.now, world.log.child({ keyring: name }));
-    this.#changes = new KeyChanges({ name, vault, store, world });
+    this.#clock = clock;
+    this.health = new KeyringHealth(vault, world.now, world.log.child({ keyring: name }));
+    const changes = new KeyChanges(parts, clock);
+    this.#changes = changes;
+    this.#rotation =
+      policy === null
+        ? null
+        : new ScheduledRotation({ name, policy, changes, clock, world, ready: this.#ready });
+    const shared = vault.reserve === null;
+    this.#time = new TimeKeeper({ name, changes, clock, world, shared });
+    this.#upkeep = new Upkeep({ world, rotation: this.#rotation, time: this.#time });
   }
 
   describeBackend(): Promise<BackendDescription> {
@@ -76,6 +93,10 @@ export class Keyring implements SigningBackend, KeyAdministration {
     };
   }
 
+  get rollbackProtection(): RollbackProtection {
+    return this.#store.rollbackProtection;
+  }
+
   async activeKeyId(): Promise<string> {
     return Promise.resolve(this.activeKid());
   }
@@ -87,7 +108,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
   async publicKeyB64(kid: string): Promise<string | null> {
     const state = await this.#state();
     const key = state.keys.get(kid);
-    const status = statusOf(state, kid, this.#world.now());
+    const status = statusOf(state, kid, this.#now(state));
     if (key === undefined || status === 'revoked' || status === 'retired') return null;
     return encodeBase64(key.publicKey);
   }
@@ -96,16 +117,19 @@ export class Keyring implements SigningBackend, KeyAdministration {
     options: { include_prepared?: boolean } = {},
   ): Promise<readonly ValidKey[]> {
     const { include_prepared = false } = options;
-    return validKeyViews(await this.#state(), this.#world.now(), include_prepared);
+    const state = await this.#state();
+    return validKeyViews(state, this.#now(state), include_prepared);
   }
 
   async sign(message: Uint8Array, kid?: string): Promise<Signature> {
-    const key = signingKey(this.#current().state, kid, this.#world.now());
+    const { state } = this.#current();
+    const key = signingKey(state, kid, this.#now(state));
     return { kid: key.kid, signature: await this.health.observe(this.#vault.sign(key, message)) };
   }
 
   async signBatch(messages: readonly Uint8Array[], kid?: string): Promise<SignatureBatch> {
-    const key = signingKey(this.#current().state, kid, this.#world.now());
+    const { state } = this.#current();
+    const key = signingKey(state, kid, this.#now(state));
     const signatures = await this.health.observe(
       Promise.all(messages.map((message) => this.#vault.sign(key, message))),
     );
@@ -113,119 +137,47 @@ export class Keyring implements SigningBackend, KeyAdministration {
   }
 
   async rotate(graceSeconds: number): Promise<Rotation> {
-    const rotation = await this.#changes.run<Rotation>({
-      needsKey: (state) => state.prepared === null,
-      activates: preparedKey,
-      apply: (state, newKey) => {
-        const next = preparedKey(state) ?? required(newKey);
-        const change = activate(state, next, this.#world.now(), graceSeconds);
-        return {
-          state: change.state,
-          result: {
-            new_active_kid: next.kid,
-            new_active_public_key_b64: encodeBase64(next.publicKey),
-            previous_kid: change.previousKid,
-            previous_grace_until: change.previousGraceUntil,
-          },
-        };
-      },
-    });
-    this.#world.log.info({ keyring: this.name, ...rotation }, 'rotated');
-    return rotation;
+    const made = await this.#changes.run(rotation(this.#now, graceSeconds));
+    this.#world.log.info({ keyring: this.name, ...made }, 'rotated');
+    return made;
   }
 
   async pruneExpiredGrace(): Promise<number> {
-    const kids = await this.#changes.run<readonly string[]>({
-      needsKey: () => false,
-      apply: (state) => {
-        const expired = expiredGrace(state, this.#world.now());
-        return { state: expired.length === 0 ? state : remove(state, expired), result: expired };
-      },
-    });
+    const kids = await this.#changes.run(pruning(this.#now));
     if (kids.length > 0) this.#world.log.info({ keyring: this.name, kids }, 'pruned');
     return kids.length;
   }
 
   async prepare(activateAfterSeconds?: number): Promise<PreparedKey> {
-    const prepared = await this.#changes.run<PreparedKey>({
-      needsKey: (state) => {
-        refuseSecondPrepared(state);
-        return true;
-      },
-      apply: (state, newKey) => {
-        const key = required(newKey);
-        const activatesAt =
-          activateAfterSeconds === undefined
-            ? null
-            : formatTime(this.#world.now() + activateAfterSeconds * 1000);
-        return {
-          state: prepare(state, key, activatesAt),
-          result: {
-            kid: key.kid,
-            public_key_b64: encodeBase64(key.publicKey),
-            activates_at: activatesAt,
-          },
-        };
-      },
-    });
+    const prepared = await this.#changes.run(preparation(this.#now, activateAfterSeconds ?? null));
     this.#world.log.info({ keyring: this.name, ...prepared }, 'prepared');
     return prepared;
   }
 
   async revoke(kid: string, reason?: string): Promise<Revocation> {
-    const revocation = await this.#changes.run<Revocation>({
-      needsKey: (state) => {
-        refuseUnrevocable(state, kid, this.#world.now());
-        return state.active === kid && state.prepared === null;
-      },
-      activates: (state) => (state.active === kid ? preparedKey(state) : null),
-      apply: (state, newKey) => {
-        refuseUnrevocable(state, kid, this.#world.now());
-        const at = formatTime(this.#world.now());
-        const replacement = state.active === kid ? (preparedKey(state) ?? required(newKey)) : null;
-        return {
-          state: revoke(state, kid, at, reason ?? null, replacement),
-          result: {
-            kid,
-            revoked_at: at,
-            ...(replacement === null ? {} : { new_active_kid: replacement.kid }),
-          },
-        };
-      },
-    });
-    this.#world.log.warn({ keyring: this.name, ...revocation, reason }, 'revoked');
-    return revocation;
+    const made = await this.#changes.run(revocation(this.#now, kid, reason ?? null));
+    this.#world.log.warn({ keyring: this.name, ...made, reason }, 'revoked');
+    return made;
   }
 
   async verify(message: Uint8Array, signature: Uint8Array, kid?: string): Promise<Verification> {
     const state = await this.#state();
-    const now = this.#world.now();
-    const candidates = validKeys(state, now).filter((key) => kid === undefined || key.kid === kid);
-    const refuse = (reason: string): Verification => ({ valid: false, kid: kid ?? null, reason });
-    if (signature.length !== signatureLength) {
-      return refuse(`a signature has ${signatureLength} bytes, this one ${signature.length}`);
-    }
-    if (candidates.length === 0) return refuse(`key ${kid ?? ''} is not valid now`);
-    const signer = candidates.find((key) =>
-      this.#vault.algorithm.verify(message, signature, key.publicKey),
-    );
-    if (signer !== undefined) return { valid: true, kid: signer.kid };
-    return refuse(
-      kid === undefined
-        ? 'no currently valid key made this signature over this message'
-        : `key ${kid} did not make this signature over this message`,
-    );
+    const valid = validKeys(state, this.#now(state));
+    return verification(this.#vault.algorithm, valid, { message, signature, kid: kid ?? null });
   }
 
   async listKeys(): Promise<readonly KeyDetails[]> {
     const state = await this.#state();
-    const now = this.#world.now();
-    return Promise.all([...state.keys.values()].map((key) => this.#details(state, key, now)));
+    const now = this.#now(state);
+    return Promise.all(
+      [...state.keys.values()].map((key) => keyDetails(this.#vault, state, key, now)),
+    );
   }
 
   /** How many keys are in each state now. */
   keyCounts(): Readonly<Record<KeyDetails['state'], number>> {
-    return countKeys(this.#current().state, this.#world.now());
+    const { state } = this.#current();
+    return countKeys(state, this.#now(state));
   }
 
   /** Signs a random message with the active key and verifies it. Throws where either fails. */
@@ -234,29 +186,51 @@ export class Keyring implements SigningBackend, KeyAdministration {
     await proveKey({ name: this.name, vault: this.#vault, world: this.#world }, key);
   }
 
-  /** Waits for the change under way, then lets go of the vault. */
-  async close(): Promise<void> {
+  /** Does what is due by itself now; from `startUpkeep` on that happens by the clock. Never rejects. */
+  upkeep(): Promise<void> {
+    return this.#upkeep.run();
+  }
+
+  startUpkeep(): void {
+    this.#upkeep.start();
+  }
+
+  /** When the active key is replaced by itself, milliseconds since the epoch; null: rotated by hand. */
+  nextRotation(): number | null {
+    if (this.#rotation === null) return null;
+    return nextRotation(this.#current().state, this.#rotation.policy);
+  }
+
+  /** What changes next by itself; null: everything is done by hand. */
+  nextChange(): NextChange | null {
+    if (this.#rotation === null) return null;
+    return changeView(nextChange(this.#current().state, this.#rotation.policy));
+  }
+
+  /** How the change that is due by itself failed last; null where none is overdue. */
+  get rotationFailure(): KeyringFailure | null {
+    return this.#rotation?.lastFailure ?? null;
+  }
+
+  /** Waits for the change under way, keeps the time where keys depend on it, then lets go of the vault. */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async #close(options: CloseOptions): Promise<void> {
+    await this.#upkeep.stop();
     await this.#changes.idle();
-    await this.#vault.close();
+    await this.#time.runLast();
+    await this.#vault.close(options);
   }
 
-  async #details(state: KeyringState, key: KeyRecord, now: number): Promise<KeyDetails> {
-    const view = keyView(state, key, now);
-    return {
-      ...view,
-      protection: this.#vault.protection,
-      object_id: this.#vault.reserve === null ? null : key.objectId,
-      attributes: view.state === 'revoked' ? null : await this.#evidence(key),
-    };
-  }
+  /** A vault that was away is asked again; a signature is what it takes to know. */
+  readonly #ready = async (): Promise<void> => {
+    if (this.#vault.trouble !== null) await this.proveActiveKey();
+  };
 
-  async #evidence(key: KeyRecord): Promise<Readonly<Record<string, unknown>> | null> {
-    try {
-      return await this.#vault.evidence(key);
-    } catch (failure) {
-      return { error: describeFailure(failure) }; // one lost object must not hide the others
-    }
-  }
+  readonly #now = (state: KeyringState): number => this.#clock.now(state);
 
   /** As `#current`, its failures as a rejection. */
   async #state(): Promise<KeyringState> {
@@ -266,15 +240,4 @@ export class Keyring implements SigningBackend, KeyAdministration {
   #current(): Versioned {
     return this.#changes.current();
   }
-}
-
-/** `needsKey` said that a key is needed, so there is one. */
-function required(newKey: KeyRecord | null): KeyRecord {
-  if (newKey === null) throw new Error('a change that needs a key was given none');
-  return newKey;
-}
-
-/** What becomes active next without a key being made. */
-function preparedKey(state: KeyringState): KeyRecord | null {
-  return state.prepared === null ? null : (state.keys.get(state.prepared.kid) ?? null);
 }

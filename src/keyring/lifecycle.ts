@@ -91,9 +91,10 @@ export function validKeys(state: KeyringState, now: number): readonly KeyRecord[
   return [activeKey(state), ...graced];
 }
 
-/** The first key of a new keyring. */
+/** The first key of a keyring: in use since it was made, as far as anybody knows. */
 export function begin(state: KeyringState, key: KeyRecord): KeyringState {
-  return { ...withKey(state, key), active: key.kid };
+  const activated = { kid: key.kid, at: key.createdAt };
+  return { ...withKey(state, key), active: key.kid, activated };
 }
 
 /** `key` gets a record and is valid nowhere: nothing is lost, and nothing becomes valid in silence. */
@@ -134,7 +135,7 @@ export function activate(
   const previousGraceUntil = formatTime(now + graceSeconds * 1000);
   return {
     state: {
-      ...makeActive(state, next),
+      ...makeActive(state, next, formatTime(now)),
       graceUntil: new Map(without(state.graceUntil, [next.kid])).set(
         previousKid,
         previousGraceUntil,
@@ -157,7 +158,7 @@ export function revoke(
   replacement: KeyRecord | null,
 ): KeyringState {
   const replaced =
-    state.active === kid && replacement !== null ? makeActive(state, replacement) : state;
+    state.active === kid && replacement !== null ? makeActive(state, replacement, at) : state;
   if (replaced.active === kid) throw new Error('the active key is revoked only with a replacement');
   return {
     ...replaced,
@@ -220,9 +221,9 @@ function withKey(state: KeyringState, key: KeyRecord): KeyringState {
   return { ...state, keys: new Map(state.keys).set(key.kid, key) };
 }
 
-function makeActive(state: KeyringState, key: KeyRecord): KeyringState {
+function makeActive(state: KeyringState, key: KeyRecord, at: string): KeyringState {
   const prepared = state.prepared?.kid === key.kid ? null : state.prepared;
-  return { ...withKey(state, key), active: key.kid, prepared };
+  return { ...withKey(state, key), active: key.kid, prepared, activated: { kid: key.kid, at } };
 }
 
 function without<T>(map: ReadonlyMap<string, T>, kids: readonly string[]): ReadonlyMap<string, T> {

@@ -4,7 +4,7 @@ import type { KeyringParts } from './keyring.ts';
 
 /** Signs a random message with the key and verifies it against its record. Throws where either fails. */
 export async function proveKey(
-  { name, vault, world }: Omit<KeyringParts, 'store'>,
+  { name, vault, world }: Pick<KeyringParts, 'name' | 'vault' | 'world'>,
   key: KeyRecord,
 ): Promise<void> {
   const message = world.randomBytes(32);

@@ -2,3 +2,11 @@
 export function repairCommand(keyring: string): string {
   return `agentctl reconcile --keyring ${keyring} (with the agent's own --config and --state-dir)`;
 }
+
+/** What accepts records knowingly that are not proved to be the newest, for messages. */
+export function acceptCommand(keyring: string): string {
+  return (
+    `agentctl reconcile --keyring ${keyring} --accept-records --apply (with the agent's own --config and ` +
+    '--state-dir)'
+  );
+}

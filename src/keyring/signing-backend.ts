@@ -15,6 +15,12 @@ export type BackendName = 'file' | 'pkcs11' | 'sealed';
  */
 export type Protection = 'hardware' | 'hardware-wrapped' | 'software';
 
+/**
+ * What would notice an older copy of the key records that was put back, or one that was edited: a counter and a
+ * key in the token, or nothing.
+ */
+export type RollbackProtection = 'token' | 'none';
+
 /** A key is never in two of these at once. `retired` has no grace left but was not pruned yet. */
 export type KeyStatus = 'prepared' | 'active' | 'grace' | 'revoked' | 'retired';
 

@@ -36,6 +36,12 @@ export interface Libc {
    */
   refuseCoreDumps(): void;
 
+  /** The signal that this process gets when its parent ends, 0 for none (PR_SET_PDEATHSIG in prctl(2)). */
+  signalAtParentsEnd(signal: number): void;
+
+  /** SIGALRM in so many seconds, which ends the process; 0 calls it off (alarm(2)). */
+  alarm(seconds: number): void;
+
   /**
    * Becomes another program, in this process and with its pid (execve(2)), with stdin, stdout and stderr; other
    * files that node opened are closed on the way. Comes back only to throw.
@@ -53,6 +59,7 @@ const SO_PEERCRED = 17;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
+const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const F_SETFD = 2;
 const RLIMIT_CORE = 4;
@@ -79,6 +86,9 @@ export function openLibc(): Libc {
     'int setrlimit(int resource, void *limit)',
   );
 
+  const alarm: (seconds: number) => number = library.func(
+    'unsigned int alarm(unsigned int seconds)',
+  );
   const fcntl: (fd: number, command: number, type: 'int', flags: number) => number = library.func(
     'int fcntl(int fd, int command, ...)',
   );
@@ -130,6 +140,18 @@ export function openLibc(): Libc {
       const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
       execve(path, [...args, null], [...variables, null]);
       throw new SystemCallError('execve', koffi.errno());
+    },
+
+    signalAtParentsEnd(signal) {
+      const unused = ['unsigned long', 0] as const;
+      check(
+        'prctl',
+        prctl(PR_SET_PDEATHSIG, 'unsigned long', signal, ...unused, ...unused, ...unused),
+      );
+    },
+
+    alarm(seconds) {
+      alarm(seconds);
     },
 
     refuseCoreDumps() {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decodeBase64 } from '../base64.ts';
 import { isKid } from '../keyring/kid.ts';
+import { faultOfPin, maxPinLength } from '../vault/pin-form.ts';
 
 /** The fields that params are made of. Their messages reach the caller. */
 
@@ -8,6 +9,16 @@ const binary = z.string().transform((text, context) => {
   const bytes = decodeBase64(text);
   if (bytes !== null) return bytes;
   context.addIssue('must be base64: URL-safe or standard, padded or not');
+  return z.NEVER;
+});
+
+/** In a Buffer, which whoever acts on it wipes. No message may repeat what was given. */
+const pin = z.string().transform((text, context) => {
+  const bytes = Buffer.from(text.slice(0, maxPinLength + 1), 'utf8');
+  const fault = /\p{Cs}/u.test(text) ? 'is not a line of UTF-8 text' : faultOfPin(bytes);
+  if (fault === null) return bytes;
+  bytes.fill(0);
+  context.addIssue(fault);
   return z.NEVER;
 });
 
@@ -21,6 +32,7 @@ export const fields = {
   batch: z.array(binary).min(1).max(256),
   seconds: z.int().min(0).max(longest),
   reason: z.string().max(1000),
+  pin,
 };
 
 /** `data.issues` of an `invalid_params`: which field, and what about it. */

@@ -10,6 +10,10 @@ export interface Services {
   /** The keyring of that name. Throws `not_found`, or `backend_unavailable` while it is not open. */
   keyring(name: string): Keyring;
   status(): AgentStatus;
+  /** Opens a locked keyring. `pin` stays the caller's; `again`: also one that the token has refused before. */
+  unlock(keyring: string, pin: Buffer, again: boolean): Promise<void>;
+  /** Closes a keyring and forgets its PIN. */
+  lock(keyring: string): Promise<void>;
   /**
    * Makes so many signatures, and counts them for `status`. Rejects with `overloaded` where they do not fit into
    * the agent's queue.
@@ -95,9 +99,26 @@ export const methods: ReadonlyMap<string, Method> = new Map(
       { keyring, kid, reason: fields.reason.optional() },
       (params, services) => services.keyring(params.keyring).revoke(params.kid, params.reason),
     ),
-    list_keys: method('admin', { keyring }, async (params, services) => ({
-      keys: await services.keyring(params.keyring).listKeys(),
-    })),
+    list_keys: method('admin', { keyring }, async (params, services) => {
+      const of = services.keyring(params.keyring);
+      return { keys: await of.listKeys(), next_change: of.nextChange() };
+    }),
+    unlock: method(
+      'admin',
+      { keyring, pin: fields.pin, again: z.boolean().default(false) },
+      async ({ pin, ...params }, services) => {
+        try {
+          await services.unlock(params.keyring, pin, params.again);
+        } finally {
+          pin.fill(0);
+        }
+        return {};
+      },
+    ),
+    lock: method('admin', { keyring }, async (params, services) => {
+      await services.lock(params.keyring);
+      return {};
+    }),
     ping: method('none', {}, () => ({})),
     whoami: method('none', {}, (_params, _services, principal) => ({ principal })),
     status: method('reader', {}, (_params, services) => services.status()),

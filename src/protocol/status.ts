@@ -1,8 +1,10 @@
+import type { NextChange } from '../keyring/rotation-schedule.ts';
 import type {
   AlgorithmName,
   BackendName,
   KeyStatus,
   Protection,
+  RollbackProtection,
 } from '../keyring/signing-backend.ts';
 
 /** The result of `status`. Times are RFC 3339 in UTC. */
@@ -23,15 +25,26 @@ export interface KeyringStatus {
   readonly name: string;
   readonly backend: BackendName;
   readonly protection: Protection | null;
+  /** `none` too for a token that cannot keep a seal of the key records. */
+  readonly rollback_protection: RollbackProtection | null;
   readonly algorithm: AlgorithmName;
   readonly active_kid: string | null;
   readonly key_counts: Readonly<Record<KeyStatus, number>> | null;
-  readonly health: 'ok' | 'unavailable';
+  /** `locked`: it waits for `unlock`. */
+  readonly health: 'ok' | 'locked' | 'unavailable';
   readonly last_error: {
     readonly kind: string;
     readonly message: string;
     readonly at: string;
   } | null;
-  /** null: rotated by hand. */
+  /** How it is rotated by itself; null: by hand. */
+  readonly rotation: {
+    readonly every_seconds: number;
+    readonly prepublish_seconds: number;
+    readonly grace_seconds: number;
+  } | null;
+  /** When the active key is replaced by itself. In the past: overdue, and `last_error` says why. */
   readonly next_rotation: string | null;
+  /** What changes next by itself. */
+  readonly next_change: NextChange | null;
 }

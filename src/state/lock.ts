@@ -64,6 +64,35 @@ export function lockStateDir(path: string, libc: Libc): StateDirLock {
   };
 }
 
+/**
+ * Whether an agent holds the lock of this state dir, and its pid. Takes the lock for the moment of the question
+ * where nobody has it: an agent that starts in that moment would take this process for another agent. Throws
+ * AgentError where the file is not acceptable.
+ */
+export function lockHolder(
+  path: string,
+  libc: Libc,
+): { readonly held: boolean; readonly pid: number | null } {
+  const file = join(path, 'lock');
+  if (lstatOrNull(file) === null) return { held: false, pid: null };
+  const fd = openForLooking(file);
+  try {
+    requirePrivate(file, fstatSync(fd), '600');
+    const held = !libc.tryLock(fd);
+    return { held, pid: held ? readPid(fd) : null };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openForLooking(file: string): number {
+  try {
+    return openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    throw fileFailure(file, 'open', error);
+  }
+}
+
 function openLockFile(file: string): number {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   let fd: number;

@@ -3,6 +3,8 @@ import { decodeBase64, encodeBase64 } from '../base64.ts';
 import { kidOf } from '../keyring/kid.ts';
 import type { KeyRecord, KeyringState } from '../keyring/lifecycle.ts';
 import type { AlgorithmName } from '../keyring/signing-backend.ts';
+import type { Seal } from '../vault/vault.ts';
+import { macOf, type SealedDocument } from './seal.ts';
 import { activated, duplicateOf, grace, prepared, revoked, time } from './state-format.ts';
 
 /** The sidecar: the keystore document without private parts (contract section 3). */
@@ -32,6 +34,7 @@ const sidecar = z.strictObject({
     .optional(),
   activated: activated.optional(),
   latest_time: time.optional(),
+  seal: z.strictObject({ counter: z.int().min(1), mac_b64: z.string() }).optional(),
 });
 
 /** Whose sidecar it must be; another keyring's or another algorithm's is refused. */
@@ -40,9 +43,31 @@ export interface SidecarOwner {
   readonly algorithm: AlgorithmName;
 }
 
+/** A sidecar's state, and what its seal was made over; whether that is right only the token can say. */
+export interface ParsedSidecar extends SealedDocument {
+  readonly state: KeyringState;
+}
+
 /** Throws a ZodError or an Error with the reason. */
-export function parseSidecar(text: string, owner: SidecarOwner): KeyringState {
-  const document = sidecar.parse(JSON.parse(text));
+export function parseSidecar(text: string, owner: SidecarOwner): ParsedSidecar {
+  const given: unknown = JSON.parse(text);
+  const document = sidecar.parse(given);
+  // As it was written, not as it was understood: the MAC is over every member that is there.
+  const content = Object.fromEntries(
+    Object.entries(given as object).filter(([member]) => member !== 'seal'),
+  );
+  const { seal } = document;
+  return {
+    state: stateOf(document, owner),
+    content,
+    seal:
+      seal === undefined
+        ? null
+        : { counter: seal.counter, mac: decodeBase64(seal.mac_b64) ?? new Uint8Array() },
+  };
+}
+
+function stateOf(document: z.output<typeof sidecar>, owner: SidecarOwner): KeyringState {
   if (document.keyring !== owner.keyring) {
     throw new Error(`it belongs to keyring ${document.keyring}, not ${owner.keyring}`);
   }
@@ -85,8 +110,21 @@ export function parseSidecar(text: string, owner: SidecarOwner): KeyringState {
   return state;
 }
 
-export function sidecarText(state: KeyringState, owner: SidecarOwner): string {
-  const document: z.input<typeof sidecar> = {
+/** The sidecar's text, sealed with that key and counter; null: without a seal. */
+export function sidecarText(state: KeyringState, owner: SidecarOwner, seal: Seal | null): string {
+  const content = contentOf(state, owner);
+  const document =
+    seal === null
+      ? content
+      : {
+          ...content,
+          seal: { counter: seal.counter, mac_b64: encodeBase64(macOf(content, seal)) },
+        };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function contentOf(state: KeyringState, owner: SidecarOwner): z.input<typeof sidecar> {
+  return {
     version: 1,
     keyring: owner.keyring,
     algorithm: owner.algorithm,
@@ -123,7 +161,6 @@ export function sidecarText(state: KeyringState, owner: SidecarOwner): string {
     ...(state.activated === null ? {} : { activated: state.activated }),
     ...(state.latestTime === null ? {} : { latest_time: state.latestTime }),
   };
-  return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 /** What the schema cannot say: the records must tell one story. */

@@ -44,7 +44,7 @@ export interface Vault {
   readonly sealStore: SealStore | null;
 
   /** Lets go of the token or the file. The vault is not used afterwards. */
-  close(): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
 }
 
 export interface VaultKey {
@@ -59,6 +59,11 @@ export interface VaultObject {
   readonly publicKey: Uint8Array | null;
   /** False where the private half is missing. */
   readonly hasPrivateKey: boolean;
+}
+
+export interface CloseOptions {
+  /** No process keeps the login or the PIN, whoever shares them. */
+  readonly forget?: boolean;
 }
 
 /** What proves, kept where the keys are, that key records are the newest ones of this keyring. */

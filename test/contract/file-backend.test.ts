@@ -15,7 +15,13 @@ signingBackendSuite('file keyring', async (): Promise<Subject> => {
   const open = async (): Promise<Keyring> => {
     const world = worldWith(clock);
     const keystore = new FileKeystore(path, world);
-    const keyring = await openKeyring({ name: 'default', vault: keystore, store: keystore, world });
+    const keyring = await openKeyring({
+      name: 'default',
+      vault: keystore,
+      store: keystore,
+      world,
+      rotation: null,
+    });
     opened.push(keyring);
     return keyring;
   };

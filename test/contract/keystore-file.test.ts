@@ -37,7 +37,7 @@ async function open(): Promise<Keyring> {
   const world = worldWith(clock);
   const keystore = new FileKeystore(path, world);
   await keystore.migrateLegacySeed();
-  return openKeyring({ name: 'default', vault: keystore, store: keystore, world });
+  return openKeyring({ name: 'default', vault: keystore, store: keystore, world, rotation: null });
 }
 
 function write(content: string | Buffer): void {
@@ -84,7 +84,10 @@ describe('keystore v1', () => {
   test('a new one has exactly the members of the format', async () => {
     await open();
     const document = parsed();
-    expect(Object.keys(document)).toEqual(['version', 'keys', 'active', 'retired_grace_until']);
+    expect(Object.keys(document)).toEqual([
+      ...['version', 'keys', 'active', 'retired_grace_until'],
+      ...['activated', 'latest_time'], // ours, optional
+    ]);
     expect(Object.keys(document.keys[0] ?? {})).toEqual(['id', 'seed_b64', 'created_at']);
     const seed = Buffer.from(document.keys[0]?.seed_b64 ?? '', 'base64url');
     expect(document.keys[0]?.id).toBe(kidOf(publicKeyOf(seed)));
@@ -150,6 +153,20 @@ describe('keystore v1', () => {
       'revoked',
     ]);
   });
+});
+
+test('a reader that knows version 1 alone loads what schedule and clock have added', async () => {
+  const keyring = await open();
+  await keyring.rotate(60);
+  await keyring.prepare(60);
+  const document = parsed();
+  expect(document['activated']).toMatchObject({ kid: document.active });
+  expect(document['latest_time']).toBe(new Date(clock.now()).toISOString());
+  const { version, keys, active, retired_grace_until } = document;
+  write(JSON.stringify({ version, keys, active, retired_grace_until }));
+  const reader = await open();
+  expect(await reader.activeKeyId()).toBe(active);
+  expect(await reader.listValidPubkeys()).toEqual(await keyring.listValidPubkeys());
 });
 
 test('a prepared key that a program of version 1 removed or activated is prepared no more', async () => {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { AgentError } from '../../src/errors.ts';
 import { algorithms, type Algorithm } from '../../src/vault/algorithm.ts';
 import { CKR } from '../../src/vault/pkcs11/cryptoki.ts';
-import { isStale, returnValueOf, translate } from '../../src/vault/pkcs11/errors.ts';
+import { isFatal, isStale, returnValueOf, translate } from '../../src/vault/pkcs11/errors.ts';
 import { protectionOf } from '../../src/vault/pkcs11/key-attributes.ts';
 import { Pkcs11Modules } from '../../src/vault/pkcs11/module.ts';
 import { findKeyObjects, publicKeyFromEcPoint } from '../../src/vault/pkcs11/objects.ts';
@@ -462,17 +462,23 @@ describe('the token', () => {
     await vault.generate(null);
   });
 
-  it('that has ended the login says so, to everyone who waits', async () => {
+  it('may forget the login once: everyone who waits is served after another one', async () => {
     const vault = await open({ keyring: 'reset', sessions: 1 });
     const key = await vault.generate(null);
     const module = modules.use(token.modulePath);
-    for (const slot of module.slots()) module.lib.C_CloseAllSessions(slot.handle);
-    module.release();
+    const forget = (): void => {
+      for (const slot of module.slots()) module.lib.C_CloseAllSessions(slot.handle);
+    };
+    forget();
+    await Promise.all(Array.from({ length: 5 }, () => expectSigns(vault, key)));
+    forget();
     const refused = await Promise.all(
       Array.from({ length: 5 }, () => refusalOf(vault.sign(key, randomBytes(8)))),
     );
-    expect(refused.map((error) => error.kind)).toEqual(Array.from({ length: 5 }, () => 'locked'));
-    expect((await refusalOf(vault.list())).kind).toBe('locked');
+    module.release();
+    const kinds = refused.map((error) => error.kind);
+    expect(kinds).toEqual(Array.from({ length: 5 }, () => 'backend_unavailable'));
+    expect(isFatal(refused[0])).toBe(true);
   });
 
   it('is let go of only when what was taken on is done', async () => {
@@ -536,7 +542,7 @@ describe('what the token says', () => {
   it.each([
     [0xa0, 'locked', 'CKR_PIN_INCORRECT'],
     [0xa4, 'locked', 'CKR_PIN_LOCKED'],
-    [0x101, 'locked', 'CKR_USER_NOT_LOGGED_IN'],
+    [0x101, 'backend_unavailable', 'CKR_USER_NOT_LOGGED_IN'],
     [0x21, 'too_large', 'CKR_DATA_LEN_RANGE'],
     [0x140, 'not_supported', 'CKR_CURVE_NOT_SUPPORTED'],
     [0x30, 'backend_unavailable', 'CKR_DEVICE_ERROR'],

@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   made += 1;
-  subject = new TokenKeyring(token, `ring-${made}`);
+  subject = new TokenKeyring(token, `ring-${made}`, { sealed: false });
 });
 afterEach(async () => {
   await subject.remove();
@@ -63,6 +63,8 @@ test('has the members of the contract and nothing private', async () => {
     'active',
     'prepared',
     'retired_grace_until',
+    'activated',
+    'latest_time',
   ]);
   for (const key of document.keys) {
     expect(Object.keys(key)).toEqual(['id', 'public_key_b64', 'created_at', 'object_id']);
@@ -180,21 +182,22 @@ describe('its repair', () => {
     const { files } = worldWith(subject.clock);
     const owner = { keyring: subject.name, algorithm: 'ed25519' } as const;
     const store = new Sidecar(subject.sidecarPath, owner, files);
-    return { store, found: store.examine() };
+    return { store, found: await store.examine(null) };
   };
 
   test('keeps what was there, under a name of its own', async () => {
     const { store, found } = await examined();
     expect(found.records).toEqual({ found: 'broken', reason: 'it is not JSON' });
-    const copy = await store.replaceExamined(emptyState, found, subject.clock.now());
+    const copy = await store.replaceExamined(emptyState, found, null, worldWith(subject.clock));
     expect(copy).toBe(`${subject.sidecarPath}.before-reconcile-20260514T175500Z`);
     expect(readFileSync(copy ?? '', 'utf8')).toBe('{');
-    expect(store.examine().records).toEqual({ found: 'readable', state: emptyState });
+    const { records } = await store.examine(null);
+    expect(records).toEqual({ found: 'readable', state: emptyState });
   });
 
   test('replaces nothing that it has not examined, and no copy', async () => {
     const { store, found } = await examined();
-    const repair = () => store.replaceExamined(emptyState, found, subject.clock.now());
+    const repair = () => store.replaceExamined(emptyState, found, null, worldWith(subject.clock));
     writeFileSync(subject.sidecarPath, '[]');
     await expect(repair()).rejects.toMatchObject({ kind: 'conflict' });
     expect(readFileSync(subject.sidecarPath, 'utf8')).toBe('[]');

@@ -36,6 +36,12 @@ interface Document {
   readonly verdict: string;
   readonly active_kid: string | null;
   readonly applied: boolean;
+  readonly seal: {
+    readonly found: string;
+    readonly counter: number | null;
+    readonly token_counter: number | null;
+    readonly accepted: boolean;
+  };
   readonly kept_copy: string | null;
   readonly keys: readonly {
     readonly kid: string | null;
@@ -247,6 +253,133 @@ describe('keys that are gone from the token', () => {
     rmSync(sidecar());
     expect((await reconcile()).code).toBe(0);
     await start();
+  });
+});
+
+describe('records that are not the newest', () => {
+  const text = (): string => readFileSync(sidecar(), 'utf8');
+  const counter = (): number => (JSON.parse(text()) as { seal: { counter: number } }).seal.counter;
+  const accept = 'agentctl reconcile --keyring default --accept-records --apply';
+
+  /** Answers a copy from before a rotation, and the kids of before and after. */
+  async function rotated(): Promise<{ copy: string; first: string; second: string }> {
+    await start();
+    const first = await sign();
+    const copy = text();
+    await daemon.agentctl(['keys', 'rotate', '--grace', '24h']);
+    const second = await sign();
+    return { copy, first, second };
+  }
+
+  test('an older copy: refused, until it is accepted knowingly or the newest is put back', async () => {
+    const { copy, first, second } = await rotated();
+    await daemon.stop();
+    const newest = text();
+    const highest = counter();
+    writeFileSync(sidecar(), copy);
+
+    const refused = await refusedStart();
+    expect(refused.code).toBe(4);
+    expect(refused.err).toContain(`the token says ${highest}`);
+    expect(refused.err).toContain(accept);
+
+    const dry = await reconcile();
+    expect(dry.code).toBe(1);
+    expect(dry.out).toContain(
+      `is an older copy: its counter is ${counter()}, the token says ${highest}`,
+    );
+    expect(dry.out).not.toContain('written');
+    const withoutAcceptance = await reconcile('--apply');
+    expect(withoutAcceptance.code).toBe(1);
+    expect(withoutAcceptance.err).toContain('an older copy');
+    expect(withoutAcceptance.err).toContain(accept);
+    expect(text()).toBe(copy);
+
+    writeFileSync(sidecar(), newest);
+    await start();
+    expect(await sign()).toBe(second);
+    await daemon.stop();
+    const last = counter();
+
+    writeFileSync(sidecar(), copy);
+    const dryAccepted = await reconcileJson('--accept-records');
+    expect(dryAccepted.code).toBe(1);
+    expect(dryAccepted.document.seal).toMatchObject({ found: 'older', accepted: true });
+    expect(text()).toBe(copy);
+    const { code, document } = await reconcileJson('--accept-records', '--apply');
+    expect(code).toBe(0);
+    expect(document.applied).toBe(true);
+    expect(readFileSync(document.kept_copy ?? '', 'utf8')).toBe(copy);
+    expect(counter()).toBeGreaterThan(last);
+    await start();
+    expect(await sign()).toBe(first);
+    // The key that was acknowledged after the copy was made is still there, and valid no more.
+    expect(await listKeys()).toEqual({ [first]: 'active', [second]: 'retired' });
+  });
+
+  test('an older copy that announces a key which was acknowledged since: that key stays', async () => {
+    const { copy, second } = await rotated();
+    await daemon.stop();
+    const { keys } = (await reconcileJson()).document;
+    const objectId = keys.find(({ kid }) => kid === second)?.object_id ?? '';
+    const step = { step: 'generate', object_id: objectId, since: '2026-05-14T17:55:00.000Z' };
+    writeFileSync(sidecar(), JSON.stringify({ ...(JSON.parse(copy) as object), pending: [step] }));
+    expect((await reconcileJson()).document.seal).toMatchObject({ found: 'altered' });
+    expect((await reconcile('--accept-records', '--apply')).code).toBe(0);
+    await start();
+    expect(await listKeys()).toMatchObject({ [second]: 'retired' });
+  });
+
+  test('records without a seal, or with one that the token does not know', async () => {
+    await start();
+    const kid = await sign();
+    await daemon.stop();
+    const sealed = text();
+    const content = JSON.parse(sealed) as { seal?: unknown };
+    delete content.seal;
+    expect((await reconcileJson()).document.seal).toMatchObject({
+      found: 'newest',
+      counter: counter(),
+      token_counter: counter(),
+    });
+    writeFileSync(sidecar(), JSON.stringify(content));
+    expect((await refusedStart()).err).toContain('has no seal');
+    expect((await reconcileJson()).document.seal).toMatchObject({ found: 'unsealed' });
+    expect((await reconcile('--accept-records', '--apply')).code).toBe(0);
+    await start();
+    expect(await sign()).toBe(kid);
+    await daemon.stop();
+
+    await pkcs11Tool('--delete-object', '--type', 'data', '--label', 'signing-agent/default');
+    expect((await refusedStart()).err).toContain('the token has none for it');
+    expect((await reconcileJson()).document.seal).toMatchObject({ found: 'token_without' });
+    expect((await reconcile('--accept-records', '--apply')).code).toBe(0);
+    await start();
+    expect(await sign()).toBe(kid);
+    const { out } = await daemon.agentctl(['--json', 'status']);
+    expect(out).toContain('"rollback_protection":"token"');
+    expect((await daemon.agentctl(['status'])).out).toContain('the token keeps a seal');
+  });
+
+  test('a clock that once ran ahead: --reset-clock drops what it left', async () => {
+    await start();
+    const kid = await sign();
+    await daemon.stop();
+    const ahead = '2099-01-01T00:00:00Z';
+    const document = { ...(JSON.parse(text()) as object), latest_time: ahead };
+    writeFileSync(sidecar(), JSON.stringify(document));
+    expect((await reconcile('--accept-records', '--apply')).code).toBe(0);
+    expect((await reconcileJson()).document.verdict).toBe('fits');
+
+    const dry = await reconcile('--reset-clock');
+    expect(dry.code).toBe(1);
+    expect(dry.out).toContain(`The latest time of the records, ${ahead}, is dropped`);
+    expect(text()).toContain(ahead);
+    expect((await reconcile('--reset-clock', '--apply')).code).toBe(0);
+    expect(text()).not.toContain('latest_time');
+    expect((await reconcile()).out).toMatch(/sidecar and token fit: nothing was changed\n$/);
+    await start();
+    expect(await sign()).toBe(kid);
   });
 });
 

@@ -16,7 +16,9 @@ export interface Surroundings {
   readonly now?: number;
   readonly stdoutIsTerminal?: boolean;
   /** What is typed at a terminal; without it stdin is a pipe. */
-  readonly typed?: string;
+  readonly typed?: string | readonly Buffer[];
+  /** Told each time that the terminal's raw mode is turned on or off. */
+  readonly setRawMode?: (raw: boolean) => void;
 }
 
 /** Runs one command line of agentctl in this process. */
@@ -25,7 +27,8 @@ export async function agentctl(
   surroundings: Surroundings = {},
 ): Promise<Session> {
   const { stdin = '', env = {}, now = Date.now(), typed } = surroundings;
-  const input = Readable.from([Buffer.from(typed ?? stdin)], { objectMode: false });
+  const chunks = typeof typed === 'object' ? typed : [Buffer.from(typed ?? stdin)];
+  const input = Readable.from(chunks, { objectMode: false });
   const collect = (isTTY: boolean): { stream: PassThrough; text: () => Buffer } => {
     const chunks: Buffer[] = [];
     const stream = new PassThrough();
@@ -35,7 +38,10 @@ export async function agentctl(
   const stdout = collect(surroundings.stdoutIsTerminal === true);
   const stderr = collect(false);
   const code = await main(argv, {
-    stdin: Object.assign(input, { isTTY: typed !== undefined }),
+    stdin: Object.assign(input, {
+      isTTY: typed !== undefined,
+      ...(typed === undefined ? {} : { setRawMode: surroundings.setRawMode ?? (() => undefined) }),
+    }),
     stdout: stdout.stream,
     stderr: stderr.stream,
     env,

@@ -5,6 +5,7 @@ import { startAgent, type Agent } from '../../src/agent.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
 import { openLibc } from '../../src/native/libc.ts';
+import { builtHosts } from './built-hosts.ts';
 import { Clock, worldWith } from './world.ts';
 
 /** An agent in this process, with a clock of the test's and a real socket. */
@@ -35,18 +36,20 @@ export class InProcessAgent {
   async start(): Promise<this> {
     const flags = { stateDir: join(this.folder, 'state'), socket: this.socket };
     const uid = process.geteuid?.() ?? 0;
+    const settings = resolveSettings(parseConfig(this.#config, 'agent.toml'), flags, {
+      env: {},
+      uid,
+      cwd: '/',
+      file: 'agent.toml',
+      processors: 2,
+    });
     this.#agent = await startAgent({
-      settings: resolveSettings(parseConfig(this.#config, 'agent.toml'), flags, {
-        env: {},
-        uid,
-        cwd: '/',
-        file: 'agent.toml',
-        processors: 2,
-      }),
+      settings,
       world: worldWith(this.clock),
       libc: openLibc(),
       pid: process.pid,
       uid,
+      hosts: builtHosts(settings),
       credentialsDir: null,
       ...(this.#queueLimit === undefined ? {} : { queueLimit: this.#queueLimit }),
     });

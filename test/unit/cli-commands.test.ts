@@ -37,6 +37,26 @@ const results: Readonly<Record<string, unknown>> = {
   verify: { valid: false, kid: null, reason: 'no \u001b key' },
   list_keys: { keys: [key, old] },
   rotate: rotation,
+  status: {
+    agent: { version: '0.1.0', pid: 1, started_at: '2026-05-14T17:20:00Z' },
+    keyrings: [
+      {
+        ...{ name: 'default', backend: 'file', algorithm: 'ed25519', protection: 'software' },
+        ...{ active_kid: '0a1b2c3d', key_counts: { active: 1 }, health: 'ok', last_error: null },
+        ...{ rotation: null, next_rotation: null, next_change: null },
+      },
+      {
+        ...{ name: 'ci', backend: 'file', algorithm: 'ed25519', protection: 'software' },
+        ...{ active_kid: '0a1b2c3d', key_counts: { active: 1 }, health: 'ok' },
+        last_error: { kind: 'locked', message: 'no PIN', at: '2026-05-14T18:19:15Z' },
+        rotation: { every_seconds: 86_400, prepublish_seconds: 7200, grace_seconds: 43_200 },
+        next_rotation: '2026-05-15T17:20:00Z',
+        next_change: { what: 'prepare', at: '2026-05-15T15:20:00Z' },
+      },
+    ],
+    connections: { open: 1, accepted: 1 },
+    counters: { requests: 1, errors: 0, signatures: 0 },
+  },
   prune_expired_grace: { pruned: 2 },
   prepare: { kid: '22222222', public_key_b64: 'AAAA', activates_at: null },
   revoke: { kid: '11111111', revoked_at: '2026-05-14T18:20:00Z' },
@@ -141,6 +161,21 @@ describe('agentctl keys', () => {
     expect(JSON.parse((await run('--json keys list')).out)).toEqual(results['list_keys']);
   });
 
+  it('says what changes next by itself', async () => {
+    const next_change = { what: 'activate', at: '2026-05-14T20:20:00Z' };
+    const other = await FakeAgent.start((_request, reply) => {
+      reply.result({ keys: [key, old], next_change });
+    });
+    try {
+      const { out } = await agentctl(['--socket', other.path, 'keys', 'list'], { now });
+      expect(out).toContain(
+        '\nnext: the prepared key becomes active in 2h (2026-05-14 20:20:00Z)\n',
+      );
+    } finally {
+      await other.remove();
+    }
+  });
+
   it('shows one', async () => {
     expect((await run('keys show 11111111')).out).toContain('state        grace\n');
     expect(JSON.parse((await run('keys show 11111111 --json')).out)).toEqual(old);
@@ -151,12 +186,14 @@ describe('agentctl keys', () => {
     });
   });
 
-  it('rotates with seven days of grace, or what is given', async () => {
+  it('rotates with the grace that is given, else that of the schedule, else seven days', async () => {
     expect((await run('keys rotate')).out).toContain('previous     11111111\n');
     expect((await run('--json keys rotate --grace 90s')).out).toBe(`${JSON.stringify(rotation)}\n`);
-    expect(agent.requests.map(({ params }) => params['grace_seconds'])).toEqual([604_800, 90]);
+    const graces = () => agent.asked('rotate').map(({ params }) => params['grace_seconds']);
+    expect(graces()).toEqual([604_800, 90]);
     expect(await run('keys rotate --grace 1w')).toMatchObject({ code: 2 });
-    expect(agent.requests).toHaveLength(2);
+    await run('--keyring ci keys rotate');
+    expect(graces()).toEqual([604_800, 90, 43_200]);
   });
 
   it('prepares and prunes', async () => {
@@ -186,6 +223,27 @@ describe('agentctl keys', () => {
     });
     expect((await run('keys revoke 11111111 --yes --reason lost')).code).toBe(0);
     expect(agent.requests[1]?.params).toEqual({ kid: '11111111', reason: 'lost' });
+  });
+});
+
+describe('agentctl status', () => {
+  it('says how keyrings are rotated', async () => {
+    const { out } = await run('status');
+    const blocks = out.split(/\n(?=keyring )/).map((block) => block.split('\n'));
+    const fact = (block: string[] | undefined, name: string): string | undefined =>
+      block
+        ?.find((line) => line.startsWith(`  ${name}  `))
+        ?.slice(2 + name.length)
+        .trim();
+    expect(fact(blocks[1], 'rotation')).toBe('by hand');
+    expect(fact(blocks[1], 'next change')).toBeUndefined();
+    expect(fact(blocks[2], 'rotation')).toBe(
+      'every 24h, grace 12h, next in 23h (2026-05-15 17:20:00Z)',
+    );
+    expect(fact(blocks[2], 'next change')).toBe(
+      'the next key is prepared in 21h (2026-05-15 15:20:00Z)',
+    );
+    expect(fact(blocks[2], 'last error')).toBe('locked: no PIN, 45s ago (2026-05-14 18:19:15Z)');
   });
 });
 

@@ -41,7 +41,17 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _agentctl; printf '%s\\n' "\${COMPREP
 }
 
 describe('completion in bash', () => {
-  const all = ['status', 'keys', 'sign', 'verify', 'reconcile', 'completion'];
+  const all = [
+    'status',
+    'keys',
+    'sign',
+    'verify',
+    'unlock',
+    'lock',
+    'reconcile',
+    'doctor',
+    'completion',
+  ];
   const cases: [string, string[], string[]][] = [
     ['commands', [''], all],
     ['their beginnings', ['s'], ['status', 'sign']],

@@ -189,7 +189,7 @@ describe('a PIN file', () => {
     readPin({ pinSource, keyring: 'default', credentialsDirectory: null })?.toString();
   const refusedFor = (path: string): string => {
     const error = refusalOf(() => read(path));
-    expect(error.kind).toBe('locked');
+    expect(error.kind).toBe('backend_unavailable');
     expect(error.message).toContain(path);
     return error.message;
   };
@@ -199,6 +199,7 @@ describe('a PIN file', () => {
     expect(read(write('1234'))).toBe('1234');
     expect(read(write('12 34\n\n'))).toBe('12 34\n');
     expect(read(write('x'.repeat(1024)))).toHaveLength(1024);
+    expect(read(write(`${'x'.repeat(1024)}\n`))).toHaveLength(1024);
   });
 
   it('is followed through symbolic links, as secret stores publish it', () => {
@@ -219,6 +220,7 @@ describe('a PIN file', () => {
     expect(refusedFor(write(''))).toContain('is empty');
     expect(refusedFor(write('\n'))).toContain('is empty');
     expect(refusedFor(write('x'.repeat(1025)))).toContain('longer than 1024 bytes');
+    expect(refusedFor(write(`${'x'.repeat(1024)}\nx`))).toContain('longer than 1024 bytes');
     expect(refusedFor(write(Buffer.from([0xff, 0xfe])))).toContain('UTF-8');
     expect(refusedFor(dir)).toContain('not a regular file');
     execFileSync('mkfifo', ['-m', '600', join(dir, 'fifo')]);
@@ -241,6 +243,6 @@ describe('a PIN file', () => {
     expect(
       refusalOf(() => readPin({ pinSource: missing, keyring: 'ci', credentialsDirectory: dir }))
         .kind,
-    ).toBe('locked');
+    ).toBe('backend_unavailable');
   });
 });

@@ -49,8 +49,8 @@ const compare = (records: Records, objects: VaultObject[], active: string | null
 function written({ verdict }: Comparison): KeyringState {
   if (verdict.kind !== 'repair') throw new Error(`the verdict is ${verdict.kind}`);
   const owner = { keyring: 'default', algorithm: 'ed25519' } as const;
-  const text = sidecarText(verdict.state, owner);
-  expect(sidecarText(parseSidecar(text, owner), owner)).toBe(text);
+  const text = sidecarText(verdict.state, owner, null);
+  expect(sidecarText(parseSidecar(text, owner).state, owner, null)).toBe(text);
   expect(verdict.state.active).toBe(verdict.active.kid);
   return verdict.state;
 }
@@ -253,7 +253,10 @@ describe.each([
       [kids.c, 'unrecorded', 'active'],
     ]);
     expect(written(comparison)).toEqual(
-      stateOf([a.record, b.record, c.record], { active: kids.c }),
+      stateOf([a.record, b.record, c.record], {
+        active: kids.c,
+        activated: { kid: kids.c, at: c.record.createdAt },
+      }),
     );
   });
 

@@ -52,7 +52,7 @@ test('results have the names and shapes of the contract', async () => {
   ]);
   expect(await names('prune_expired_grace')).toEqual(['pruned']);
   expect(await names('prepare')).toEqual(['activates_at', 'kid', 'public_key_b64']);
-  expect(await names('list_keys')).toEqual(['keys']);
+  expect(await names('list_keys')).toEqual(['keys', 'next_change']);
   expect(await names('ping')).toEqual([]);
   expect(await names('whoami')).toEqual(['principal']);
   expect(await names('status')).toEqual(['agent', 'connections', 'counters', 'keyrings']);

@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { decodeBase64 } from '../../base64.ts';
 import type { KeyRecord, KeyringState } from '../../keyring/lifecycle.ts';
 import { encodeBase64 } from '../../base64.ts';
-import { activated, duplicateOf, grace, revoked, time, prepared } from '../../state/state-format.ts';
+import {
+  activated,
+  duplicateOf,
+  grace,
+  revoked,
+  time,
+  prepared,
+} from '../../state/state-format.ts';
 
 /**
  * Keystore v1, as other programs of a cluster read and write it: the private keys and the key records in one
@@ -92,12 +99,13 @@ export function keystoreText(
   seeds: ReadonlyMap<string, string>,
   base: Keystore | null,
 ): string {
+  const before = new Map(base?.keys.map((key) => [key.id, key]));
   const held = [...state.keys.values()].filter(({ kid }) => !state.revoked.has(kid));
   const document = {
     ...base,
     version: 1,
     keys: held.map((key) => ({
-      ...base?.keys.find(({ id }) => id === key.kid),
+      ...before.get(key.kid),
       id: key.kid,
       seed_b64: seeds.get(key.kid),
       created_at: key.createdAt,

@@ -7,12 +7,12 @@ import { formatTime } from '../../rfc3339.ts';
 import type { FileContent } from '../../state/files.ts';
 import { ParsedFile } from '../../state/parsed-file.ts';
 import { describeProblem } from '../../state/state-format.ts';
-import type { StateStore, Versioned } from '../../state/state-store.ts';
+import type { OpenedRecords, StateStore, Versioned } from '../../state/state-store.ts';
 import type { World } from '../../world.ts';
 import { algorithms } from '../algorithm.ts';
 import type { Vault, VaultKey } from '../vault.ts';
 import { keystoreText, parseKeystore, stateOf, type Keystore } from './keystore-format.ts';
-import { privateKeyOf, publicKeyOf, seedTextOf } from './seed.ts';
+import { privateKeyOf, publicHalfOf, publicKeyOf, seedTextOf } from './seed.ts';
 import { SignatureQueue } from './signature-queue.ts';
 
 interface Loaded extends Versioned {
@@ -34,6 +34,8 @@ export class FileKeystore implements Vault, StateStore {
   readonly reserve = null;
   readonly trouble = null;
   readonly sealStore = null;
+  /** Nothing outlives the file but itself. */
+  readonly rollbackProtection = 'none';
   readonly location: string;
   readonly #world: World;
   readonly #queue = new SignatureQueue((key: KeyObject, message, done) => {
@@ -70,6 +72,15 @@ export class FileKeystore implements Vault, StateStore {
       content.identity,
     );
     this.#world.log.warn({ path: this.location, kid }, 'legacy seed file rewritten as keystore v1');
+  }
+
+  /** Nothing to do: there is no seal. */
+  open(): Promise<OpenedRecords> {
+    return Promise.resolve({ provedNewest: false });
+  }
+
+  async seal(): Promise<void> {
+    await Promise.resolve();
   }
 
   current(): Versioned | null {
@@ -130,12 +141,13 @@ export class FileKeystore implements Vault, StateStore {
       const publicKeys = new Map<string, Uint8Array>();
       for (const { id, seed_b64 } of document.keys) {
         const seed = decodeBase64(seed_b64) ?? Buffer.alloc(0);
-        const publicKey = publicKeyOf(seed);
+        const privateKey = privateKeyOf(seed);
+        const publicKey = publicHalfOf(privateKey);
         if (kidOf(publicKey) !== id) {
           throw new Error(`the seed of key ${id} is the seed of key ${kidOf(publicKey)}`);
         }
         publicKeys.set(id, publicKey);
-        privateKeys.set(id, privateKeyOf(seed));
+        privateKeys.set(id, privateKey);
         seed.fill(0);
       }
       return { document, privateKeys, state: stateOf(document, publicKeys), version: identity };
@@ -183,7 +195,7 @@ export class FileKeystore implements Vault, StateStore {
 }
 
 /** Exactly 32 bytes that are no JSON: the raw seed of a time before there were documents. */
-function isLegacySeed(bytes: Buffer): boolean {
+export function isLegacySeed(bytes: Buffer): boolean {
   if (bytes.length !== seedLength) return false;
   try {
     JSON.parse(bytes.toString('utf8'));

@@ -11,7 +11,6 @@ const kinds: ReadonlyMap<number, ErrorKind> = new Map<number, ErrorKind>([
   [CKR.PIN_EXPIRED, 'locked'],
   [CKR.PIN_LOCKED, 'locked'],
   [CKR.USER_PIN_NOT_INITIALIZED, 'locked'],
-  [CKR.USER_NOT_LOGGED_IN, 'locked'],
   [CKR.DATA_LEN_RANGE, 'too_large'],
   [CKR.FUNCTION_NOT_SUPPORTED, 'not_supported'],
   [CKR.KEY_SIZE_RANGE, 'not_supported'],
@@ -35,6 +34,17 @@ export function returnValueOf(thrown: unknown): number | null {
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
+/** A return value that no call came back with, but that says best what was found. */
+export class ReturnValueError extends Error {
+  override readonly name = 'ReturnValueError';
+  readonly code: number;
+
+  constructor(value: number) {
+    super(nameOfReturnValue(value));
+    this.code = value;
+  }
+}
+
 /** Whether the failure is one of these return values. */
 export function isReturnValue(thrown: unknown, ...values: readonly number[]): boolean {
   const value = returnValueOf(thrown);
@@ -53,6 +63,28 @@ export function isStale(thrown: unknown): boolean {
     CKR.OBJECT_HANDLE_INVALID,
     CKR.KEY_HANDLE_INVALID,
     CKR.OPERATION_ACTIVE,
+  );
+}
+
+/** Whether the token has forgotten the login: worth one more attempt after another one. */
+export function isLoginLost(thrown: unknown): boolean {
+  return isReturnValue(thrown, CKR.USER_NOT_LOGGED_IN);
+}
+
+/**
+ * Whether only another process gets the module out of this: the device or the module itself failed. A lost
+ * login is among them, since whoever asks has tried another one by then.
+ */
+export function isFatal(thrown: unknown): boolean {
+  const raw = thrown instanceof AgentError ? thrown.cause : thrown;
+  return isReturnValue(
+    raw,
+    CKR.DEVICE_ERROR,
+    CKR.DEVICE_REMOVED,
+    CKR.TOKEN_NOT_PRESENT,
+    CKR.GENERAL_ERROR,
+    CKR.CRYPTOKI_NOT_INITIALIZED,
+    CKR.USER_NOT_LOGGED_IN,
   );
 }
 

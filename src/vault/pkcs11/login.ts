@@ -1,53 +1,110 @@
 import { Session } from 'graphene-pk11';
 import { AgentError } from '../../errors.ts';
 import { CKF, CKR, CKS_RW_USER_FUNCTIONS, CKU_USER, nameOfReturnValue } from './cryptoki.ts';
-import { isReturnValue, returnValueOf, translate } from './errors.ts';
+import { isReturnValue, ReturnValueError, returnValueOf, translate } from './errors.ts';
 import { describeToken, type FoundToken } from './token.ts';
 
 const readWrite = CKF.RW_SESSION | CKF.SERIAL_SESSION;
 
+/** Runs a login so that nothing ends this process half-way; see `TokenLogin`. */
+export type Shield = <T>(login: () => T) => T;
+
 /**
- * Logs this process in to the token and answers the session that holds the login: a login ends with the last
- * session of the process (PKCS#11, 5.6.7), and sessions that sign are thrown away after errors. Once a process
- * and token: SoftHSM rewrites its token file at every login, and a kill at that moment destroys the token.
- *
- * A token that is logged in already (another keyring's doing) counts as success; its PIN is then not checked.
- * Throws `locked` where the PIN is wrong, locked or missing. There is no second attempt: each one counts.
+ * The login of this process to one token, and the session that holds it: a login ends with the last session of
+ * the process (PKCS#11, 5.6.7), and sessions that sign are thrown away after errors. Once a process and token:
+ * SoftHSM rewrites its token file at every login, and a kill at that moment destroys the token, which is why
+ * a login is run behind a shield. Where the token forgets the login there is one more, and no third.
  */
-export function logIn(found: FoundToken, pin: Buffer): Session {
+export class TokenLogin {
+  readonly #found: FoundToken;
+  readonly #shield: Shield;
+  /** For that one more; wiped with it. */
+  readonly #pin: Buffer;
+  readonly #again: { left: number } = { left: 1 };
+  #session: Session;
+  #generation = 0;
+  /** False where the process was logged in already (another keyring's doing): nobody looked at the PIN. */
+  readonly pinUsed: boolean;
+
+  /**
+   * Throws `locked` where the PIN is wrong, locked or missing. There is no second attempt: each one counts.
+   * `pin` stays the caller's.
+   */
+  constructor(found: FoundToken, pin: Buffer, shield: Shield) {
+    this.#found = found;
+    this.#shield = shield;
+    const { session, pinUsed } = logIn(found, pin, shield);
+    this.#session = session;
+    this.pinUsed = pinUsed;
+    this.#pin = Buffer.alloc(pin.length, pin);
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  again(generation: number): void {
+    if (generation !== this.#generation) return;
+    if (this.#again.left === 0) {
+      throw new AgentError(
+        'backend_unavailable',
+        `${describeToken(this.#found.token)} keeps on ending the login`,
+        { cause: new ReturnValueError(CKR.USER_NOT_LOGGED_IN) },
+      );
+    }
+    this.#again.left -= 1;
+    closeQuietly(this.#session);
+    this.#session = logIn(this.#found, this.#pin, this.#shield).session;
+    this.#pin.fill(0);
+    this.#generation += 1;
+  }
+
+  /** No C_Logout, which would end the login of other keyrings on this token too. */
+  close(): void {
+    closeQuietly(this.#session);
+    this.#pin.fill(0);
+  }
+}
+
+function logIn(
+  found: FoundToken,
+  pin: Buffer,
+  shield: Shield,
+): { readonly session: Session; readonly pinUsed: boolean } {
   const name = describeToken(found.token);
   if ((found.token.flags & CKF.USER_PIN_INITIALIZED) === 0) {
     throw new AgentError(
       'locked',
       `${name} has no user PIN yet; set one with the token's own tools`,
+      { cause: new ReturnValueError(CKR.USER_PIN_NOT_INITIALIZED) },
     );
   }
   if ((found.token.flags & CKF.USER_PIN_LOCKED) !== 0) {
     throw new AgentError(
       'locked',
       `${name} has locked its user PIN; its security officer resets it`,
+      { cause: new ReturnValueError(CKR.PIN_LOCKED) },
     );
   }
   const session = openSession(found);
   try {
-    found.slot.lib.C_Login(session.handle, CKU_USER, pin.toString('utf8'));
+    shield(() => {
+      found.slot.lib.C_Login(session.handle, CKU_USER, pin.toString('utf8'));
+    });
+    return { session, pinUsed: true };
   } catch (thrown) {
-    if (isReturnValue(thrown, CKR.USER_ALREADY_LOGGED_IN)) return session;
+    if (isReturnValue(thrown, CKR.USER_ALREADY_LOGGED_IN)) return { session, pinUsed: false };
     closeQuietly(session);
     throw explainRefusal(thrown, name);
   }
-  return session;
 }
 
-/** A read/write session of the logged-in user. `locked` where the token has forgotten the login. */
+/** A read/write session of the logged-in user. CKR_USER_NOT_LOGGED_IN where the token has forgotten the login. */
 export function openLoggedInSession(found: FoundToken): Session {
   const session = openSession(found);
   if (session.state === CKS_RW_USER_FUNCTIONS) return session;
   closeQuietly(session);
-  throw new AgentError(
-    'locked',
-    `${describeToken(found.token)} has ended the login (it was reset, or taken out); it needs its PIN again`,
-  );
+  throw new ReturnValueError(CKR.USER_NOT_LOGGED_IN);
 }
 
 /** Closing what the token has lost already is no failure. */
@@ -67,6 +124,13 @@ function openSession(found: FoundToken): Session {
 
 function explainRefusal(thrown: unknown, name: string): Error {
   const value = returnValueOf(thrown);
+  if (isReturnValue(thrown, CKR.PIN_LOCKED, CKR.PIN_EXPIRED)) {
+    return new AgentError(
+      'locked',
+      `${name} takes no PIN any more (${nameOfReturnValue(value ?? 0)}); its security officer resets it`,
+      { cause: thrown },
+    );
+  }
   if (isReturnValue(thrown, CKR.PIN_INCORRECT, CKR.PIN_INVALID, CKR.PIN_LEN_RANGE)) {
     return new AgentError(
       'locked',

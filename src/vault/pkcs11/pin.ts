@@ -1,19 +1,16 @@
-import { isUtf8 } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, errnoName } from '../../errors.ts';
-
-/** More than any token takes (CK_TOKEN_INFO ulMaxPinLen: SoftHSM 255), bytes. */
-const maxPinLength = 1024;
+import { faultOfPin, maxPinLength, withoutNewline } from '../pin-form.ts';
 
 /**
  * The PIN of a keyring: from the URI's `pin-source` file, else from the systemd credential
  * `<credentialsDirectory>/<keyring>.pin`, else null, and the keyring waits for `unlock`.
  * One trailing newline is not part of the PIN. The caller owns the Buffer and wipes it.
  *
- * Throws `locked`, naming file and remedy, where a file that was named is not there or is not safe: it must be
- * regular, owned by this user or root, and closed to everyone else. Symbolic links are followed, since
- * secret stores publish through them; the checks are made on what was opened.
+ * Throws `backend_unavailable`, naming file and remedy, where a file that was named is not there or is not safe:
+ * it must be regular, owned by this user or root, and closed to everyone else. Symbolic links are followed,
+ * since secret stores publish through them; the checks are made on what was opened.
  */
 export function readPin(options: {
   readonly pinSource: string | null;
@@ -28,20 +25,17 @@ export function readPin(options: {
   return readPinFile(join(options.credentialsDirectory, `${options.keyring}.pin`));
 }
 
-/** null where there is no such file. */
-function readPinFile(path: string): Buffer | null {
+/** As `readPin`, of one file; null where there is no such file. */
+export function readPinFile(path: string): Buffer | null {
   const descriptor = openPinFile(path);
   if (descriptor === null) return null;
   // Never from the shared pool: what is left of it is wiped with the Buffer that is handed out.
-  const bytes = Buffer.alloc(maxPinLength + 1);
+  const bytes = Buffer.alloc(maxPinLength + 2); // the newline, and one more: a longer file is noticed
   try {
     checkOwnership(path, fstatSync(descriptor));
-    const length = readWhole(descriptor, bytes);
-    if (length > maxPinLength) refuse(path, `is longer than ${maxPinLength} bytes`);
-    const pin = bytes.subarray(0, bytes[length - 1] === 0x0a ? length - 1 : length);
-    if (pin.length === 0) refuse(path, 'is empty');
-    // C_Login takes UTF-8 (PKCS#11, 5.6.8); another encoding would be changed on its way there.
-    if (!isUtf8(pin) || pin.includes(0)) refuse(path, 'is not a line of UTF-8 text');
+    const pin = withoutNewline(bytes.subarray(0, readWhole(descriptor, bytes)));
+    const fault = faultOfPin(pin);
+    if (fault !== null) refuse(path, fault);
     return pin;
   } catch (thrown) {
     bytes.fill(0);
@@ -89,5 +83,5 @@ function checkOwnership(path: string, file: Stats): void {
 }
 
 function refuse(path: string, problem: string, cause?: unknown): never {
-  throw new AgentError('locked', `PIN file ${path} ${problem}`, { cause });
+  throw new AgentError('backend_unavailable', `PIN file ${path} ${problem}`, { cause });
 }

@@ -1,12 +1,11 @@
-import type { Session } from 'graphene-pk11';
 import { AgentError } from '../../errors.ts';
-import type { World } from '../../world.ts';
 import type { Algorithm } from '../algorithm.ts';
-import type { Vault } from '../vault.ts';
 import { CKR } from './cryptoki.ts';
 import { isReturnValue, translate } from './errors.ts';
-import { closeQuietly, logIn, openLoggedInSession } from './login.ts';
+import type { KnownPins } from './known-pins.ts';
+import { openLoggedInSession, TokenLogin, type Shield } from './login.ts';
 import type { Pkcs11Module, Pkcs11Modules } from './module.ts';
+import type { ModuleWorld } from './module-log.ts';
 import { resolveModulePath } from './module-path.ts';
 import { TokenVault } from './token-vault.ts';
 import { SessionPool } from './sessions.ts';
@@ -23,7 +22,11 @@ export interface Pkcs11VaultOptions {
   /** UTF-8. Wiped before this settles, whatever the outcome. */
   readonly pin: Buffer;
   readonly modules: Pkcs11Modules;
-  readonly world: Pick<World, 'now' | 'randomBytes' | 'log'>;
+  readonly world: ModuleWorld;
+  /** Around each login; see TokenLogin. */
+  readonly shield?: Shield;
+  /** Of this process; without it whoever comes second to a token may give any PIN. */
+  readonly knownPins?: KnownPins;
 }
 
 /**
@@ -33,7 +36,7 @@ export interface Pkcs11VaultOptions {
  * Rejects with `invalid_params` (URI), `backend_unavailable` (module or token), `locked` (PIN),
  * `not_supported` (the token does not have the algorithm).
  */
-export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Vault> {
+export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<TokenVault> {
   const { uri, algorithm, world } = options;
   try {
     if (uri.id !== null) {
@@ -50,23 +53,24 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Vaul
         flagsOfMechanism(module, found, algorithm, algorithm.pkcs11.generate),
         flagsOfMechanism(module, found, algorithm, algorithm.pkcs11.sign),
       ];
-      const loginSession = logInTo(found, options.pin);
+      const login = logInTo(found, options);
       const label = uri.object ?? `signing-agent/${options.keyring}`;
       const sessions = new SessionPool(
         () => openLoggedInSession(found),
+        login,
         options.sessions,
         world.log,
       );
       const vault = new TokenVault({
         module,
-        loginSession,
+        login,
         sessions,
         algorithm,
         mechanismFlags,
         label,
         world,
       });
-      await inspectOrClose(vault, sessions, loginSession);
+      await inspectOrClose(vault, sessions, login);
       const { token } = found;
       world.log.info(
         { keyring: options.keyring, token: token.label, serial: token.serialNumber, label },
@@ -82,24 +86,38 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Vaul
   }
 }
 
-function logInTo(found: FoundToken, pin: Buffer): Session {
+function logInTo(
+  found: FoundToken,
+  { pin, shield = (work) => work(), knownPins }: Pkcs11VaultOptions,
+): TokenLogin {
+  const { serialNumber } = found.token;
+  let login: TokenLogin;
   try {
-    return logIn(found, pin);
+    login = new TokenLogin(found, pin, shield);
   } catch (thrown) {
     throw translate(thrown, 'open a session');
   }
+  if (login.pinUsed) knownPins?.remember(serialNumber, pin);
+  else if (knownPins?.mayBe(serialNumber, pin) === false) {
+    login.close();
+    throw new AgentError(
+      'locked',
+      `${describeToken(found.token)} is open with another PIN; this one was not tried`,
+    );
+  }
+  return login;
 }
 
 async function inspectOrClose(
   vault: TokenVault,
   sessions: SessionPool,
-  loginSession: Session,
+  login: TokenLogin,
 ): Promise<void> {
   try {
     await vault.inspect();
   } catch (failure) {
     await sessions.close();
-    closeQuietly(loginSession);
+    login.close();
     throw failure;
   }
 }

@@ -29,17 +29,36 @@ export function signWith(
       if (error !== null) {
         reject(explain(error, input.length));
       } else if (signature.length !== output.length) {
-        reject(
-          new AgentError(
-            'backend_unavailable',
-            `a signature of ${signature.length} bytes came back`,
-          ),
-        );
+        reject(wrongLength(signature));
       } else {
         resolve(signature);
       }
     });
   });
+}
+
+/** The same on this thread: sooner for a signature alone. Throws what `signWith` rejects with. */
+export function signHere(
+  lib: PKCS11,
+  session: SessionHandle,
+  algorithm: Algorithm,
+  key: ObjectHandle,
+  message: Uint8Array,
+): Buffer {
+  const input = asInput(algorithm.toBeSigned(message));
+  lib.C_SignInit(session, { mechanism: algorithm.pkcs11.sign }, key);
+  let signature: Buffer;
+  try {
+    signature = lib.C_Sign(session, input, Buffer.allocUnsafe(signatureLength));
+  } catch (error) {
+    throw error instanceof Error ? explain(error, input.length) : error;
+  }
+  if (signature.length === signatureLength) return signature;
+  throw wrongLength(signature);
+}
+
+function wrongLength({ length }: Buffer): AgentError {
+  return new AgentError('backend_unavailable', `a signature of ${length} bytes came back`);
 }
 
 /** What a module's refusal means depends on the length that it was given. */

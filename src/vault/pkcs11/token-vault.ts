@@ -1,41 +1,40 @@
-import type { Session } from 'graphene-pk11';
 import type { PKCS11 } from 'pkcs11js';
 import { AgentError, describeFailure } from '../../errors.ts';
 import type { Protection } from '../../keyring/signing-backend.ts';
-import type { World } from '../../world.ts';
 import type { Algorithm } from '../algorithm.ts';
 import { newObjectId, objectIdRandomLength } from '../object-id.ts';
-import type { Vault, VaultKey, VaultObject } from '../vault.ts';
+import type { SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { CKO } from './cryptoki.ts';
-import { isStale } from './errors.ts';
+import { isLoginLost, isStale, translate } from './errors.ts';
 import { faultOf, protectionOf, readKeyAttributes, type KeyAttributes } from './key-attributes.ts';
 import { destroyKeyObjects, makeKeyPair, readPublicKey, type KeyName } from './key-pair.ts';
 import { findLabelled, idOf, listKeys } from './key-list.ts';
-import { closeQuietly } from './login.ts';
+import type { TokenLogin } from './login.ts';
 import type { Pkcs11Module } from './module.ts';
+import type { ModuleWorld } from './module-log.ts';
 import { findKeyObjects, type ObjectHandle } from './objects.ts';
+import { sealObjects } from './seal-object.ts';
 import type { SessionHandle, SessionPool } from './sessions.ts';
-import { signWith } from './signing.ts';
+import { signHere, signWith } from './signing.ts';
 
 /** What a vault is made of; `openPkcs11Vault` puts it together. */
 export interface TokenVaultParts {
   readonly module: Pkcs11Module;
-  /** Holds the login while sessions of the pool come and go. */
-  readonly loginSession: Session;
+  readonly login: TokenLogin;
   readonly sessions: SessionPool;
   readonly algorithm: Algorithm;
   /** CK_MECHANISM_INFO flags of key generation and of signing. */
   readonly mechanismFlags: readonly number[];
   /** CKA_LABEL of every key of this keyring. */
   readonly label: string;
-  readonly world: Pick<World, 'now' | 'randomBytes' | 'log'>;
+  readonly world: ModuleWorld;
 }
 
 /** The keys of one label in one token. A key without that label is neither used, listed nor destroyed. */
 export class TokenVault implements Vault {
   readonly name = 'pkcs11';
   readonly trouble = null;
-  readonly sealStore = null;
+  readonly sealStore: SealStore;
   readonly algorithm: Algorithm;
   readonly #parts: TokenVaultParts;
   readonly #lib: PKCS11;
@@ -51,12 +50,18 @@ export class TokenVault implements Vault {
     this.#parts = parts;
     this.#lib = parts.module.lib;
     this.algorithm = parts.algorithm;
+    this.sealStore = sealObjects(this.#lib, parts.sessions, parts.label);
     this.#protection = protectionOf(parts.mechanismFlags, []);
   }
 
   /** Falls to `software` for good with the first key that contradicts what the mechanisms claim. */
   get protection(): Protection {
     return this.#protection;
+  }
+
+  /** Whether the token looked at the PIN; see TokenLogin. */
+  get pinUsed(): boolean {
+    return this.#parts.login.pinUsed;
   }
 
   readonly reserve = (): string => {
@@ -80,7 +85,23 @@ export class TokenVault implements Vault {
   }
 
   sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
-    return this.#parts.sessions.run('sign', (session) => this.#signIn(session, key, message));
+    return this.#sign(key, message, null);
+  }
+
+  /** As `sign`, on this thread where that can be: for a signature that nothing else waits beside. */
+  signAlone(key: VaultKey, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const proved = this.#provedHandle(key);
+    if (proved === null) return this.#sign(key, message, null);
+    try {
+      const signature = this.#parts.sessions.inPlace((session) =>
+        signHere(this.#lib, session, this.algorithm, proved, message),
+      );
+      return signature ?? this.#sign(key, message, null);
+    } catch (failure) {
+      this.#noteStale(failure);
+      if (isStale(failure) || isLoginLost(failure)) return this.#sign(key, message, failure);
+      throw translate(failure, 'sign');
+    }
   }
 
   async destroy(objectId: string): Promise<void> {
@@ -116,13 +137,14 @@ export class TokenVault implements Vault {
   /** C_Finalize under a running signature would be a crash: the sessions come first, and once. */
   async #close(): Promise<void> {
     await this.#parts.sessions.close();
-    // The last session of the process ends the login; no C_Logout, which would end other keyrings' too.
-    closeQuietly(this.#parts.loginSession);
+    this.#parts.login.close();
     this.#parts.module.release();
   }
 
   /** Takes account of what the token says of the keys that are there already. */
   async inspect(): Promise<void> {
+    // Reading every key of a large token takes long, and nothing can fall below software.
+    if (this.#protection === 'software') return;
     await this.#parts.sessions.run('read the attributes of its keys', (session) => {
       for (const object of findLabelled(this.#lib, session, CKO.PRIVATE_KEY, this.#parts.label)) {
         this.#noteProtection(readKeyAttributes(this.#lib, session, object));
@@ -169,20 +191,38 @@ export class TokenVault implements Vault {
     }
   }
 
+  #sign(key: VaultKey, message: Uint8Array, failed: unknown): Promise<Uint8Array> {
+    const work = (session: SessionHandle): Promise<Uint8Array> =>
+      this.#signIn(session, key, message);
+    return this.#parts.sessions.run('sign', work, failed);
+  }
+
   async #signIn(session: SessionHandle, key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
-    const proved = this.#proved.get(key.objectId);
+    const proved = this.#provedHandle(key);
     try {
-      // The records may be other ones by now: an object id proves nothing of another public key.
-      if (proved === undefined || Buffer.compare(proved.publicKey, key.publicKey) !== 0) {
+      if (proved === null) {
         const privateKey = this.#findOne(session, key.objectId);
         this.#check(session, privateKey, this.#nameOf(key.objectId));
         return await this.#signAndProve(session, privateKey, key, message);
       }
-      return await signWith(this.#lib, session, this.algorithm, proved.handle, message);
+      return await signWith(this.#lib, session, this.algorithm, proved, message);
     } catch (failure) {
-      if (isStale(failure)) this.#proved.clear(); // handles end with the login (PKCS#11, 5.6.8)
+      this.#noteStale(failure);
       throw failure;
     }
+  }
+
+  /** The records may be other ones by now: an object id proves nothing of another public key. */
+  #provedHandle(key: VaultKey): ObjectHandle | null {
+    const proved = this.#proved.get(key.objectId);
+    return proved !== undefined && Buffer.compare(proved.publicKey, key.publicKey) === 0
+      ? proved.handle
+      : null;
+  }
+
+  /** Handles end with the login (PKCS#11, 5.6.8). */
+  #noteStale(failure: unknown): void {
+    if (isStale(failure) || isLoginLost(failure)) this.#proved.clear();
   }
 
   /** The first signature of a handle shows that it is the private half of what the records call this key. */
@@ -199,7 +239,9 @@ export class TokenVault implements Vault {
         `a signature of the token's key ${key.objectId} does not verify with its public key`,
       );
     }
-    this.#proved.set(key.objectId, { handle: privateKey, publicKey: key.publicKey });
+    // A copy: what came over the process boundary is a view of a larger piece.
+    const publicKey = Uint8Array.from(key.publicKey);
+    this.#proved.set(key.objectId, { handle: privateKey, publicKey });
     return signature;
   }
 

@@ -1,0 +1,11 @@
+import { text } from 'node:stream/consumers';
+import { probeModule, type ProbeRequest } from '../vault/pkcs11/probe.ts';
+
+/**
+ * Loads one PKCS#11 module and says what it has, so that `agentctl doctor` does not load it itself. The question
+ * comes on stdin, the answer is the last line on stdout. Never run by hand, and given no PIN.
+ */
+process.umask(0o077); // modules write files of their own
+const request = JSON.parse(await text(process.stdin)) as ProbeRequest;
+const answer = JSON.stringify(probeModule(request));
+process.stdout.write(`\n${answer}\n`, () => process.exit(0));

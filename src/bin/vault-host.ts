@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
+import { openLibc } from '../native/libc.ts';
+import { HostServer } from '../vault/host/host-server.ts';
+import type { Shield } from '../vault/pkcs11/login.ts';
+import { failpoint } from './failpoint.ts';
+
+/**
+ * The vault host: the one process that loads a PKCS#11 module. Started by the agent, with the channel to it as
+ * file descriptor 3 and its pid as the argument, and never by hand.
+ */
+
+const channelFd = 3;
+/** More than any login takes, seconds: a token's own work, and a device that wakes up first. */
+const longestLogin = 60;
+
+const [, , parent] = process.argv;
+if (parent === undefined || process.ppid !== Number(parent)) process.exit(0);
+
+process.umask(0o077);
+const libc = openLibc();
+libc.refuseCoreDumps();
+// The agent decides about our end: a terminal or a service manager signals the whole group.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+dieWithParent();
+
+const channel = new Socket({ fd: channelFd, readable: true, writable: true });
+channel.on('close', () => process.exit(0));
+channel.on('error', () => process.exit(0));
+new HostServer({
+  channel,
+  world: { now: () => Date.now(), randomBytes },
+  shield: shield(),
+  threads: Number(process.env['UV_THREADPOOL_SIZE']),
+  reached: failpoint(process.env),
+  stopped: () => process.exit(0),
+});
+
+function dieWithParent(): void {
+  libc.signalAtParentsEnd(constants.signals.SIGKILL);
+  // It may have ended just before.
+  if (process.ppid !== Number(parent)) process.exit(0);
+}
+
+/**
+ * The one moment in which this process must not be killed with its parent: a module that is cut off while it
+ * notes a login in its files (SoftHSM) loses the token. The login ends, or the alarm ends it.
+ */
+function shield(): Shield {
+  return (login) => {
+    libc.signalAtParentsEnd(0);
+    libc.alarm(longestLogin);
+    try {
+      return login();
+    } finally {
+      libc.alarm(0);
+      dieWithParent();
+    }
+  };
+}

@@ -1,0 +1,91 @@
+import type { KeyringSettings, Settings } from '../../config/settings.ts';
+import type { TokenKeyringSettings } from '../../configured-keyring.ts';
+import type { Libc } from '../../native/libc.ts';
+import type { World } from '../../world.ts';
+import { checkClock } from './clock.ts';
+import { checkConfiguration } from './configuration.ts';
+import { checkFileKeyring } from './file-keyring.ts';
+import { failure, type Finding } from './finding.ts';
+import { checkLimits } from './limits.ts';
+import { checkModule } from './module.ts';
+import { checkPin } from './pin.ts';
+import type { ProbeModule } from './probe.ts';
+import { checkRunning } from './running.ts';
+import { checkSidecar } from './sidecar.ts';
+import { checkSocket } from './socket.ts';
+import { checkStateDir } from './state-dir.ts';
+import { judgeProbe } from './token.ts';
+
+export interface Examination {
+  readonly configFile: string | undefined;
+  readonly stateDir: string | undefined;
+  /** A socket that the command line names. */
+  readonly socket: string | undefined;
+  /** This one alone; null: every keyring of the configuration. */
+  readonly keyring: string | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  readonly libc: Libc;
+  readonly world: Pick<World, 'now' | 'randomBytes' | 'files'>;
+  readonly probe: ProbeModule;
+}
+
+/** Everything that an agent needs, in the order in which it would miss it. Changes nothing. */
+export async function examine(options: Examination): Promise<readonly Finding[]> {
+  const { configFile: file, stateDir, env, uid, libc, world } = options;
+  const now = world.now();
+  const { findings, settings } = checkConfiguration({ file, stateDir, env, uid });
+  if (settings === null) return [...findings, checkClock(now)];
+  const { finding, agent } = checkRunning(settings.stateDir, libc);
+  const socket = options.socket ?? env['SIGNING_AGENT_SOCK'] ?? settings.socket.path;
+  return [
+    ...findings,
+    ...checkStateDir(settings.stateDir),
+    finding,
+    ...(await checkKeyrings(settings, options)),
+    await checkSocket(socket, settings.socket, agent.running),
+    checkClock(now),
+    ...checkLimits(settings.socket, agent),
+  ];
+}
+
+/** One after the other: keyrings on one device would disturb each other. */
+async function checkKeyrings(
+  { keyrings }: Settings,
+  options: Examination,
+): Promise<readonly Finding[]> {
+  const { keyring: wanted, world } = options;
+  const chosen = keyrings.filter(({ name }) => wanted === null || name === wanted);
+  if (chosen.length === 0) {
+    const names = keyrings.map(({ name }) => name).join(', ');
+    return [
+      failure(`${wanted ?? ''}: keyring`, `is not in the configuration, which has: ${names}`),
+    ];
+  }
+  const findings: Finding[] = [];
+  for (const keyring of chosen) {
+    findings.push(
+      ...(isInToken(keyring)
+        ? await checkTokenKeyring(keyring, options)
+        : checkFileKeyring(keyring, world.files, world.now())),
+    );
+  }
+  return findings;
+}
+
+async function checkTokenKeyring(
+  keyring: TokenKeyringSettings,
+  { env, world, probe }: Examination,
+): Promise<readonly Finding[]> {
+  const { finding, path } = checkModule(keyring);
+  return [
+    finding,
+    ...(path === null ? [] : judgeProbe(keyring, await probe(path, keyring))),
+    checkPin(keyring, env['CREDENTIALS_DIRECTORY'] ?? null, world),
+    ...checkSidecar(keyring, world.files, world.now()),
+  ];
+}
+
+function isInToken(keyring: KeyringSettings): keyring is TokenKeyringSettings {
+  return keyring.backend === 'pkcs11';
+}

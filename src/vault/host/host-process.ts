@@ -1,0 +1,306 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { AgentError, describeFailure } from '../../errors.ts';
+import type { VaultKey } from '../vault.ts';
+import { frameKinds, FrameReader, type Frame } from './frames.ts';
+import {
+  callFrame,
+  HostFailure,
+  signFrame,
+  type Call,
+  type Failure,
+  type Note,
+  type VaultNumber,
+} from './messages.ts';
+
+export interface HostProcessOptions {
+  /** The script of the child process. */
+  readonly program: string;
+  /** All that it has of an environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly log: Logger;
+  readonly onNote: (note: Exclude<Note, { note: 'log' }>) => void;
+  /** Called once, when the process is gone and everything that waited for it was told. */
+  readonly onEnd: (end: HostEnd) => void;
+}
+
+/** How a host process ended. */
+export interface HostEnd {
+  /** Another program killed it, or this one on purpose: no request is to blame. */
+  readonly innocent: boolean;
+  readonly reason: string;
+}
+
+/** The process ended before it answered: whether the call was done nobody knows. */
+export class HostLost extends Error {
+  override readonly name = 'HostLost';
+  readonly end: HostEnd;
+
+  constructor(end: HostEnd) {
+    super(end.reason);
+    this.end = end;
+  }
+}
+
+interface Pending {
+  readonly dueAt: number;
+  /** Anything but a signature: it is not cut off by `retire`. */
+  readonly isCall: boolean;
+  readonly resolve: (payload: Buffer) => void;
+  readonly reject: (failure: unknown) => void;
+}
+
+/** Between the end of the channel, or a kill, and the end of the process, milliseconds. */
+const endTime = 1000;
+const lastAnswersTime = 200;
+/** What the module prints is kept for the log, the last characters of it. */
+const lastWordsLength = 2000;
+
+/**
+ * One run of a vault host: its process, and what is asked of it. A call that is not answered in its time takes
+ * the process with it, since a module that hangs cannot be told to stop.
+ */
+export class HostProcess {
+  readonly #options: HostProcessOptions;
+  readonly #child: ChildProcess;
+  readonly #channel: Socket;
+  readonly #pending = new Map<number, Pending>();
+  readonly #reader = new FrameReader();
+  #lastId = 0;
+  #out: Buffer[] = [];
+  #watch: NodeJS.Timeout | null = null;
+  #watchEndsAt = Infinity;
+  #calls = 0;
+  /** Why it was ended from here. */
+  #verdict: HostEnd | null = null;
+  #lastWords = '';
+  #exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | null = null;
+  #ended = false;
+  #announceEnd: () => void = () => undefined;
+  readonly #goneEvent = new Promise<void>((resolve) => {
+    this.#announceEnd = resolve;
+  });
+
+  constructor(options: HostProcessOptions) {
+    this.#options = options;
+    // Detached: a signal that a terminal sends to the agent's process group is not for the module.
+    this.#child = spawn(process.execPath, [options.program, String(process.pid)], {
+      env: options.environment,
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      detached: true,
+      cwd: '/',
+    });
+    this.#channel = this.#child.stdio[3] as Socket;
+    this.#channel.on('data', (piece: Buffer) => {
+      this.#receive(piece);
+    });
+    this.#channel.on('error', () => undefined); // its close says the same
+    this.#channel.on('close', () => {
+      if (this.#exit === null) this.#endSoon();
+      else this.#finish();
+    });
+    this.#child.stderr?.on('data', (text: Buffer) => {
+      this.#lastWords = (this.#lastWords + text.toString()).slice(-lastWordsLength);
+      options.log.debug({ said: text.toString().slice(0, lastWordsLength) }, 'the module printed');
+    });
+    this.#child.on('error', (failure) => {
+      this.#verdict ??= { innocent: false, reason: describeFailure(failure) };
+      if (this.#child.pid === undefined) this.#finish();
+    });
+    this.#child.on('exit', (code, signal) => {
+      this.#exit = { code, signal };
+      // What it answered last may still be on its way.
+      if (this.#channel.closed) this.#finish();
+      else {
+        setTimeout(() => {
+          this.#finish();
+        }, lastAnswersTime);
+      }
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Resolves when the process is gone. */
+  get ended(): Promise<void> {
+    return this.#goneEvent;
+  }
+
+  /** False once it has ended, or is about to. */
+  get usable(): boolean {
+    return this.#verdict === null && this.#exit === null && !this.#ended;
+  }
+
+  /** Resolves with 64 bytes. `timeLimit` in milliseconds. Rejects with HostFailure or HostLost. */
+  sign(
+    vault: VaultNumber,
+    key: VaultKey,
+    message: Uint8Array,
+    timeLimit: number,
+    answer: Pick<Pending, 'resolve' | 'reject'>,
+  ): void {
+    this.#request(timeLimit, false, answer, (id) => signFrame(id, vault, key, message));
+  }
+
+  /** Resolves with the result. `secret` is wiped. Rejects with HostFailure or HostLost. */
+  call<Result>(call: Call, timeLimit: number, secret: Buffer | null = null): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const answer = {
+        resolve: (payload: Buffer) => {
+          resolve(JSON.parse(payload.toString('utf8')) as Result);
+        },
+        reject,
+      };
+      this.#request(timeLimit, true, answer, (id) => callFrame(id, call, secret), secret);
+    });
+  }
+
+  /** Ends the process now; what waits for it is told why. */
+  kill(end: HostEnd): void {
+    if (this.#ended) return;
+    this.#verdict ??= end;
+    this.#child.kill('SIGKILL');
+  }
+
+  /** As `kill`, once the calls under way have come back: a key that is being made is let finish. */
+  retire(end: HostEnd): void {
+    this.#verdict ??= end;
+    if (this.#calls === 0) this.kill(end);
+  }
+
+  /** Lets it close its sessions and go, for at most `timeLimit` milliseconds. */
+  async stop(timeLimit: number): Promise<void> {
+    if (this.#ended || this.#exit !== null) return;
+    const exited = new Promise((resolve) => this.#child.once('exit', resolve));
+    await this.call({ op: 'stop' }, timeLimit).catch(() => null);
+    this.#endSoon();
+    await exited;
+  }
+
+  #request(
+    timeLimit: number,
+    isCall: boolean,
+    { resolve, reject }: Pick<Pending, 'resolve' | 'reject'>,
+    frameOf: (id: number) => Buffer,
+    secret: Buffer | null = null,
+  ): void {
+    if (!this.usable) {
+      reject(new HostLost(this.#verdict ?? { innocent: true, reason: 'it has ended' }));
+      return;
+    }
+    this.#lastId = this.#lastId >= 0xffffffff ? 1 : this.#lastId + 1;
+    const id = this.#lastId;
+    if (isCall) this.#calls += 1;
+    this.#pending.set(id, { dueAt: this.#due(timeLimit), isCall, resolve, reject });
+    const frame = frameOf(id);
+    if (secret !== null) {
+      secret.fill(0);
+      this.#channel.write(frame, () => frame.fill(0));
+      return;
+    }
+    this.#out.push(frame);
+    if (this.#out.length === 1) {
+      // What is asked in one turn is written together; nothing is waited for.
+      process.nextTick(() => {
+        const out = this.#out;
+        this.#out = [];
+        if (!this.#ended) {
+          this.#channel.write(out.length === 1 && out[0] ? out[0] : Buffer.concat(out));
+        }
+      });
+    }
+  }
+
+  #receive(piece: Buffer): void {
+    try {
+      this.#reader.read(piece, (frame) => {
+        this.#take(frame);
+      });
+    } catch (failure) {
+      this.kill({ innocent: false, reason: `it sent nonsense: ${describeFailure(failure)}` });
+    }
+  }
+
+  #take({ id, kind, payload }: Frame): void {
+    if (kind === frameKinds.note) {
+      this.#takeNote(JSON.parse(payload.toString('utf8')) as Note);
+      return;
+    }
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return; // of a call that was given up with the process
+    this.#pending.delete(id);
+    if (pending.isCall) this.#calls -= 1;
+    if (kind === frameKinds.done) pending.resolve(payload);
+    else pending.reject(new HostFailure(JSON.parse(payload.toString('utf8')) as Failure));
+    if (this.#verdict !== null && this.#calls === 0) this.kill(this.#verdict);
+  }
+
+  #takeNote(note: Note): void {
+    if (note.note === 'log') this.#options.log[note.level](note.fields, note.message);
+    else this.#options.onNote(note);
+  }
+
+  /** One timer looks after many calls: arming one a call would cost more than the call. */
+  #due(timeLimit: number): number {
+    const dueAt = performance.now() + timeLimit;
+    if (this.#watch === null || dueAt < this.#watchEndsAt) this.#watchUntil(dueAt);
+    return dueAt;
+  }
+
+  #watchUntil(time: number): void {
+    if (this.#watch !== null) clearTimeout(this.#watch);
+    this.#watchEndsAt = time;
+    const wait = Math.max(1, time - performance.now());
+    this.#watch = setTimeout(() => {
+      this.#watch = null;
+      let next = Infinity;
+      for (const { dueAt } of this.#pending.values()) next = Math.min(next, dueAt);
+      if (next <= performance.now()) {
+        this.kill({ innocent: false, reason: 'a call into the module did not return in time' });
+      } else if (next !== Infinity) {
+        this.#watchUntil(next);
+      }
+    }, wait);
+  }
+
+  #endSoon(): void {
+    if (this.#ended) return;
+    const timer = setTimeout(() => {
+      this.kill({ innocent: false, reason: 'it closed its channel and stayed' });
+    }, endTime);
+    timer.unref();
+  }
+
+  #finish(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { code, signal } = this.#exit ?? { code: null, signal: null };
+    if (this.#watch !== null) clearTimeout(this.#watch);
+    const end = this.#verdict ?? {
+      innocent: signal === 'SIGKILL' || signal === 'SIGTERM',
+      reason: signal === null ? `it exited with ${String(code)}` : `it was ended by ${signal}`,
+    };
+    if (this.#verdict === null && code !== 0) {
+      this.#options.log.error({ code, signal, said: this.#lastWords }, 'a vault host ended');
+    }
+    this.#channel.destroy();
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of pending) reject(new HostLost(end));
+    this.#options.onEnd(end);
+    this.#announceEnd();
+  }
+}
+
+/** A failure of the host as callers see it. */
+export function asAgentError(failure: unknown, doing: string): AgentError {
+  if (failure instanceof AgentError) return failure;
+  const reason = describeFailure(failure);
+  if (!(failure instanceof HostLost)) {
+    return new AgentError('internal', reason, { cause: failure });
+  }
+  return new AgentError('backend_unavailable', `the vault host ended while it ${doing}: ${reason}`);
+}

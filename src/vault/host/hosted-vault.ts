@@ -1,0 +1,384 @@
+import { AgentError, describeFailure } from '../../errors.ts';
+import type { Protection } from '../../keyring/signing-backend.ts';
+import type { World } from '../../world.ts';
+import type { Algorithm } from '../algorithm.ts';
+import { newObjectId, objectIdRandomLength } from '../object-id.ts';
+import type { PinGate } from '../pin-gate.ts';
+import type { Pkcs11Uri } from '../pkcs11/uri.ts';
+import type { CloseOptions, SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
+import { backoff } from './backoff.ts';
+import { asAgentError, HostLost, type HostEnd, type HostProcess } from './host-process.ts';
+import {
+  HostFailure,
+  keyFromWire,
+  objectFromWire,
+  wireKey,
+  type Call,
+  type Note,
+  type Opened,
+  type VaultNumber,
+  type WireKey,
+  type WireObject,
+} from './messages.ts';
+import type { ModuleHost, HostUser } from './module-host.ts';
+import { SignatureJobs } from './signature-jobs.ts';
+
+export interface HostedVaultOptions {
+  readonly host: ModuleHost;
+  readonly uri: Pkcs11Uri;
+  readonly keyring: string;
+  readonly algorithm: Algorithm;
+  readonly sessions: number;
+  /** A call that takes longer is taken for hung, milliseconds. */
+  readonly callTimeout: number;
+  readonly pins: PinGate;
+  /** Throws where this protection is less than the configuration requires. */
+  readonly refuseProtection: (protection: Protection) => void;
+  readonly world: World;
+}
+
+type State =
+  | { readonly is: 'open'; readonly process: HostProcess }
+  | { readonly is: 'opening' }
+  /** The breaker: until then nobody is let through. `until` on the clock that nobody sets. */
+  | { readonly is: 'away'; readonly failure: AgentError; readonly until: number }
+  | { readonly is: 'locked'; readonly failure: AgentError }
+  | { readonly is: 'closed' };
+
+/** Processes in a row that ended, or failed for good, without a signature in between: then it is not tried on. */
+const mostFailures = 3;
+const awayWait = { first: 500, longest: 30_000 };
+const restartWait = { first: 50, longest: 2000 };
+/** Listing reads every object of a token: large ones take long, milliseconds. */
+const listTime = 60_000;
+
+/**
+ * A keyring's token in a vault host. Where the host ends, another is started, the token opened in it and the
+ * signatures that were under way made again: a signature is safe to repeat, since nobody has seen the first. A key
+ * that was being made is not: its caller is told. While the token stays away callers are told when to come
+ * back, and it is opened again without being asked.
+ */
+export class HostedVault implements Vault, HostUser {
+  readonly name = 'pkcs11';
+  readonly algorithm: Algorithm;
+  readonly sealStore: SealStore;
+  readonly #options: HostedVaultOptions;
+  readonly #number: VaultNumber;
+  readonly #jobs: SignatureJobs;
+  #state: State = { is: 'opening' };
+  #opening: Promise<void> | null = null;
+  #protection: Protection = 'software';
+  /** Since the last signature. */
+  #failures = 0;
+  #absences = 0;
+  #retry: NodeJS.Timeout | null = null;
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: HostedVaultOptions) {
+    this.#options = options;
+    this.algorithm = options.algorithm;
+    this.#number = options.host.join(this);
+    this.#jobs = new SignatureJobs({
+      sessions: options.sessions,
+      send: (job, answer) => {
+        const { callTimeout } = options;
+        const { process } = this.#state as Extract<State, { is: 'open' }>;
+        process.sign(this.#number, job.key, job.message, callTimeout, answer);
+      },
+      onFatal: (failure) => {
+        this.#giveUp(failure);
+      },
+      onSuccess: () => {
+        this.#failures = 0;
+        this.#absences = 0;
+      },
+    });
+    this.sealStore = {
+      read: async () => {
+        const call = { op: 'readSeal', vault: this.#number } as const;
+        const seal = await this.#askAgain<{ key: string; counter: number } | null>(call);
+        if (seal === null) return null;
+        return { key: Buffer.from(seal.key, 'base64url'), counter: seal.counter };
+      },
+      write: async ({ key, counter }) => {
+        const seal = { key: Buffer.from(key).toString('base64url'), counter };
+        await this.#askAgain({ op: 'writeSeal', vault: this.#number, seal });
+      },
+    };
+  }
+
+  /**
+   * Rejects with `backend_unavailable` (module or token), `locked` (PIN), `not_supported` (the token does not have
+   * the algorithm, or protects keys less than required).
+   */
+  static async open(options: HostedVaultOptions): Promise<HostedVault> {
+    const vault = new HostedVault(options);
+    try {
+      await vault.#open();
+      return vault;
+    } catch (failure) {
+      vault.#state = { is: 'closed' };
+      await options.host.leave(vault.#number, false);
+      throw asAgentError(failure, 'opened the token');
+    }
+  }
+
+  /** What the token said last. */
+  get protection(): Protection {
+    return this.#protection;
+  }
+
+  get trouble(): AgentError | null {
+    const state = this.#state;
+    if (state.is === 'away') return this.#awayError(state);
+    return state.is === 'locked' ? state.failure : null;
+  }
+
+  readonly reserve = (): string => {
+    const { now, randomBytes } = this.#options.world;
+    return newObjectId(now(), randomBytes(objectIdRandomLength));
+  };
+
+  sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
+    const refusal = this.#refusal();
+    if (refusal !== null) return Promise.reject(refusal);
+    return this.#jobs.add(key, message);
+  }
+
+  async generate(objectId: string | null): Promise<VaultKey> {
+    const call = { op: 'generate', vault: this.#number, objectId: objectId ?? this.reserve() };
+    return keyFromWire(await this.#ask<WireKey>(call as Call, 'made a key'));
+  }
+
+  async destroy(objectId: string): Promise<void> {
+    await this.#askAgain({ op: 'destroy', vault: this.#number, objectId });
+  }
+
+  async list(): Promise<readonly VaultObject[]> {
+    const call = { op: 'list', vault: this.#number } as const;
+    return (await this.#askAgain<readonly WireObject[]>(call, listTime)).map(objectFromWire);
+  }
+
+  async evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
+    return this.#askAgain({ op: 'evidence', vault: this.#number, key: wireKey(key) });
+  }
+
+  close({ forget = false }: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(forget);
+    return this.#closing;
+  }
+
+  lost(process: HostProcess, end: HostEnd): void {
+    const state = this.#state;
+    if (state.is !== 'open' || state.process !== process) return;
+    const { log } = this.#options.world;
+    log.warn({ keyring: this.#options.keyring, reason: end.reason }, 'the vault host ended');
+    this.#jobs.pause();
+    if (this.#closing !== null) {
+      this.#state = { is: 'closed' };
+      this.#jobs.refuse(shuttingDown());
+      return;
+    }
+    if (!end.innocent) this.#failures += 1;
+    if (this.#failures >= mostFailures) this.#goAway(new HostLost(end));
+    else this.#reopen();
+  }
+
+  noted({ protection }: Exclude<Note, { note: 'log' }>): void {
+    this.#protection = protection;
+    try {
+      this.#options.refuseProtection(protection);
+    } catch (failure) {
+      this.#jobs.pause();
+      this.#goAway(failure);
+    }
+  }
+
+  /** A failure that only another process gets out of. */
+  #giveUp(failure: HostFailure): void {
+    const state = this.#state;
+    if (state.is !== 'open' || !state.process.usable) return; // a call beside it said so already
+    this.#failures += 1;
+    state.process.retire({ innocent: true, reason: failure.message });
+  }
+
+  #reopen(): void {
+    this.#state = { is: 'opening' };
+    this.#opening = this.#open()
+      .catch((failure: unknown) => {
+        if (this.#closing !== null) this.#jobs.refuse(shuttingDown());
+        else if (failure instanceof AgentError && failure.kind === 'locked') this.#lock(failure);
+        else this.#goAway(failure);
+      })
+      .finally(() => {
+        this.#opening = null;
+      });
+  }
+
+  /** Tries on where the process is lost on the way, for as long as a caller may be kept waiting. */
+  async #open(): Promise<void> {
+    const { host, callTimeout, world } = this.#options;
+    const begun = world.elapsed();
+    for (let attempt = 0; ; attempt += 1) {
+      const process = await host.process();
+      try {
+        await this.#openIn(process);
+        this.#state = { is: 'open', process };
+        this.#jobs.resume(() => process.usable);
+        return;
+      } catch (failure) {
+        if (failure instanceof HostFailure && failure.fatal) {
+          process.retire({ innocent: true, reason: failure.message });
+        }
+        const patient = world.elapsed() - begun < callTimeout && this.#closing === null;
+        if (!(failure instanceof HostLost) || !patient) throw failure;
+        await new Promise((resolve) =>
+          setTimeout(resolve, backoff(attempt, restartWait, world.randomBytes)),
+        );
+      }
+    }
+  }
+
+  async #openIn(process: HostProcess): Promise<void> {
+    const { uri, keyring, algorithm, sessions, callTimeout, pins } = this.#options;
+    const pin = pins.pin();
+    const sent = Buffer.alloc(pin.length, pin);
+    const { token, serial, manufacturer, model, object, modulePath, moduleName } = uri;
+    const call: Call = {
+      op: 'open',
+      vault: this.#number,
+      keyring,
+      uri: { token, serial, manufacturer, model, object, modulePath, moduleName },
+      algorithm: algorithm.name,
+      sessions,
+    };
+    try {
+      const opened = await process.call<Opened>(call, callTimeout, sent);
+      if (opened.pinUsed) await pins.accepted(pin);
+      this.#options.refuseProtection(opened.protection);
+      this.#protection = opened.protection;
+    } catch (failure) {
+      if (failure instanceof HostFailure && failure.pinRefusal !== null) {
+        await pins.refused(pin, failure.pinRefusal);
+      }
+      throw failure;
+    } finally {
+      pin.fill(0);
+    }
+  }
+
+  #lock(failure: AgentError): void {
+    this.#log(failure, null);
+    this.#state = { is: 'locked', failure };
+    this.#jobs.refuse(failure);
+  }
+
+  #goAway(thrown: unknown): void {
+    const { world } = this.#options;
+    const failure = asAgentError(thrown, 'signed');
+    const wait = backoff(this.#absences, awayWait, world.randomBytes);
+    this.#absences += 1;
+    this.#log(failure, wait);
+    const state = { is: 'away', failure, until: world.elapsed() + wait } as const;
+    this.#state = state;
+    this.#jobs.refuse(this.#awayError(state));
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      if (this.#state === state) this.#reopen();
+    }, wait);
+  }
+
+  #log(failure: AgentError, wait: number | null): void {
+    const { keyring, world } = this.#options;
+    world.log.error(
+      { keyring, reason: failure.message, retry_after_ms: wait },
+      wait === null
+        ? 'the token wants its PIN, and is not asked again before an operator unlocks it'
+        : 'the token is away, and is tried again',
+    );
+  }
+
+  #awayError({ failure, until }: Extract<State, { is: 'away' }>): AgentError {
+    const left = Math.max(1, Math.round(until - this.#options.world.elapsed()));
+    if (failure.kind !== 'backend_unavailable') return failure;
+    return new AgentError('backend_unavailable', failure.message, {
+      details: { ...failure.details, retry_after_ms: left },
+    });
+  }
+
+  /** Why nothing may be asked now; null where it is open, or about to be. */
+  #refusal(): AgentError | null {
+    const state = this.#state;
+    if (this.#closing !== null || state.is === 'closed') return shuttingDown();
+    return this.trouble;
+  }
+
+  /** One call, never repeated: what came of it when the process was lost is for the caller to find out. */
+  async #ask<Result>(call: Call, doing: string, timeLimit?: number): Promise<Result> {
+    try {
+      return await this.#attempt<Result>(call, timeLimit);
+    } catch (failure) {
+      throw asAgentError(failure, doing);
+    }
+  }
+
+  /** A call that may be made twice. */
+  async #askAgain<Result>(call: Call, timeLimit?: number): Promise<Result> {
+    try {
+      return await this.#attempt<Result>(call, timeLimit);
+    } catch (failure) {
+      if (!(failure instanceof HostLost) && !(failure instanceof HostFailure && failure.fatal)) {
+        throw failure;
+      }
+      return this.#ask<Result>(call, `did ${call.op}`, timeLimit);
+    }
+  }
+
+  async #attempt<Result>(call: Call, timeLimit = this.#options.callTimeout): Promise<Result> {
+    const process = await this.#openProcess();
+    try {
+      return await process.call<Result>(call, timeLimit);
+    } catch (failure) {
+      if (failure instanceof HostFailure && failure.fatal) this.#giveUp(failure);
+      throw failure;
+    }
+  }
+
+  /** The process with the token open in it, once it is. */
+  async #openProcess(): Promise<HostProcess> {
+    for (;;) {
+      const refusal = this.#refusal();
+      if (refusal !== null) throw refusal;
+      const state = this.#state;
+      if (state.is === 'open') {
+        if (state.process.usable) return state.process;
+        await state.process.ended;
+      } else {
+        await this.#opening;
+      }
+    }
+  }
+
+  async #close(forget: boolean): Promise<void> {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    await this.#jobs.finish();
+    await this.#opening;
+    const state = this.#state;
+    this.#state = { is: 'closed' };
+    if (state.is === 'open') {
+      const { callTimeout } = this.#options;
+      await state.process
+        .call({ op: 'close', vault: this.#number }, callTimeout)
+        .catch((failure: unknown) => {
+          const reason = describeFailure(failure);
+          this.#options.world.log.debug({ reason }, 'a token was not closed in order');
+        });
+    }
+    await this.#options.host.leave(this.#number, forget);
+  }
+}
+
+function shuttingDown(): AgentError {
+  return new AgentError('shutting_down', 'the keyring is being closed');
+}

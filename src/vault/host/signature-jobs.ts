@@ -1,0 +1,150 @@
+import type { AgentError } from '../../errors.ts';
+import type { VaultKey } from '../vault.ts';
+import { asAgentError, HostLost } from './host-process.ts';
+import { HostFailure } from './messages.ts';
+import { WorkQueue } from './work-queue.ts';
+
+interface Job {
+  readonly key: VaultKey;
+  readonly message: Uint8Array;
+  readonly resolve: (signature: Uint8Array) => void;
+  readonly reject: (failure: AgentError) => void;
+  /** Attempts that ended the process, or failed so that it had to be ended. */
+  failed: number;
+}
+
+/** What comes of a job that was sent. */
+interface Answer {
+  readonly resolve: (signature: Buffer) => void;
+  readonly reject: (failure: unknown) => void;
+}
+
+export interface SignatureJobsOptions {
+  /** How many are sent at a time: each finds a session free, so its time limit is that of the module's call. */
+  readonly sessions: number;
+  readonly send: (job: Pick<Job, 'key' | 'message'>, answer: Answer) => void;
+  /** A failure that only another process gets out of; the job waits for that process. */
+  readonly onFatal: (failure: HostFailure) => void;
+  readonly onSuccess: () => void;
+}
+
+/** Attempts a signature gets where it was under way when the process ended: the first, and one more. */
+const mostAttempts = 2;
+
+/**
+ * The signatures that are asked of one token. Those that were under way when the process ended are made again, one
+ * at a time before all others: a message that takes the module down does so alone then, and fails alone.
+ */
+export class SignatureJobs {
+  readonly #options: SignatureJobsOptions;
+  readonly #waiting = new WorkQueue<Job>();
+  readonly #suspects = new WorkQueue<Job>();
+  #underWay = 0;
+  #suspectUnderWay = false;
+  /** Whether jobs may be sent; null while there is no process. */
+  #usable: (() => boolean) | null = null;
+  #finished: (() => void) | null = null;
+
+  constructor(options: SignatureJobsOptions) {
+    this.#options = options;
+  }
+
+  add(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const job = { key, message, resolve, reject, failed: 0 };
+      if (this.#mayPass()) this.#send(job);
+      else this.#waiting.push(job);
+    });
+  }
+
+  /** There is a process: `usable` says for how long. */
+  resume(usable: () => boolean): void {
+    this.#usable = usable;
+    this.#pump();
+  }
+
+  /** There is none. */
+  pause(): void {
+    this.#usable = null;
+  }
+
+  /** Whoever waits is told that there is none to come. */
+  refuse(failure: AgentError): void {
+    this.#usable = null;
+    for (const { reject } of [...this.#suspects.drain(), ...this.#waiting.drain()]) {
+      reject(failure);
+    }
+    this.#noteFinished();
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  async finish(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#finished = resolve;
+      this.#noteFinished();
+    });
+  }
+
+  #mayPass(): boolean {
+    return (
+      this.#underWay < this.#options.sessions &&
+      !this.#suspectUnderWay &&
+      this.#suspects.length === 0 &&
+      this.#waiting.length === 0 &&
+      this.#usable?.() === true
+    );
+  }
+
+  #pump(): void {
+    while (this.#usable?.() === true && !this.#suspectUnderWay) {
+      if (this.#suspects.length > 0) {
+        if (this.#underWay > 0) return;
+        const suspect = this.#suspects.shift();
+        if (suspect === undefined) return;
+        this.#suspectUnderWay = true;
+        this.#send(suspect);
+        return;
+      }
+      if (this.#underWay >= this.#options.sessions) return;
+      const job = this.#waiting.shift();
+      if (job === undefined) return;
+      this.#send(job);
+    }
+  }
+
+  #send(job: Job): void {
+    this.#underWay += 1;
+    this.#options.send(job, {
+      resolve: (signature) => {
+        this.#options.onSuccess();
+        job.resolve(signature);
+        this.#settled();
+      },
+      reject: (failure) => {
+        this.#failed(job, failure);
+        this.#settled();
+      },
+    });
+  }
+
+  #settled(): void {
+    this.#underWay -= 1;
+    this.#suspectUnderWay = false;
+    this.#pump();
+    this.#noteFinished();
+  }
+
+  #failed(job: Job, failure: unknown): void {
+    const fatal = failure instanceof HostFailure && failure.fatal;
+    const lost = failure instanceof HostLost;
+    if (fatal || (lost && !failure.end.innocent)) job.failed += 1;
+    if ((fatal || lost) && job.failed < mostAttempts) this.#suspects.push(job);
+    else job.reject(asAgentError(failure, 'signed'));
+    if (fatal) this.#options.onFatal(failure);
+  }
+
+  #noteFinished(): void {
+    if (this.#underWay + this.#waiting.length + this.#suspects.length > 0) return;
+    this.#finished?.();
+  }
+}
