@@ -13,19 +13,20 @@ export interface KeyringFailure {
 export class KeyringHealth {
   readonly #now: () => number;
   readonly #log: Logger;
-  readonly #vault: Pick<Vault, 'trouble'>;
-  #failing = false;
+  readonly #vault: Pick<Vault, 'trouble' | 'openings'>;
+  /** At which opening of the vault it failed last; null where it has answered since. */
+  #failedAt: number | null = null;
   #trouble: { readonly error: AgentError; readonly failure: KeyringFailure } | null = null;
   #lastFailure: KeyringFailure | null = null;
 
-  constructor(vault: Pick<Vault, 'trouble'>, now: () => number, log: Logger) {
+  constructor(vault: Pick<Vault, 'trouble' | 'openings'>, now: () => number, log: Logger) {
     this.#vault = vault;
     this.#now = now;
     this.#log = log;
   }
 
   get failing(): boolean {
-    return this.#failing;
+    return this.#failedAt === this.#vault.openings;
   }
 
   get lastFailure(): KeyringFailure | null {
@@ -48,11 +49,11 @@ export class KeyringHealth {
   async observe<T>(operation: Promise<T>): Promise<T> {
     try {
       const result = await operation;
-      this.#failing = false;
+      this.#failedAt = null;
       return result;
     } catch (failure) {
       if (failure instanceof AgentError && failure.kind === 'backend_unavailable') {
-        this.#failing = true;
+        this.#failedAt = this.#vault.openings;
         const { kind, message } = failure;
         this.#lastFailure = { kind, message, at: formatTime(this.#now()) };
         this.#log.error({ reason: message }, 'the backend failed');

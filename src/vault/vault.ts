@@ -40,6 +40,9 @@ export interface Vault {
   /** Why nothing can be had from it at present; null where nothing is known against it. */
   readonly trouble: AgentError | null;
 
+  /** Goes up each time that it is opened again by itself: what failed before says nothing about it any more. */
+  readonly openings: number;
+
   /** A place of its own for the seal of the key records; null where the records are the vault's own. */
   readonly sealStore: SealStore | null;
 

@@ -11,6 +11,7 @@ export class MemoryVault implements Vault {
   readonly algorithm = algorithms.ed25519;
   readonly protection = 'software';
   readonly sealStore = null;
+  readonly openings = 0;
   trouble: AgentError | null = null;
   failure: AgentError | null = null;
   fails: 'generate' | 'sign' | null = null;

@@ -33,6 +33,7 @@ export class FileKeystore implements Vault, StateStore {
   readonly protection = 'software';
   readonly reserve = null;
   readonly trouble = null;
+  readonly openings = 0;
   readonly sealStore = null;
   /** Nothing outlives the file but itself. */
   readonly rollbackProtection = 'none';

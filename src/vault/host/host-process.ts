@@ -20,10 +20,13 @@ export interface HostProcessOptions {
   /** All that it has of an environment. */
   readonly environment: Readonly<Record<string, string>>;
   readonly log: Logger;
-  readonly onNote: (note: Exclude<Note, { note: 'log' }>) => void;
+  readonly onNote: (note: VaultNote) => void;
   /** Called once, when the process is gone and everything that waited for it was told. */
   readonly onEnd: (end: HostEnd) => void;
 }
+
+/** A note about one vault. */
+export type VaultNote = Extract<Note, { vault: number }>;
 
 /** How a host process ended. */
 export interface HostEnd {
@@ -54,6 +57,8 @@ interface Pending {
 /** Between the end of the channel, or a kill, and the end of the process, milliseconds. */
 const endTime = 1000;
 const lastAnswersTime = 200;
+/** Between the start of the process and its first word, milliseconds. */
+const startTime = 15_000;
 /** What the module prints is kept for the log, the last characters of it. */
 const lastWordsLength = 2000;
 
@@ -77,6 +82,10 @@ export class HostProcess {
   #lastWords = '';
   #exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | null = null;
   #ended = false;
+  #announceStart: () => void = () => undefined;
+  readonly #startEvent = new Promise<void>((resolve) => {
+    this.#announceStart = resolve;
+  });
   #announceEnd: () => void = () => undefined;
   readonly #goneEvent = new Promise<void>((resolve) => {
     this.#announceEnd = resolve;
@@ -122,6 +131,18 @@ export class HostProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /**
+   * Resolves when the process takes calls, whose time limits are the module's and not those of a process that
+   * starts on a busy machine, or when it is gone.
+   */
+  async started(): Promise<void> {
+    const timer = setTimeout(() => {
+      this.kill({ innocent: false, reason: 'it did not start in time' });
+    }, startTime);
+    await Promise.race([this.#startEvent, this.#goneEvent]);
+    clearTimeout(timer);
   }
 
   /** Resolves when the process is gone. */
@@ -240,6 +261,7 @@ export class HostProcess {
 
   #takeNote(note: Note): void {
     if (note.note === 'log') this.#options.log[note.level](note.fields, note.message);
+    else if (note.note === 'started') this.#announceStart();
     else this.#options.onNote(note);
   }
 

@@ -4,7 +4,7 @@ import type { Protection } from '../../keyring/signing-backend.ts';
 import { algorithms } from '../algorithm.ts';
 import type { PinRefusal } from '../pin-gate.ts';
 import { CKR, nameOfReturnValue } from '../pkcs11/cryptoki.ts';
-import { isFatal, isReturnValue, returnValueOf } from '../pkcs11/errors.ts';
+import { isFatal, isLoginLost, isReturnValue, returnValueOf } from '../pkcs11/errors.ts';
 import { KnownPins } from '../pkcs11/known-pins.ts';
 import type { Shield } from '../pkcs11/login.ts';
 import { Pkcs11Modules } from '../pkcs11/module.ts';
@@ -22,6 +22,7 @@ import {
   type Call,
   type Failure,
   type Note,
+  type Opened,
   type VaultNumber,
 } from './messages.ts';
 
@@ -63,6 +64,7 @@ export class HostServer {
     options.channel.on('data', (piece: Buffer) => {
       this.#receive(piece);
     });
+    this.#note({ note: 'started' });
   }
 
   #receive(piece: Buffer): void {
@@ -118,6 +120,15 @@ export class HostServer {
     switch (call.op) {
       case 'open':
         return this.#open(call, secret);
+      case 'login': {
+        const pin = ownCopy(secret);
+        try {
+          this.#vault(call.vault).logInAgain(pin);
+        } finally {
+          pin.fill(0);
+        }
+        return this.#opened(call.vault, true);
+      }
       case 'generate': {
         const key = await this.#vault(call.vault).generate(call.objectId);
         this.#options.reached('host/generated');
@@ -152,8 +163,7 @@ export class HostServer {
   }
 
   async #open(call: Extract<Call, { op: 'open' }>, secret: Buffer): Promise<unknown> {
-    const pin = Buffer.alloc(secret.length, secret);
-    secret.fill(0);
+    const pin = ownCopy(secret);
     const { vault: number, keyring, uri, algorithm, sessions } = call;
     await this.#close(number);
     const vault = await openPkcs11Vault({
@@ -169,7 +179,11 @@ export class HostServer {
     });
     this.#vaults.set(number, vault);
     this.#protections.set(number, vault.protection);
-    return { protection: vault.protection, pinUsed: vault.pinUsed };
+    return this.#opened(number, vault.pinUsed);
+  }
+
+  #opened(number: VaultNumber, pinUsed: boolean): Opened {
+    return { protection: this.#vault(number).protection, pinUsed };
   }
 
   async #close(number: VaultNumber): Promise<void> {
@@ -245,6 +259,13 @@ export class HostServer {
   }
 }
 
+/** Wipes what it came in. */
+function ownCopy(secret: Buffer): Buffer {
+  const copy = Buffer.alloc(secret.length, secret);
+  secret.fill(0);
+  return copy;
+}
+
 function vaultOf(call: Call): VaultNumber | null {
   return call.op === 'stop' ? null : call.vault;
 }
@@ -258,10 +279,24 @@ function failureOf(thrown: unknown): Failure {
     // The agent logs it whole: here is nobody who would.
     const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
     const message = `vault host: ${text}`;
-    return { kind: 'internal', message, details: {}, fatal: false, pinRefusal: null };
+    return {
+      kind: 'internal',
+      message,
+      details: {},
+      fatal: false,
+      loginLost: false,
+      pinRefusal: null,
+    };
   }
   const { kind, message, details } = thrown;
-  return { kind, message, details, fatal: isFatal(thrown), pinRefusal: pinRefusalOf(thrown) };
+  return {
+    kind,
+    message,
+    details,
+    fatal: isFatal(thrown),
+    loginLost: isLoginLost(thrown),
+    pinRefusal: pinRefusalOf(thrown),
+  };
 }
 
 function pinRefusalOf({ kind, cause }: AgentError): PinRefusal | null {

@@ -3,18 +3,21 @@ import type { Protection } from '../../keyring/signing-backend.ts';
 import type { World } from '../../world.ts';
 import type { Algorithm } from '../algorithm.ts';
 import { newObjectId, objectIdRandomLength } from '../object-id.ts';
-import type { PinGate } from '../pin-gate.ts';
-import type { Pkcs11Uri } from '../pkcs11/uri.ts';
 import type { CloseOptions, SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { backoff } from './backoff.ts';
-import { asAgentError, HostLost, type HostEnd, type HostProcess } from './host-process.ts';
+import {
+  asAgentError,
+  HostLost,
+  type HostEnd,
+  type HostProcess,
+  type VaultNote,
+} from './host-process.ts';
 import {
   HostFailure,
   keyFromWire,
   objectFromWire,
   wireKey,
   type Call,
-  type Note,
   type Opened,
   type VaultNumber,
   type WireKey,
@@ -22,18 +25,10 @@ import {
 } from './messages.ts';
 import type { ModuleHost, HostUser } from './module-host.ts';
 import { SignatureJobs } from './signature-jobs.ts';
+import { logInWith, openToken, type TokenOpening } from './token-opening.ts';
 
-export interface HostedVaultOptions {
+export interface HostedVaultOptions extends TokenOpening {
   readonly host: ModuleHost;
-  readonly uri: Pkcs11Uri;
-  readonly keyring: string;
-  readonly algorithm: Algorithm;
-  readonly sessions: number;
-  /** A call that takes longer is taken for hung, milliseconds. */
-  readonly callTimeout: number;
-  readonly pins: PinGate;
-  /** Throws where this protection is less than the configuration requires. */
-  readonly refuseProtection: (protection: Protection) => void;
   readonly world: World;
 }
 
@@ -71,6 +66,10 @@ export class HostedVault implements Vault, HostUser {
   /** Since the last signature. */
   #failures = 0;
   #absences = 0;
+  /** How often the token was opened. */
+  #openings = 0;
+  /** The process in which the token had forgotten the login once. */
+  #loggedInAgain: HostProcess | null = null;
   #retry: NodeJS.Timeout | null = null;
   #closing: Promise<void> | null = null;
 
@@ -87,6 +86,9 @@ export class HostedVault implements Vault, HostUser {
       },
       onFatal: (failure) => {
         this.#giveUp(failure);
+      },
+      onLoginLost: (failure) => {
+        this.#logInAgain(failure);
       },
       onSuccess: () => {
         this.#failures = 0;
@@ -114,7 +116,7 @@ export class HostedVault implements Vault, HostUser {
   static async open(options: HostedVaultOptions): Promise<HostedVault> {
     const vault = new HostedVault(options);
     try {
-      await vault.#open();
+      await vault.#open(null);
       return vault;
     } catch (failure) {
       vault.#state = { is: 'closed' };
@@ -130,8 +132,11 @@ export class HostedVault implements Vault, HostUser {
 
   get trouble(): AgentError | null {
     const state = this.#state;
-    if (state.is === 'away') return this.#awayError(state);
-    return state.is === 'locked' ? state.failure : null;
+    return state.is === 'away' || state.is === 'locked' ? state.failure : null;
+  }
+
+  get openings(): number {
+    return this.#openings;
   }
 
   readonly reserve = (): string => {
@@ -184,7 +189,7 @@ export class HostedVault implements Vault, HostUser {
     else this.#reopen();
   }
 
-  noted({ protection }: Exclude<Note, { note: 'log' }>): void {
+  noted({ protection }: VaultNote): void {
     this.#protection = protection;
     try {
       this.#options.refuseProtection(protection);
@@ -202,9 +207,24 @@ export class HostedVault implements Vault, HostUser {
     state.process.retire({ innocent: true, reason: failure.message });
   }
 
-  #reopen(): void {
+  /** The token has forgotten the login. Once a process that is done again there; then another is better. */
+  #logInAgain(failure: HostFailure): void {
+    const state = this.#state;
+    if (state.is !== 'open' || !state.process.usable) return;
+    const { process } = state;
+    if (this.#loggedInAgain === process) {
+      this.#giveUp(failure);
+      return;
+    }
+    this.#loggedInAgain = process;
+    this.#jobs.pause();
+    this.#reopen(process);
+  }
+
+  /** `running`: the token is open there already, and wants another login. */
+  #reopen(running: HostProcess | null = null): void {
     this.#state = { is: 'opening' };
-    this.#opening = this.#open()
+    this.#opening = this.#open(running)
       .catch((failure: unknown) => {
         if (this.#closing !== null) this.#jobs.refuse(shuttingDown());
         else if (failure instanceof AgentError && failure.kind === 'locked') this.#lock(failure);
@@ -216,19 +236,27 @@ export class HostedVault implements Vault, HostUser {
   }
 
   /** Tries on where the process is lost on the way, for as long as a caller may be kept waiting. */
-  async #open(): Promise<void> {
-    const { host, callTimeout, world } = this.#options;
+  async #open(running: HostProcess | null): Promise<void> {
+    const { host, callTimeout, pins, refuseProtection, world } = this.#options;
     const begun = world.elapsed();
     for (let attempt = 0; ; attempt += 1) {
-      const process = await host.process();
+      let process = running?.usable === true ? running : null;
       try {
-        await this.#openIn(process);
-        this.#state = { is: 'open', process };
-        this.#jobs.resume(() => process.usable);
+        const { protection } = await logInWith(pins, async (pin) => {
+          if (process !== null) {
+            return process.call<Opened>({ op: 'login', vault: this.#number }, callTimeout, pin);
+          }
+          process = await host.process();
+          return openToken(process, this.#number, this.#options, pin);
+        });
+        refuseProtection(protection);
+        this.#protection = protection;
+        this.#isOpenIn(process);
         return;
       } catch (failure) {
-        if (failure instanceof HostFailure && failure.fatal) {
-          process.retire({ innocent: true, reason: failure.message });
+        // A token that is away is no reason to end a process that serves others.
+        if (failure instanceof HostFailure && failure.fatal && host.users === 1) {
+          process?.retire({ innocent: true, reason: failure.message });
         }
         const patient = world.elapsed() - begun < callTimeout && this.#closing === null;
         if (!(failure instanceof HostLost) || !patient) throw failure;
@@ -239,32 +267,14 @@ export class HostedVault implements Vault, HostUser {
     }
   }
 
-  async #openIn(process: HostProcess): Promise<void> {
-    const { uri, keyring, algorithm, sessions, callTimeout, pins } = this.#options;
-    const pin = pins.pin();
-    const sent = Buffer.alloc(pin.length, pin);
-    const { token, serial, manufacturer, model, object, modulePath, moduleName } = uri;
-    const call: Call = {
-      op: 'open',
-      vault: this.#number,
-      keyring,
-      uri: { token, serial, manufacturer, model, object, modulePath, moduleName },
-      algorithm: algorithm.name,
-      sessions,
-    };
-    try {
-      const opened = await process.call<Opened>(call, callTimeout, sent);
-      if (opened.pinUsed) await pins.accepted(pin);
-      this.#options.refuseProtection(opened.protection);
-      this.#protection = opened.protection;
-    } catch (failure) {
-      if (failure instanceof HostFailure && failure.pinRefusal !== null) {
-        await pins.refused(pin, failure.pinRefusal);
-      }
-      throw failure;
-    } finally {
-      pin.fill(0);
+  #isOpenIn(process: HostProcess | null): void {
+    // Its end may have come while the PIN was written down as the right one: nobody would hear of it.
+    if (process?.usable !== true) {
+      throw new HostLost({ innocent: true, reason: 'it ended as it opened the token' });
     }
+    this.#state = { is: 'open', process };
+    this.#openings += 1;
+    this.#jobs.resume(() => process.usable);
   }
 
   #lock(failure: AgentError): void {
@@ -311,7 +321,8 @@ export class HostedVault implements Vault, HostUser {
   #refusal(): AgentError | null {
     const state = this.#state;
     if (this.#closing !== null || state.is === 'closed') return shuttingDown();
-    return this.trouble;
+    if (state.is === 'away') return this.#awayError(state);
+    return state.is === 'locked' ? state.failure : null;
   }
 
   /** One call, never repeated: what came of it when the process was lost is for the caller to find out. */
@@ -328,9 +339,11 @@ export class HostedVault implements Vault, HostUser {
     try {
       return await this.#attempt<Result>(call, timeLimit);
     } catch (failure) {
-      if (!(failure instanceof HostLost) && !(failure instanceof HostFailure && failure.fatal)) {
-        throw failure;
-      }
+      const again =
+        failure instanceof HostFailure
+          ? failure.fatal || failure.loginLost
+          : failure instanceof HostLost;
+      if (!again) throw failure;
       return this.#ask<Result>(call, `did ${call.op}`, timeLimit);
     }
   }
@@ -341,6 +354,7 @@ export class HostedVault implements Vault, HostUser {
       return await process.call<Result>(call, timeLimit);
     } catch (failure) {
       if (failure instanceof HostFailure && failure.fatal) this.#giveUp(failure);
+      if (failure instanceof HostFailure && failure.loginLost) this.#logInAgain(failure);
       throw failure;
     }
   }

@@ -21,6 +21,8 @@ export type Call =
       readonly algorithm: AlgorithmName;
       readonly sessions: number;
     }
+  /** Again, after the token has forgotten the login. */
+  | { readonly op: 'login'; readonly vault: VaultNumber }
   | { readonly op: 'generate'; readonly vault: VaultNumber; readonly objectId: string }
   | { readonly op: 'destroy'; readonly vault: VaultNumber; readonly objectId: string }
   | { readonly op: 'list'; readonly vault: VaultNumber }
@@ -53,6 +55,8 @@ export interface Opened {
 
 /** What the host says unasked. */
 export type Note =
+  /** The process is up, and waits for the first call. */
+  | { readonly note: 'started' }
   | { readonly note: 'protection'; readonly vault: VaultNumber; readonly protection: Protection }
   | {
       readonly note: 'log';
@@ -68,6 +72,8 @@ export interface Failure {
   readonly details: ErrorDetails;
   /** The module is in a state that only another process gets out of. */
   readonly fatal: boolean;
+  /** The token has forgotten the login; nothing was done. */
+  readonly loginLost: boolean;
   /** Set where the token refused the PIN, or takes none. */
   readonly pinRefusal: PinRefusal | null;
 }
@@ -75,11 +81,13 @@ export interface Failure {
 /** A failure that came from the host. */
 export class HostFailure extends AgentError {
   readonly fatal: boolean;
+  readonly loginLost: boolean;
   readonly pinRefusal: PinRefusal | null;
 
-  constructor({ kind, message, details, fatal, pinRefusal }: Failure) {
+  constructor({ kind, message, details, fatal, loginLost, pinRefusal }: Failure) {
     super(kind, message, { details });
     this.fatal = fatal;
+    this.loginLost = loginLost;
     this.pinRefusal = pinRefusal;
   }
 }

@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import { AgentError } from '../../errors.ts';
-import type { Note, VaultNumber } from './messages.ts';
-import { HostProcess, type HostEnd } from './host-process.ts';
+import { HostProcess, type HostEnd, type VaultNote } from './host-process.ts';
+import type { VaultNumber } from './messages.ts';
 
 /** A keyring's vault, as the host of its module sees it. */
 export interface HostUser {
   /** Its token was open in this process, which has ended. */
   lost(process: HostProcess, end: HostEnd): void;
-  noted(note: Exclude<Note, { note: 'log' }>): void;
+  noted(note: VaultNote): void;
 }
 
 export interface ModuleHostOptions {

@@ -9,7 +9,7 @@ interface Job {
   readonly message: Uint8Array;
   readonly resolve: (signature: Uint8Array) => void;
   readonly reject: (failure: AgentError) => void;
-  /** Attempts that ended the process, or failed so that it had to be ended. */
+  /** Attempts that ended the process, or failed so that it had to be ended or to log in again. */
   failed: number;
 }
 
@@ -25,6 +25,8 @@ export interface SignatureJobsOptions {
   readonly send: (job: Pick<Job, 'key' | 'message'>, answer: Answer) => void;
   /** A failure that only another process gets out of; the job waits for that process. */
   readonly onFatal: (failure: HostFailure) => void;
+  /** The token has forgotten the login; the job waits for another one. */
+  readonly onLoginLost: (failure: HostFailure) => void;
   readonly onSuccess: () => void;
 }
 
@@ -136,11 +138,13 @@ export class SignatureJobs {
 
   #failed(job: Job, failure: unknown): void {
     const fatal = failure instanceof HostFailure && failure.fatal;
+    const loginLost = failure instanceof HostFailure && failure.loginLost;
     const lost = failure instanceof HostLost;
-    if (fatal || (lost && !failure.end.innocent)) job.failed += 1;
-    if ((fatal || lost) && job.failed < mostAttempts) this.#suspects.push(job);
+    if (fatal || loginLost || (lost && !failure.end.innocent)) job.failed += 1;
+    if ((fatal || loginLost || lost) && job.failed < mostAttempts) this.#suspects.push(job);
     else job.reject(asAgentError(failure, 'signed'));
     if (fatal) this.#options.onFatal(failure);
+    if (loginLost) this.#options.onLoginLost(failure);
   }
 
   #noteFinished(): void {

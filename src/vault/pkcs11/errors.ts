@@ -68,24 +68,23 @@ export function isStale(thrown: unknown): boolean {
 
 /** Whether the token has forgotten the login: worth one more attempt after another one. */
 export function isLoginLost(thrown: unknown): boolean {
-  return isReturnValue(thrown, CKR.USER_NOT_LOGGED_IN);
+  return isReturnValue(rawOf(thrown), CKR.USER_NOT_LOGGED_IN);
 }
 
-/**
- * Whether only another process gets the module out of this: the device or the module itself failed. A lost
- * login is among them, since whoever asks has tried another one by then.
- */
+/** Whether only another process gets the module out of this: the device or the module itself failed. */
 export function isFatal(thrown: unknown): boolean {
-  const raw = thrown instanceof AgentError ? thrown.cause : thrown;
   return isReturnValue(
-    raw,
+    rawOf(thrown),
     CKR.DEVICE_ERROR,
     CKR.DEVICE_REMOVED,
     CKR.TOKEN_NOT_PRESENT,
     CKR.GENERAL_ERROR,
     CKR.CRYPTOKI_NOT_INITIALIZED,
-    CKR.USER_NOT_LOGGED_IN,
   );
+}
+
+function rawOf(thrown: unknown): unknown {
+  return thrown instanceof AgentError ? thrown.cause : thrown;
 }
 
 /** Whether a failure takes every session of this process with it and not the one alone. */

@@ -13,16 +13,12 @@ export type Shield = <T>(login: () => T) => T;
  * The login of this process to one token, and the session that holds it: a login ends with the last session of
  * the process (PKCS#11, 5.6.7), and sessions that sign are thrown away after errors. Once a process and token:
  * SoftHSM rewrites its token file at every login, and a kill at that moment destroys the token, which is why
- * a login is run behind a shield. Where the token forgets the login there is one more, and no third.
+ * a login is run behind a shield.
  */
 export class TokenLogin {
   readonly #found: FoundToken;
   readonly #shield: Shield;
-  /** For that one more; wiped with it. */
-  readonly #pin: Buffer;
-  readonly #again: { left: number } = { left: 1 };
   #session: Session;
-  #generation = 0;
   /** False where the process was logged in already (another keyring's doing): nobody looked at the PIN. */
   readonly pinUsed: boolean;
 
@@ -36,33 +32,17 @@ export class TokenLogin {
     const { session, pinUsed } = logIn(found, pin, shield);
     this.#session = session;
     this.pinUsed = pinUsed;
-    this.#pin = Buffer.alloc(pin.length, pin);
   }
 
-  get generation(): number {
-    return this.#generation;
-  }
-
-  again(generation: number): void {
-    if (generation !== this.#generation) return;
-    if (this.#again.left === 0) {
-      throw new AgentError(
-        'backend_unavailable',
-        `${describeToken(this.#found.token)} keeps on ending the login`,
-        { cause: new ReturnValueError(CKR.USER_NOT_LOGGED_IN) },
-      );
-    }
-    this.#again.left -= 1;
+  /** Once more, where the token has forgotten it. Throws as the constructor. `pin` stays the caller's. */
+  again(pin: Buffer): void {
     closeQuietly(this.#session);
-    this.#session = logIn(this.#found, this.#pin, this.#shield).session;
-    this.#pin.fill(0);
-    this.#generation += 1;
+    this.#session = logIn(this.#found, pin, this.#shield).session;
   }
 
   /** No C_Logout, which would end the login of other keyrings on this token too. */
   close(): void {
     closeQuietly(this.#session);
-    this.#pin.fill(0);
   }
 }
 

@@ -57,7 +57,6 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Toke
       const label = uri.object ?? `signing-agent/${options.keyring}`;
       const sessions = new SessionPool(
         () => openLoggedInSession(found),
-        login,
         options.sessions,
         world.log,
       );

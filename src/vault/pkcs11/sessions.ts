@@ -1,20 +1,12 @@
 import type { Session } from 'graphene-pk11';
 import { AgentError } from '../../errors.ts';
 import { CKR } from './cryptoki.ts';
-import { isLoginLost, isReturnValue, isSessionLoss, isStale, translate } from './errors.ts';
+import { isReturnValue, isSessionLoss, isStale, translate } from './errors.ts';
 import { closeQuietly } from './login.ts';
 import type { ModuleLog } from './module-log.ts';
 
 /** CK_SESSION_HANDLE as the bindings have it. */
 export type SessionHandle = Buffer;
-
-/** The login that sessions are opened under. */
-interface Login {
-  /** Goes up with every login. */
-  readonly generation: number;
-  /** Logs in again, unless somebody did after `generation`. Throws where that is not to be. */
-  again(generation: number): void;
-}
 
 interface Waiter {
   readonly resolve: (session: Session) => void;
@@ -28,7 +20,6 @@ interface Waiter {
  */
 export class SessionPool {
   readonly #openSession: () => Session;
-  readonly #login: Login;
   readonly #log: ModuleLog;
   readonly #idle: Session[] = [];
   readonly #waiting: Waiter[] = [];
@@ -38,41 +29,33 @@ export class SessionPool {
   #closed: (() => void) | null = null;
 
   /** `size` sessions, opened as they are needed; fewer where the token has no more. */
-  constructor(openSession: () => Session, login: Login, size: number, log: ModuleLog) {
+  constructor(openSession: () => Session, size: number, log: ModuleLog) {
     this.#openSession = openSession;
-    this.#login = login;
     this.#limit = size;
     this.#log = log;
   }
 
   /**
-   * Does the work on a session of its own; once more on another where the first had gone stale, and once more
-   * after another login where the token had forgotten it: so the work must bear being started again. `failed`:
-   * how an attempt failed that was made already. Rejects with an AgentError, `shutting_down` after close;
-   * `doing` completes "the token could not ...".
+   * Does the work on a session of its own, again on another where the first had gone stale; so the work must
+   * bear being started twice. `failed`: the first attempt was made already, and failed so. Rejects with an
+   * AgentError, `shutting_down` after close; `doing` completes "the token could not ...".
    */
   async run<T>(
     doing: string,
     work: (session: SessionHandle) => Promise<T> | T,
     failed: unknown = null,
   ): Promise<T> {
-    const left = { stale: 1, login: 1 };
-    let failure = failed;
-    for (;;) {
-      const { generation } = this.#login;
-      if (failure === null) {
-        try {
-          return await this.#attempt(work);
-        } catch (thrown) {
-          failure = thrown;
-        }
+    if (failed === null) {
+      try {
+        return await this.#attempt(work);
+      } catch (failure) {
+        if (!isStale(failure)) throw translate(failure, doing);
       }
-      const stale = isStale(failure);
-      if (stale ? left.stale-- === 0 : !isLoginLost(failure) || left.login-- === 0) {
-        throw translate(failure, doing);
-      }
-      if (!stale) this.#login.again(generation);
-      failure = null;
+    }
+    try {
+      return await this.#attempt(work);
+    } catch (failure) {
+      throw translate(failure, doing);
     }
   }
 

@@ -34,6 +34,7 @@ export interface TokenVaultParts {
 export class TokenVault implements Vault {
   readonly name = 'pkcs11';
   readonly trouble = null;
+  readonly openings = 0;
   readonly sealStore: SealStore;
   readonly algorithm: Algorithm;
   readonly #parts: TokenVaultParts;
@@ -62,6 +63,16 @@ export class TokenVault implements Vault {
   /** Whether the token looked at the PIN; see TokenLogin. */
   get pinUsed(): boolean {
     return this.#parts.login.pinUsed;
+  }
+
+  /** After CKR_USER_NOT_LOGGED_IN. Throws `locked` where the token refuses the PIN, which stays the caller's. */
+  logInAgain(pin: Buffer): void {
+    this.#proved.clear();
+    try {
+      this.#parts.login.again(pin);
+    } catch (thrown) {
+      throw translate(thrown, 'open a session');
+    }
   }
 
   readonly reserve = (): string => {
@@ -99,7 +110,7 @@ export class TokenVault implements Vault {
       return signature ?? this.#sign(key, message, null);
     } catch (failure) {
       this.#noteStale(failure);
-      if (isStale(failure) || isLoginLost(failure)) return this.#sign(key, message, failure);
+      if (isStale(failure)) return this.#sign(key, message, failure);
       throw translate(failure, 'sign');
     }
   }

@@ -1,0 +1,76 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FaultyAgent, refusal } from '../support/faulty-agent.ts';
+
+const callTimeout = 1000;
+
+let agent: FaultyAgent;
+beforeAll(async () => {
+  agent = await FaultyAgent.start({ callTimeout: '1s' });
+});
+afterAll(() => agent.remove());
+afterEach(() => {
+  agent.module.clear();
+});
+
+describe('SESSION_COUNT', () => {
+  // One of them holds the login.
+  it.each([2, 3])('%i sessions in all: every signature is answered, in turn', async (most) => {
+    agent.module.script(`max-sessions ${most}`);
+    await agent.freshHost();
+    const host = agent.host();
+    expect(await agent.calls(() => agent.signAtOnce(200))).toMatchObject({
+      C_Sign: 200,
+      C_Login: 0,
+    });
+    expect(agent.host()).toBe(host);
+    const shrunk = agent.daemon.log.filter(({ msg }) => msg === 'the token has no more sessions');
+    expect(shrunk.at(-1)).toMatchObject({ sessions: most - 1, wanted: 4 });
+  });
+});
+
+describe('a call that does not return', () => {
+  it.each(['C_SignInit', 'C_Sign'] as const)(
+    '%s: the signature is made once more, in time',
+    async (by) => {
+      await agent.freshHost();
+      const host = agent.host();
+      agent.module.script(`${by} at next hang`);
+      const begun = performance.now();
+      expect(await agent.calls(() => agent.sign())).toMatchObject({ [by]: 2, C_Login: 1 });
+      expect(performance.now() - begun).toBeLessThan(callTimeout + 1000);
+      expect(agent.host()).not.toBe(host);
+    },
+  );
+
+  it('beside others: every signature is answered in time', async () => {
+    await agent.signAtOnce(8);
+    agent.module.script('C_Sign at next+10 hang');
+    const begun = performance.now();
+    await agent.signAtOnce(40);
+    expect(performance.now() - begun).toBeLessThan(callTimeout + 1000);
+  });
+
+  it('C_Login of the next process: refused in time, and it comes back by itself', async () => {
+    agent.module.script('C_Login at next hang');
+    const begun = performance.now();
+    process.kill(agent.host(), 'SIGKILL');
+    const { kind, details } = await refusal(agent.sign());
+    expect(performance.now() - begun).toBeLessThan(callTimeout + 1000);
+    expect(kind).toBe('backend_unavailable');
+    expect(details['retry_after_ms']).toBeGreaterThan(0);
+    await agent.recovered();
+  });
+
+  it('for good: refused after two attempts', async () => {
+    await agent.sign();
+    agent.module.script('C_Sign always hang');
+    const calls = await agent.calls(async () => {
+      const { kind, details } = await refusal(agent.sign());
+      expect(kind).toBe('backend_unavailable');
+      expect(details['retry_after_ms']).toBeGreaterThan(0);
+    });
+    expect(calls.C_Sign).toBe(2);
+    agent.module.clear();
+    await agent.recovered();
+  });
+});
