@@ -1,7 +1,8 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { KeyringSettings } from './config/settings.ts';
 import { AgentError, describeFailure } from './errors.ts';
 import { lockedError, unlockCommand } from './keyring/locked.ts';
-import { PinMemory, pinMemoryPath } from './state/pin-memory.ts';
+import { PinMemory, pinMemoryPath, type RememberedRefusal } from './state/pin-memory.ts';
 import type { PinGate, PinRefusal } from './vault/pin-gate.ts';
 import { readPin } from './vault/pkcs11/pin.ts';
 import type { World } from './world.ts';
@@ -17,6 +18,9 @@ interface KeyringPinOptions {
   readonly world: Pick<World, 'files' | 'now' | 'randomBytes' | 'log'>;
 }
 
+/** Logins in a row that may be cut off (a kill, a crash, a hang) before no further one is made by itself. */
+const mostCutOff = 2;
+
 /** Where the next PIN comes from. */
 type Source =
   | { readonly from: 'file' }
@@ -31,6 +35,13 @@ type Source =
  * again, by a later agent neither, unless an operator says so.
  */
 export class KeyringPin implements PinGate {
+  /** Those of the keyrings on the same token: a PIN that one of them saw refused is not tried for another. */
+  kin: readonly KeyringPin[] = [];
+  /** Digest, under a key of this process, of the PIN that the token took last. */
+  #good: Buffer | null = null;
+  readonly #key: Buffer;
+  /** An operator gave the PIN knowingly: what was cut off before does not count. */
+  #afresh = false;
   readonly #options: KeyringPinOptions;
   readonly #memory: PinMemory;
   #source: Source = { from: 'file' };
@@ -41,6 +52,7 @@ export class KeyringPin implements PinGate {
     const { keyring, sidecarPath, world } = options;
     this.#options = options;
     this.#memory = new PinMemory(pinMemoryPath(sidecarPath, keyring), keyring, world);
+    this.#key = world.randomBytes(32);
   }
 
   /**
@@ -53,10 +65,31 @@ export class KeyringPin implements PinGate {
     if (source.from === 'file') return this.#checked(this.#readPin());
     if (!source.permitted) return this.#checked(copyOf(source.pin));
     this.#source = { ...source, permitted: false };
+    this.#afresh = true;
     return copyOf(source.pin);
   }
 
-  async accepted(): Promise<void> {
+  /** A PIN that the token took from this process before needs no writing down: each login would cost two. */
+  async trying(pin: Buffer): Promise<void> {
+    if (this.#isGood(pin)) return;
+    const afresh = this.#afresh;
+    this.#afresh = false;
+    try {
+      await this.#memory.begin(afresh);
+    } catch (failure) {
+      if (failure instanceof AgentError && failure.kind === 'locked') throw failure;
+      throw new AgentError(
+        'backend_unavailable',
+        `keyring ${this.#options.keyring}: its PIN was not tried, since that could not be written down first: ` +
+          describeFailure(failure),
+        { cause: failure },
+      );
+    }
+  }
+
+  async accepted(pin: Buffer): Promise<void> {
+    if (this.#isGood(pin)) return;
+    this.#good = this.#digest(pin);
     try {
       await this.#memory.forget();
     } catch (failure) {
@@ -71,6 +104,7 @@ export class KeyringPin implements PinGate {
   /** Rejects with `locked` where it could not be written down; this process remembers it all the same. */
   async refused(pin: Buffer, refusal: PinRefusal): Promise<void> {
     const { keyring, world } = this.#options;
+    this.#good = null;
     if (this.#source.from === 'operator') {
       this.#wipe();
       this.#source = { from: 'nobody', because: `the token refused its PIN (${refusal.reason})` };
@@ -144,13 +178,19 @@ export class KeyringPin implements PinGate {
   /** Answers the PIN where it may be tried, else wipes it and throws. */
   #checked(pin: Buffer): Buffer {
     try {
-      const { closed } = this.#memory;
+      const { closed, cutOff } = this.#memory;
       if (closed !== null) {
         throw this.#locked(
           `its token takes no PIN (${closed.reason}, ${closed.at}), so none is tried; see to the token, then`,
         );
       }
-      const known = this.#memory.refusalNow(pin);
+      if (cutOff !== null && cutOff.times >= mostCutOff && !this.#isGood(pin)) {
+        throw this.#locked(
+          `${cutOff.times} logins in a row were cut off (the last on ${cutOff.at}), so nobody knows whether the ` +
+            'token refused the PIN, and each attempt may count; see to the token, then',
+        );
+      }
+      const known = this.#refusalAmongKin(pin);
       if (known === null) return pin;
       throw this.#locked(
         `the token refused the PIN ${this.#origin()} on ${known.at} (${known.reason}), so it is not tried ` +
@@ -160,6 +200,26 @@ export class KeyringPin implements PinGate {
       pin.fill(0);
       throw failure;
     }
+  }
+
+  #refusalAmongKin(pin: Buffer): RememberedRefusal | null {
+    for (const { memory } of [this, ...this.kin]) {
+      const known = memory.refusalNow(pin);
+      if (known !== null) return known;
+    }
+    return null;
+  }
+
+  get memory(): Pick<PinMemory, 'refusalNow'> {
+    return this.#memory;
+  }
+
+  #isGood(pin: Buffer): boolean {
+    return this.#good !== null && timingSafeEqual(this.#good, this.#digest(pin));
+  }
+
+  #digest(pin: Buffer): Buffer {
+    return createHmac('sha256', this.#key).update(pin).digest();
   }
 
   #origin(): string {

@@ -50,24 +50,20 @@ export class OpenKeyrings {
     this.#pins = new Map(
       settings.map((keyring) => [keyring.name, keyringPin(keyring, credentialsDir, world)]),
     );
+    for (const keyring of settings) {
+      const pins = this.#pins.get(keyring.name);
+      if (pins) pins.kin = settings.flatMap((other) => this.#kinOf(keyring, other));
+    }
   }
 
   /** Opens every keyring but those that are locked. Throws KeyringError, with what was opened closed again. */
   async open(): Promise<void> {
-    for (const settings of this.#settings) {
-      try {
-        this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
-      } catch (failure) {
-        if (isLocked(failure)) {
-          this.#noteLocked(settings.name, failure);
-        } else if (settings.optional) {
-          this.#retryLater(settings, failure, firstRetry);
-        } else {
-          await this.close();
-          throw new KeyringError(describeFailure(failure), { cause: failure });
-        }
-      }
-    }
+    // Together: a token that hangs holds up nobody else.
+    const failures = await Promise.all(this.#settings.map((one) => this.#openAtStart(one)));
+    const failure = failures.find((one) => one !== null);
+    if (failure === undefined) return;
+    await this.close();
+    throw failure;
   }
 
   /** Throws `not_found`, `locked`, or `backend_unavailable` while the keyring is tried again. */
@@ -126,11 +122,23 @@ export class OpenKeyrings {
     for (const timer of this.#retries.values()) clearTimeout(timer);
     // Some modules rewrite the token as they log in, and must not be cut off there.
     await this.#turns.idle();
-    for (const slot of this.#slots.values()) {
-      if ('keyring' in slot) await slot.keyring.close();
-    }
+    const slots = [...this.#slots.values()];
+    await Promise.all(slots.flatMap((slot) => ('keyring' in slot ? [slot.keyring.close()] : [])));
     this.#slots.clear();
     for (const pins of this.#pins.values()) pins?.forget('the agent stops');
+  }
+
+  /** Answers why the agent cannot start, null where it can. */
+  async #openAtStart(settings: KeyringSettings): Promise<KeyringError | null> {
+    try {
+      this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
+      return null;
+    } catch (failure) {
+      if (isLocked(failure)) this.#noteLocked(settings.name, failure);
+      else if (settings.optional) this.#retryLater(settings, failure, firstRetry);
+      else return new KeyringError(describeFailure(failure), { cause: failure });
+      return null;
+    }
   }
 
   async #unlock(
@@ -169,6 +177,12 @@ export class OpenKeyrings {
     if (!this.#closed) return keyring;
     await keyring.close();
     throw shuttingDown();
+  }
+
+  #kinOf(keyring: KeyringSettings, other: KeyringSettings): readonly KeyringPin[] {
+    const pins = this.#pins.get(other.name) ?? null;
+    const same = other !== keyring && pins !== null && isSameToken(keyring, other);
+    return same ? [pins] : [];
   }
 
   #refuseClosed(): void {
@@ -241,6 +255,13 @@ export class OpenKeyrings {
       else this.#retryLater(settings, failure, Math.min(waited * 2, longestRetry));
     }
   }
+}
+
+/** As far as the configuration says. */
+function isSameToken(a: KeyringSettings, b: KeyringSettings): boolean {
+  if (a.backend === 'file' || b.backend === 'file') return false;
+  const names = ['modulePath', 'moduleName', 'token', 'serial', 'manufacturer', 'model'] as const;
+  return names.every((name) => a.uri[name] === b.uri[name]);
 }
 
 function shuttingDown(): AgentError {

@@ -21,6 +21,9 @@ import { environmentBefore, relaunchSized } from './relaunch.ts';
 /** Exit codes of contract section 1. */
 const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
 
+/** What was admitted is answered for 5 s; then tokens and files are let go of, milliseconds. */
+const longestStop = 7500;
+
 const program = new Command('signing-agent')
   .description(
     'Signs for programs on this machine with keys in a PKCS#11 token or a keystore file.\n' +
@@ -53,6 +56,8 @@ Example:
     process.exit(failure.exitCode === 0 ? 0 : exitCodes.usage);
   });
 
+// Node's own handler opens the inspector to every user of the machine.
+process.on('SIGUSR1', () => undefined);
 program.parse();
 await main(program.opts<Flags & { config?: string; logLevel?: LogLevel }>());
 
@@ -133,6 +138,11 @@ function obeySignals(world: World, libc: Libc): Signals {
   const receive = (signal: string): void => {
     if (received !== null) return;
     received = signal;
+    // A module that hangs must not hold up the end; its process ends with this one.
+    setTimeout(() => {
+      world.log.error('something did not stop in time: ending without it');
+      process.exit(exitCodes.stopped);
+    }, longestStop).unref();
     if (running !== null) stop(running);
   };
   process.on('SIGTERM', receive);

@@ -18,12 +18,15 @@ const longestLogin = 60;
 const [, , parent] = process.argv;
 if (parent === undefined || process.ppid !== Number(parent)) process.exit(0);
 
+// Node's own handler opens the inspector to every user of the machine.
+process.on('SIGUSR1', () => undefined);
 process.umask(0o077);
 const libc = openLibc();
 libc.refuseCoreDumps();
 // The agent decides about our end: a terminal or a service manager signals the whole group.
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => undefined);
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR2'] as const) {
+  process.on(signal, () => undefined);
+}
 dieWithParent();
 
 const channel = new Socket({ fd: channelFd, readable: true, writable: true });

@@ -7,7 +7,15 @@ import { KeyringHealth, type KeyringFailure } from './health.ts';
 import { KeyChanges } from './key-changes.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
-import { activeKey, signingKey, statusOf, validKeys, type KeyringState } from './lifecycle.ts';
+import {
+  activeKey,
+  isHeld,
+  signingKey,
+  statusOf,
+  validKeys,
+  type KeyRecord,
+  type KeyringState,
+} from './lifecycle.ts';
 import { proveKey } from './prove-key.ts';
 import { ScheduledRotation } from './rotation.ts';
 import {
@@ -122,18 +130,34 @@ export class Keyring implements SigningBackend, KeyAdministration {
   }
 
   async sign(message: Uint8Array, kid?: string): Promise<Signature> {
-    const { state } = this.#current();
-    const key = signingKey(state, kid, this.#now(state));
-    return { kid: key.kid, signature: await this.health.observe(this.#vault.sign(key, message)) };
+    const signing = this.#signing(kid, (key) => this.#vault.sign(key, message));
+    const { by, made } = await this.health.observe(signing);
+    return { kid: by, signature: made };
   }
 
   async signBatch(messages: readonly Uint8Array[], kid?: string): Promise<SignatureBatch> {
-    const { state } = this.#current();
-    const key = signingKey(state, kid, this.#now(state));
-    const signatures = await this.health.observe(
+    const signing = this.#signing(kid, (key) =>
       Promise.all(messages.map((message) => this.#vault.sign(key, message))),
     );
-    return { kid: key.kid, signatures };
+    const { by, made } = await this.health.observe(signing);
+    return { kid: by, signatures: made };
+  }
+
+  /** A key may be revoked while a signature waits its turn: it is asked again, then, who signs. */
+  async #signing<T>(
+    kid: string | undefined,
+    make: (key: KeyRecord) => Promise<T>,
+  ): Promise<{ readonly by: string; readonly made: T }> {
+    const { state } = this.#current();
+    const key = signingKey(state, kid, this.#now(state));
+    try {
+      return { by: key.kid, made: await make(key) };
+    } catch (failure) {
+      const { state: after } = this.#current();
+      if (isHeld(after, key.objectId)) throw failure;
+      const next = signingKey(after, kid, this.#now(after));
+      return { by: next.kid, made: await make(next) };
+    }
   }
 
   async rotate(graceSeconds: number): Promise<Rotation> {

@@ -1,8 +1,13 @@
 import { compareTimes, formatTime, hasCome, parseTime } from '../rfc3339.ts';
 import { statusOf, type KeyringState } from './lifecycle.ts';
 
-/** While a key depends on the time, it is written down this often at least, milliseconds. */
+/**
+ * While a key depends on the time, it is written down this often at least, milliseconds: hourly, and for short graces
+ * each twentieth of what is left. A kill and a clock that is set back win no more than that.
+ */
 const keptEvery = 3_600_000;
+const shareOfGrace = 20;
+const keptAtMostEvery = 2000;
 
 /** The state as it is saved at `now` (milliseconds since the epoch): its latest time never goes back. */
 export function withLatestTime(state: KeyringState, now: number): KeyringState {
@@ -15,7 +20,15 @@ export function withLatestTime(state: KeyringState, now: number): KeyringState {
 export function mustKeepTime(state: KeyringState, now: number): boolean {
   if (endedGrace(state, now).length > 0) return true;
   const depends = state.prepared !== null || hasGrace(state, now);
-  return depends && now - msOf(state.latestTime) >= keptEvery;
+  return depends && now - msOf(state.latestTime) >= keepEvery(state, now);
+}
+
+function keepEvery(state: KeyringState, now: number): number {
+  const ends = [...state.graceUntil]
+    .filter(([kid]) => statusOf(state, kid, now) === 'grace')
+    .map(([, until]) => msOf(until) - now);
+  const soon = Math.min(...ends) / shareOfGrace;
+  return Math.max(keptAtMostEvery, Math.min(keptEvery, soon));
 }
 
 /** The same at the end of an agent: nobody knows what the clock will say when the next one starts. */

@@ -68,10 +68,15 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       refuse(socket, peer);
       return;
     }
+    const service = serviceFor(peer);
+    if (service === null) {
+      socket.destroy();
+      return;
+    }
     accepted++;
     perUid.set(peer.uid, ofUid + 1);
     const connectionLog = log.child({ connection: accepted });
-    const { answer, maxFrameBytes = limits.maxFrameBytes } = accept(peer);
+    const { answer, maxFrameBytes = limits.maxFrameBytes } = service;
     const connection = new Connection(socket, {
       limits: { ...limits, maxFrameBytes },
       answer,
@@ -87,6 +92,16 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     });
     connections.add(connection);
     connectionLog.debug({ uid: peer.uid, pid: peer.pid }, 'connection opened');
+  }
+
+  /** null where it cannot be said who calls: with no file descriptor left, even the account database fails. */
+  function serviceFor(peer: PeerCredentials): ReturnType<typeof accept> | null {
+    try {
+      return accept(peer);
+    } catch (error) {
+      log.warn({ reason: describeFailure(error) }, 'a connection could not be accepted');
+      return null;
+    }
   }
 
   function refuse(socket: Socket, { uid, pid }: PeerCredentials): void {

@@ -37,6 +37,8 @@ const document = z.strictObject({
   key_b64: bytes,
   refused: z.array(z.strictObject({ digest_b64: bytes, ...refusal.shape })),
   closed: refusal.optional(),
+  /** Logins in a row whose end nobody wrote down. */
+  trying: z.strictObject({ at: time, times: z.int().min(1) }).optional(),
 });
 
 type Memory = z.output<typeof document>;
@@ -84,6 +86,23 @@ export class PinMemory {
   /** Set where the token takes no PIN at all. */
   get closed(): RememberedRefusal | null {
     return this.#current()?.closed ?? null;
+  }
+
+  /** When the last login was begun whose end is not known, and how many such there are in a row; null: none. */
+  get cutOff(): { readonly at: string; readonly times: number } | null {
+    return this.#current()?.trying ?? null;
+  }
+
+  /**
+   * A login is about to be made, the first in a row where `afresh`. Durable when it resolves; rejects where that
+   * cannot be written.
+   */
+  async begin(afresh: boolean): Promise<void> {
+    const { memory, identity, unreadable } = this.#examine();
+    if (unreadable !== null) throw unreadable;
+    const times = afresh ? 1 : (memory.trying?.times ?? 0) + 1;
+    const trying = { at: formatTime(this.#world.now()), times };
+    await this.#world.files.replace(this.path, textOf({ ...memory, trying }), identity);
   }
 
   /** Durable when it resolves. Where it rejects, this process remembers all the same. */
@@ -142,8 +161,8 @@ export class PinMemory {
 
   #isEmpty(content: Buffer): boolean {
     try {
-      const { refused, closed } = this.#parse(content);
-      return refused.length === 0 && closed === undefined;
+      const { refused, closed, trying } = this.#parse(content);
+      return refused.length === 0 && closed === undefined && trying === undefined;
     } catch {
       return false;
     }
@@ -183,10 +202,12 @@ async function withRefusal(
   kind: PinRefusal['kind'],
   entry: RememberedRefusal,
 ): Promise<Memory> {
-  if (kind === 'closed') return { ...memory, closed: entry };
+  const ended = { ...memory };
+  delete ended.trying;
+  if (kind === 'closed') return { ...ended, closed: entry };
   const made = await digest(pin, keyOf(memory));
   const others = memory.refused.filter((other) => !isDigest(other.digest_b64, made));
-  return { ...memory, refused: [...others, { digest_b64: encodeBase64(made), ...entry }] };
+  return { ...ended, refused: [...others, { digest_b64: encodeBase64(made), ...entry }] };
 }
 
 function find(memory: Memory, made: Buffer): RememberedRefusal | null {

@@ -6,6 +6,12 @@ export interface PinGate {
    */
   pin(): Buffer;
 
+  /**
+   * A login with it is about to be made: written down first, so that one that is cut off counts. Durable when it
+   * resolves; where it rejects the PIN must not be tried.
+   */
+  trying(pin: Buffer): Promise<void>;
+
   /** The token took it. */
   accepted(pin: Buffer): Promise<void>;
 

@@ -46,3 +46,17 @@ export function randomChange(ledger: KeyLedger, dice: Dice): Change {
     if (change !== null) return change;
   }
 }
+
+/** Method and parameters. */
+export function requestOf(change: Change): [string, object] {
+  switch (change.do) {
+    case 'rotate':
+      return ['rotate', { grace_seconds: change.grace }];
+    case 'prepare':
+      return ['prepare', {}];
+    case 'prune':
+      return ['prune_expired_grace', {}];
+    case 'revoke':
+      return ['revoke', { kid: change.kid }];
+  }
+}

@@ -8,16 +8,16 @@ import type { AlgorithmName } from '../../src/keyring/signing-backend.ts';
 import { AgentLife } from './agent-life.ts';
 import { run } from './daemon.ts';
 import { KeyLedger, type Change, type ListedKey } from './key-ledger.ts';
+import { requestOf } from './key-moves.ts';
 import type { AgentStep, Dice, HostStep } from './kill-plan.ts';
-import { LineClient, type Answer } from './line-client.ts';
+import { KillClient } from './kill-client.ts';
+import type { Answer } from './line-client.ts';
 import { makeToken, type SoftHsmToken } from './softhsm.ts';
+import { compare, objectsInToken, type Sidecar } from './token-objects.ts';
 
 const agentctl = fileURLToPath(new URL('../../dist/bin/agentctl.js', import.meta.url));
-const label = 'signing-agent/default';
 /** As many as it takes for the history of a failure. */
 const remembered = 40;
-/** Rigs that are at work at the same time. */
-const atOnce = 3;
 
 export type Victim = 'agent' | 'host' | 'both';
 
@@ -27,13 +27,6 @@ export interface StartOptions {
   readonly rotation?: string;
   /** As an operator starts it, who sizes no thread pool: it starts itself once more. */
   readonly plain?: boolean;
-}
-
-interface Sidecar {
-  readonly keys: readonly { readonly id: string; readonly object_id: string }[];
-  readonly revoked?: Readonly<Record<string, unknown>>;
-  readonly pending?: readonly { readonly step: string; readonly object_id: string }[];
-  readonly seal?: { readonly counter: number };
 }
 
 /**
@@ -48,7 +41,7 @@ export class KillRig {
   readonly #folder = mkdtempSync(join(tmpdir(), 'kills-'));
   readonly #history: string[] = [];
   #life: AgentLife | null = null;
-  #client: LineClient | null = null;
+  #client: KillClient | null = null;
   #hostsCounted = 0;
 
   private constructor(token: SoftHsmToken, algorithm: AlgorithmName) {
@@ -90,6 +83,7 @@ export class KillRig {
 
   /** Starts the agent and waits for nothing. */
   begin({ failpoint, rotation, plain = false }: StartOptions = {}): AgentLife {
+    if (this.#life !== null && this.#life.exit === null) throw new Error('the agent runs already');
     this.note(`start ${failpoint ?? ''}`);
     const config = join(this.#folder, 'agent.toml');
     const table = rotation === undefined ? '' : `[keyrings.default.rotation]\n${rotation}\n`;
@@ -114,15 +108,20 @@ export class KillRig {
     return life;
   }
 
-  /** Asks for a change: `lost` where the agent ended before it answered. */
+  /**
+   * Asks for a change: `lost` where the agent ended before it answered, `refused` where its vault host did. Nothing
+   * else may come in its way.
+   */
   async change(change: Change): Promise<'done' | 'refused' | 'lost'> {
     this.ledger.begin(change);
-    const answer = await this.#ask(...requestOf(change)).catch(() => null);
+    const answer = await (await this.#connected()).call(...requestOf(change));
     const outcome = answer === null ? 'lost' : answer.error === undefined ? 'done' : 'refused';
     this.note(`${JSON.stringify(change)} ${outcome} ${answer?.error?.message ?? ''}`);
     if (answer === null) return 'lost';
     if (answer.error !== undefined) {
-      if (answer.error.data.kind !== 'backend_unavailable') throw new Error(answer.error.message);
+      const { data, message } = answer.error;
+      const hostEnded = data.kind === 'backend_unavailable' && message.includes('vault host ended');
+      if (!hostEnded) throw new Error(`${JSON.stringify(change)}: ${data.kind}: ${message}`);
       this.ledger.refused();
       return 'refused';
     }
@@ -140,14 +139,14 @@ export class KillRig {
     const { kid: active } = await this.#result('active_key_id');
     if (active !== this.ledger.active) throw new Error(`active is ${String(active)}`);
     for (const kid of [undefined, ...this.ledger.withState('active', 'grace')]) {
-      const { error } = await this.#sign(await this.#connected(), kid);
-      if (error !== undefined) throw new Error(`${String(kid)} does not sign: ${error.message}`);
+      const answer = await this.#sign(await this.#connected(), kid);
+      if (answer?.result !== undefined) continue;
+      throw new Error(`${String(kid)} does not sign: ${answer?.error?.message ?? 'no answer'}`);
     }
     for (const kid of [...this.ledger.dead, ...this.ledger.withState('prepared')]) {
-      const { error } = await this.#sign(await this.#connected(), kid);
-      if (error?.data.kind !== 'unknown_kid') {
-        throw new Error(`${kid} must not sign: ${error?.message ?? 'it has signed'}`);
-      }
+      const answer = await this.#sign(await this.#connected(), kid);
+      if (answer?.error?.data.kind === 'unknown_kid') continue;
+      throw new Error(`${kid} must not sign: ${answer?.error?.message ?? JSON.stringify(answer)}`);
     }
     const left = this.#sidecar()?.pending ?? [];
     if (left.length > 0 && !pending) throw new Error(`pending: ${JSON.stringify(left)}`);
@@ -203,14 +202,14 @@ export class KillRig {
 
   /** Signs on a connection of its own until `enough`, or until the agent is gone. */
   async signing(dice: Dice, enough: () => boolean): Promise<void> {
-    const client = await LineClient.open(this.#socket);
+    const client = await KillClient.open(this.#socket);
     try {
       while (!enough()) {
         const { ledger } = this;
-        const kid = dice.pick([undefined, ...ledger.keys.keys(), ...ledger.dead]);
-        if (kid !== undefined && ledger.keys.get(kid) === 'prepared') continue;
+        const kids = [...ledger.withState('active', 'grace'), ...ledger.dead];
+        const kid = kids[dice.below(2 * kids.length)]; // every other one says no kid
         const wasDead = kid !== undefined && ledger.isDead(kid);
-        const answer = await this.#sign(client, kid).catch(() => null);
+        const answer = await this.#sign(client, kid);
         if (answer === null) break;
         this.#judge(answer, kid, wasDead);
         await sleep(dice.below(6)); // a signer that is not the whole load of the machine
@@ -225,24 +224,7 @@ export class KillRig {
    * it records is there, whole.
    */
   async compareToken(): Promise<void> {
-    const sidecar = this.#sidecar();
-    const objects = (await this.#objectsInToken()).filter((object) => object.label === label);
-    const revoked = sidecar?.revoked ?? {};
-    const held = (sidecar?.keys ?? [])
-      .filter(({ id }) => revoked[id] === undefined)
-      .map(({ object_id }) => object_id);
-    const announced = (sidecar?.pending ?? []).map(({ object_id }) => object_id);
-    const keys = objects.filter(({ kind }) => kind !== 'Data');
-    const strangers = keys.filter(({ id }) => !held.includes(id) && !announced.includes(id));
-    if (strangers.length > 0) throw new Error(`in no record: ${JSON.stringify(strangers)}`);
-    for (const id of held) {
-      const halves = keys.filter((object) => object.id === id).map(({ kind }) => kind);
-      if (halves.sort().join() === 'Private Key,Public Key') continue;
-      throw new Error(`of key ${id} the token has: ${halves.join()}`);
-    }
-    if (sidecar?.seal !== undefined && keys.length === objects.length) {
-      throw new Error('the sidecar is sealed, and the token has no seal');
-    }
+    compare(this.#sidecar(), await objectsInToken(this.#token));
   }
 
   /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
@@ -308,12 +290,11 @@ export class KillRig {
     throw new Error(`${String(kid)} did not sign: ${error.data.kind}: ${error.message}`);
   }
 
-  async #sign(client: LineClient, kid: string | undefined): Promise<Answer> {
+  async #sign(client: KillClient, kid: string | undefined): Promise<Answer | null> {
     const message = randomBytes(40);
     const params = { kid, message_b64: message.toString('base64url') };
     const answer = await client.call('sign', params);
-    client.answers.splice(0); // each call looks through them
-    const { kid: signer, signature_b64 } = answer.result ?? {};
+    const { kid: signer, signature_b64 } = answer?.result ?? {};
     if (typeof signer === 'string' && typeof signature_b64 === 'string') {
       this.ledger.signed(signer, message, Buffer.from(signature_b64, 'base64url'));
     }
@@ -321,46 +302,19 @@ export class KillRig {
   }
 
   async #result(method: string): Promise<Readonly<Record<string, unknown>>> {
-    const { result, error } = await this.#ask(method, {});
-    if (result === undefined) throw new Error(`${method}: ${error?.message ?? 'no answer'}`);
-    return result;
+    const answer = await (await this.#connected()).call(method, {});
+    if (answer?.result !== undefined) return answer.result;
+    throw new Error(`${method}: ${answer?.error?.message ?? 'no answer'}`);
   }
 
-  async #ask(method: string, params: object): Promise<Answer> {
-    return (await this.#connected()).call(method, params);
-  }
-
-  async #connected(): Promise<LineClient> {
-    this.#client ??= await LineClient.open(this.#socket);
+  async #connected(): Promise<KillClient> {
+    this.#client ??= await KillClient.open(this.#socket);
     return this.#client;
   }
 
   #countHosts(): void {
     this.kills += this.life.hostsKilled - this.#hostsCounted;
     this.#hostsCounted = this.life.hostsKilled;
-  }
-
-  /** As OpenSC sees it, which shares no code with the agent. */
-  async #objectsInToken(): Promise<readonly { kind: string; label: string; id: string }[]> {
-    const pin = readFileSync(this.#token.pinFile, 'utf8').trim();
-    const { code, out, err } = await run(
-      'pkcs11-tool',
-      [
-        ...['--module', this.#token.modulePath, '--token-label', 'test'],
-        ...['--login', '--pin', 'env:PIN', '--list-objects'],
-      ],
-      '',
-      { ...this.#token.environment, PIN: pin },
-    );
-    if (code !== 0) throw new Error(`pkcs11-tool: ${err}`);
-    return out
-      .split(/^(?=\S)/m)
-      .filter((block) => block !== '')
-      .map((block) => ({
-        kind: /^(Private Key|Public Key|Data)/i.exec(block)?.[1] ?? block,
-        label: /^ +label: +'?(.*?)'?$/m.exec(block)?.[1] ?? '',
-        id: /^ +ID: +(\S*)/m.exec(block)?.[1] ?? '',
-      }));
   }
 
   #lastWords(): string {
@@ -376,41 +330,5 @@ export class KillRig {
     }
     rmSync(this.#folder, { recursive: true, force: true });
     await this.#token.remove();
-  }
-}
-
-/** Does the work with few at a time, as this machine has few processors; answers the sum. After a failure no more is begun. */
-export async function inParallel<T>(
-  items: readonly T[],
-  work: (item: T) => Promise<number>,
-): Promise<number> {
-  const queue = [...items];
-  let sum = 0;
-  const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-      try {
-        sum += await work(item);
-      } catch (failure) {
-        queue.splice(0);
-        throw failure;
-      }
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: atOnce }, worker));
-  const failed = ended.find((one) => one.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return sum;
-}
-
-function requestOf(change: Change): [string, object] {
-  switch (change.do) {
-    case 'rotate':
-      return ['rotate', { grace_seconds: change.grace }];
-    case 'prepare':
-      return ['prepare', {}];
-    case 'prune':
-      return ['prune_expired_grace', {}];
-    case 'revoke':
-      return ['revoke', { kid: change.kid }];
   }
 }

@@ -97,7 +97,7 @@ describe('a PIN that the token refused', () => {
     const pins = keyringPin();
     const wrong = pins.pin();
     await pins.refused(wrong, incorrect);
-    await pins.accepted();
+    await pins.accepted(Buffer.from('any'));
     expect(keyringPin().pin().toString()).toBe('wrong');
   });
 
@@ -108,7 +108,7 @@ describe('a PIN that the token refused', () => {
     expect(refusalOf(keyringPin())).toContain('takes no PIN (CKR_PIN_LOCKED, 2026-05-14');
     await pins.give(Buffer.from('right'), false);
     expect(pins.pin().toString()).toBe('right');
-    await pins.accepted();
+    await pins.accepted(Buffer.from('any'));
     expect(keyringPin().pin().toString()).toBe('other');
   });
 
@@ -178,7 +178,7 @@ describe('a PIN that an operator gives', () => {
     await expect(pins.give(Buffer.from('right'), false)).rejects.toThrow(path);
     await pins.give(Buffer.from('right'), true);
     expect(pins.pin().toString()).toBe('right');
-    await pins.accepted();
+    await pins.accepted(Buffer.from('any'));
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ refused: [] });
   });
 });

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { AgentError, describeFailure } from '../../errors.ts';
 import type { VaultKey } from '../vault.ts';
@@ -100,7 +100,13 @@ export class HostProcess {
       detached: true,
       cwd: '/',
     });
-    this.#channel = this.#child.stdio[3] as Socket;
+    this.#child.on('error', (failure) => {
+      this.#verdict ??= { innocent: false, reason: describeFailure(failure) };
+      if (this.#child.pid === undefined) this.#finish();
+    });
+    // Without a descriptor left (EMFILE) there is a child that has no channels: its 'error' comes next.
+    const stdio = this.#child.stdio as ChildProcess['stdio'] | undefined;
+    this.#channel = (stdio?.[3] ?? new Socket()) as Socket;
     this.#channel.on('data', (piece: Buffer) => {
       this.#receive(piece);
     });
@@ -109,13 +115,9 @@ export class HostProcess {
       if (this.#exit === null) this.#endSoon();
       else this.#finish();
     });
-    this.#child.stderr?.on('data', (text: Buffer) => {
+    (stdio?.[2] as Socket | undefined)?.on('data', (text: Buffer) => {
       this.#lastWords = (this.#lastWords + text.toString()).slice(-lastWordsLength);
       options.log.debug({ said: text.toString().slice(0, lastWordsLength) }, 'the module printed');
-    });
-    this.#child.on('error', (failure) => {
-      this.#verdict ??= { innocent: false, reason: describeFailure(failure) };
-      if (this.#child.pid === undefined) this.#finish();
     });
     this.#child.on('exit', (code, signal) => {
       this.#exit = { code, signal };

@@ -127,7 +127,7 @@ export class HostServer {
         } finally {
           pin.fill(0);
         }
-        return this.#opened(call.vault, true);
+        return this.#opened(call.vault);
       }
       case 'generate': {
         const key = await this.#vault(call.vault).generate(call.objectId);
@@ -179,11 +179,11 @@ export class HostServer {
     });
     this.#vaults.set(number, vault);
     this.#protections.set(number, vault.protection);
-    return this.#opened(number, vault.pinUsed);
+    return this.#opened(number);
   }
 
-  #opened(number: VaultNumber, pinUsed: boolean): Opened {
-    return { protection: this.#vault(number).protection, pinUsed };
+  #opened(number: VaultNumber): Opened {
+    return { protection: this.#vault(number).protection };
   }
 
   async #close(number: VaultNumber): Promise<void> {

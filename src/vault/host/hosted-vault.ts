@@ -43,6 +43,8 @@ type State =
 /** Processes in a row that ended, or failed for good, without a signature in between: then it is not tried on. */
 const mostFailures = 3;
 const awayWait = { first: 500, longest: 30_000 };
+/** Every so many attempts at a token that is away are made in a fresh process, whoever shares the old one. */
+const freshProcessEvery = 4;
 const restartWait = { first: 50, longest: 2000 };
 /** Listing reads every object of a token: large ones take long, milliseconds. */
 const listTime = 60_000;
@@ -242,13 +244,16 @@ export class HostedVault implements Vault, HostUser {
     for (let attempt = 0; ; attempt += 1) {
       let process = running?.usable === true ? running : null;
       try {
-        const { protection } = await logInWith(pins, async (pin) => {
-          if (process !== null) {
-            return process.call<Opened>({ op: 'login', vault: this.#number }, callTimeout, pin);
-          }
-          process = await host.process();
-          return openToken(process, this.#number, this.#options, pin);
-        });
+        const { protection } = await host.inTurn(() =>
+          logInWith(pins, async (pin, announce) => {
+            if (process !== null) {
+              await announce();
+              return process.call<Opened>({ op: 'login', vault: this.#number }, callTimeout, pin);
+            }
+            process = await host.process();
+            return openToken(process, this.#number, this.#options, pin, announce);
+          }),
+        );
         refuseProtection(protection);
         this.#protection = protection;
         this.#isOpenIn(process);
@@ -256,6 +261,11 @@ export class HostedVault implements Vault, HostUser {
       } catch (failure) {
         // A token that is away is no reason to end a process that serves others.
         if (failure instanceof HostFailure && failure.fatal && host.users === 1) {
+          process?.retire({ innocent: true, reason: failure.message });
+        }
+        // A module may list the tokens that it found as it started, and no others (SoftHSM).
+        const missing = failure instanceof HostFailure && failure.kind === 'backend_unavailable';
+        if (missing && this.#absences % freshProcessEvery === freshProcessEvery - 1) {
           process?.retire({ innocent: true, reason: failure.message });
         }
         const patient = world.elapsed() - begun < callTimeout && this.#closing === null;
@@ -368,6 +378,7 @@ export class HostedVault implements Vault, HostUser {
       if (state.is === 'open') {
         if (state.process.usable) return state.process;
         await state.process.ended;
+        if (this.#state === state) throw new HostLost({ innocent: true, reason: 'it has ended' });
       } else {
         await this.#opening;
       }

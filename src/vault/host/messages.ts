@@ -49,8 +49,6 @@ export interface WireObject {
 
 export interface Opened {
   readonly protection: Protection;
-  /** False where the process was logged in to the token already: then nobody looked at the PIN. */
-  readonly pinUsed: boolean;
 }
 
 /** What the host says unasked. */

@@ -34,6 +34,7 @@ export class ModuleHost {
   readonly #options: ModuleHostOptions;
   readonly #users = new Map<VaultNumber, HostUser>();
   #process: HostProcess | null = null;
+  #lastLogin: Promise<unknown> = Promise.resolve();
   /** Settles when the run before has ended. */
   #gone: Promise<void> = Promise.resolve();
 
@@ -69,6 +70,13 @@ export class ModuleHost {
 
   get users(): number {
     return this.#users.size;
+  }
+
+  /** One login at a time: what one of them learns about a PIN the next must know. */
+  inTurn<T>(login: () => Promise<T>): Promise<T> {
+    const made = this.#lastLogin.then(login);
+    this.#lastLogin = made.catch(() => null); // its caller hears of it
+    return made;
   }
 
   /**

@@ -20,18 +20,20 @@ export interface TokenOpening {
 }
 
 /**
- * A login with the PIN that the gate hands out, whose copy `login` is given to wipe. It is asked first, so that a
+ * A login with the PIN that the gate hands out. `login` calls `announce` right before it sends the PIN. It is asked first, so that a
  * PIN that may not be tried starts no process. Rejects with what the gate throws and with what `login` does;
  * a PIN that the token refused was written down by then.
  */
 export async function logInWith(
   pins: PinGate,
-  login: (pin: Buffer) => Promise<Opened>,
+  login: (pin: Buffer, announce: () => Promise<void>) => Promise<Opened>,
 ): Promise<Opened> {
   const pin = pins.pin();
   try {
-    const opened = await login(Buffer.alloc(pin.length, pin));
-    if (opened.pinUsed) await pins.accepted(pin);
+    const sent = Buffer.alloc(pin.length, pin);
+    const opened = await login(sent, () => pins.trying(pin)).finally(() => sent.fill(0));
+    // Also where the process was logged in already: it was held against the PIN that did that.
+    await pins.accepted(pin);
     return opened;
   } catch (failure) {
     if (failure instanceof HostFailure && failure.pinRefusal !== null) {
@@ -43,12 +45,13 @@ export async function logInWith(
   }
 }
 
-/** Opens the token in this process; `pin` is wiped. */
+/** Opens the token in this process. */
 export async function openToken(
   process: HostProcess,
   vault: VaultNumber,
   { uri, keyring, algorithm, sessions, callTimeout }: TokenOpening,
   pin: Buffer,
+  announce: () => Promise<void>,
 ): Promise<Opened> {
   const { token, serial, manufacturer, model, object, modulePath, moduleName } = uri;
   const call: Call = {
@@ -60,5 +63,6 @@ export async function openToken(
     sessions,
   };
   await process.started();
+  await announce();
   return process.call<Opened>(call, callTimeout, pin);
 }

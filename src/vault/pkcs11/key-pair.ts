@@ -20,19 +20,20 @@ export interface KeyName {
 }
 
 /**
- * C_GenerateKeyPair on a thread of its own. Every attribute that decides about safety is named, since modules'
+ * C_GenerateKeyPair, on this thread: SoftHSM 2.6.1 loses keys, or makes ones without their CKA_ID, where another
+ * thread searches meanwhile (native-notes/softhsm.md). Every attribute that decides about safety is named, since modules'
  * defaults differ (an unset CKA_EXTRACTABLE is true in NSS and openCryptoki), and none beyond them, since
  * modules refuse what they do not know. The curve is given as an OID first; a module that does not know that
  * form (YubiHSM) answers with one of three errors and is given the name.
  *
  * Throws the module's own error; what it may have left behind is the caller's to remove.
  */
-export async function makeKeyPair(
+export function makeKeyPair(
   lib: PKCS11,
   session: SessionHandle,
   algorithm: Algorithm,
   name: KeyName,
-): Promise<{ readonly privateKey: ObjectHandle; readonly publicKey: ObjectHandle }> {
+): { readonly privateKey: ObjectHandle; readonly publicKey: ObjectHandle } {
   const id = Buffer.from(name.objectId, 'hex');
   const names = [
     { type: CKA.TOKEN, value: true },
@@ -51,7 +52,7 @@ export async function makeKeyPair(
     const publicTemplate = [...names, { type: CKA.EC_PARAMS, value: ecParams }];
     const mechanism = { mechanism: algorithm.pkcs11.generate };
     try {
-      return await lib.C_GenerateKeyPairAsync(session, mechanism, publicTemplate, privateTemplate);
+      return lib.C_GenerateKeyPair(session, mechanism, publicTemplate, privateTemplate);
     } catch (thrown) {
       if (!isUnknownCurve(thrown)) throw thrown;
       refusal = thrown;

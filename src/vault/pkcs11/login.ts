@@ -29,7 +29,7 @@ export class TokenLogin {
   constructor(found: FoundToken, pin: Buffer, shield: Shield) {
     this.#found = found;
     this.#shield = shield;
-    const { session, pinUsed } = logIn(found, pin, shield);
+    const { session, pinUsed } = logIn(found, pin, shield, true);
     this.#session = session;
     this.pinUsed = pinUsed;
   }
@@ -37,7 +37,7 @@ export class TokenLogin {
   /** Once more, where the token has forgotten it. Throws as the constructor. `pin` stays the caller's. */
   again(pin: Buffer): void {
     closeQuietly(this.#session);
-    this.#session = logIn(this.#found, pin, this.#shield).session;
+    this.#session = logIn(this.#found, pin, this.#shield, false).session;
   }
 
   /** No C_Logout, which would end the login of other keyrings on this token too. */
@@ -50,6 +50,7 @@ function logIn(
   found: FoundToken,
   pin: Buffer,
   shield: Shield,
+  unlessLoggedIn: boolean,
 ): { readonly session: Session; readonly pinUsed: boolean } {
   const name = describeToken(found.token);
   if ((found.token.flags & CKF.USER_PIN_INITIALIZED) === 0) {
@@ -67,6 +68,8 @@ function logIn(
     );
   }
   const session = openSession(found);
+  // Each login counts, and makes SoftHSM write: where the process is logged in already there is none.
+  if (unlessLoggedIn && session.state === CKS_RW_USER_FUNCTIONS) return { session, pinUsed: false };
   try {
     shield(() => {
       found.slot.lib.C_Login(session.handle, CKU_USER, pin.toString('utf8'));
@@ -77,6 +80,14 @@ function logIn(
     closeQuietly(session);
     throw explainRefusal(thrown, name);
   }
+}
+
+/** Whether this process is logged in to the token by now. */
+export function isLoggedIn(found: FoundToken): boolean {
+  const session = openSession(found);
+  const { state } = session;
+  closeQuietly(session);
+  return state === CKS_RW_USER_FUNCTIONS;
 }
 
 /** A read/write session of the logged-in user. CKR_USER_NOT_LOGGED_IN where the token has forgotten the login. */

@@ -3,7 +3,7 @@ import type { Algorithm } from '../algorithm.ts';
 import { CKR } from './cryptoki.ts';
 import { isReturnValue, translate } from './errors.ts';
 import type { KnownPins } from './known-pins.ts';
-import { openLoggedInSession, TokenLogin, type Shield } from './login.ts';
+import { isLoggedIn, openLoggedInSession, TokenLogin, type Shield } from './login.ts';
 import type { Pkcs11Module, Pkcs11Modules } from './module.ts';
 import type { ModuleWorld } from './module-log.ts';
 import { resolveModulePath } from './module-path.ts';
@@ -90,21 +90,19 @@ function logInTo(
   { pin, shield = (work) => work(), knownPins }: Pkcs11VaultOptions,
 ): TokenLogin {
   const { serialNumber } = found.token;
-  let login: TokenLogin;
   try {
-    login = new TokenLogin(found, pin, shield);
+    if (knownPins?.mayBe(serialNumber, pin) === false && isLoggedIn(found)) {
+      throw new AgentError(
+        'locked',
+        `${describeToken(found.token)} is open with another PIN; this one was not tried`,
+      );
+    }
+    const login = new TokenLogin(found, pin, shield);
+    if (login.pinUsed) knownPins?.remember(serialNumber, pin);
+    return login;
   } catch (thrown) {
     throw translate(thrown, 'open a session');
   }
-  if (login.pinUsed) knownPins?.remember(serialNumber, pin);
-  else if (knownPins?.mayBe(serialNumber, pin) === false) {
-    login.close();
-    throw new AgentError(
-      'locked',
-      `${describeToken(found.token)} is open with another PIN; this one was not tried`,
-    );
-  }
-  return login;
 }
 
 async function inspectOrClose(

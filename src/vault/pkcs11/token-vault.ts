@@ -60,11 +60,6 @@ export class TokenVault implements Vault {
     return this.#protection;
   }
 
-  /** Whether the token looked at the PIN; see TokenLogin. */
-  get pinUsed(): boolean {
-    return this.#parts.login.pinUsed;
-  }
-
   /** After CKR_USER_NOT_LOGGED_IN. Throws `locked` where the token refuses the PIN, which stays the caller's. */
   logInAgain(pin: Buffer): void {
     this.#proved.clear();
@@ -167,7 +162,7 @@ export class TokenVault implements Vault {
     return this.#parts.sessions.run('make a key', async (session) => {
       // Nothing that a stale handle interrupts here may be done a second time: it would leave two keys.
       try {
-        const pair = await makeKeyPair(this.#lib, session, this.algorithm, name);
+        const pair = makeKeyPair(this.#lib, session, this.algorithm, name);
         this.#check(session, pair.privateKey, name);
         const publicKey = readPublicKey(this.#lib, session, pair.publicKey, this.algorithm);
         if (publicKey === null || idOf(this.#lib, session, pair.publicKey) !== name.objectId) {
