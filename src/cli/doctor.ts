@@ -35,7 +35,6 @@ export async function doctor(invocation: Invocation<DoctorOptions>): Promise<num
     keyring: globals.keyring ?? null,
     env: terminal.env,
     uid: effectiveUid(),
-    libc,
     world: { now: terminal.now, randomBytes, files: durableFiles(libc) },
     probe: childProbe(terminal.env),
   });

@@ -1,6 +1,6 @@
 import type { Comparison, Records, Row } from '../keyring/reconcile.ts';
-import { acceptCommand } from '../keyring/repair-command.ts';
 import type { Cell, Output } from './output.ts';
+import { reconcileCommand, type GivenFlags } from './reconcile-command.ts';
 import { isRefused, sealCell, sealDocument, type SealReport } from './reconcile-seal.ts';
 
 /** What `agentctl reconcile` found and did. */
@@ -52,7 +52,7 @@ export function reportDocument(report: Report): unknown {
 }
 
 /** For people: both sides, what is done about each line, and what that means. */
-export function printReport(report: Report, output: Output): void {
+export function printReport(report: Report, given: GivenFlags, output: Output): void {
   const { keyring, location, records, comparison } = report;
   const { rows, verdict } = comparison;
   const state = records.found === 'broken' ? `broken: ${records.reason}` : records.found;
@@ -77,7 +77,7 @@ export function printReport(report: Report, output: Output): void {
     ]);
   }
   output.line('');
-  for (const sentence of consequences(report)) output.line(sentence);
+  for (const sentence of consequences(report, given)) output.line(sentence);
   if (verdict.kind === 'fits' && report.unproved === null) {
     output.line(
       verdict.active === null
@@ -98,25 +98,33 @@ export function printReport(report: Report, output: Output): void {
 /** Why nothing could be done, and what can be; null where the command did its work. */
 export function refusalOf(
   { keyring, location, records, comparison, seal, unproved }: Report,
-  { writes }: { readonly writes: boolean },
+  given: GivenFlags & { readonly writes: boolean },
 ): string | null {
   const { verdict } = comparison;
-  if (isRefused(seal) && writes) {
+  if (isRefused(seal) && given.writes) {
     return (
       `the sidecar ${seal.text}; nothing was changed. Put the newest file back, or accept this one knowingly ` +
-      `with: ${acceptCommand(keyring)}`
+      `with: ${reconcileCommand(given, { acceptRecords: true })}`
     );
   }
   if (unproved !== null) {
     const kid = activeKid(comparison) ?? '';
+    const others = comparison.rows.flatMap((row) =>
+      row.kid !== null && row.kid !== kid && row.inToken === 'whole' && row.becomes !== 'revoked'
+        ? [row.kid]
+        : [],
+    );
     return (
       `key ${kid} does not prove itself, so nothing was changed: ${unproved}. Where the token is well, name ` +
-      'another key with --active KID'
+      `another key with --active KID${oneOf(others, seal, given)}`
     );
   }
   if (verdict.kind === 'choose') {
-    const kids = verdict.candidates.map(({ kid }) => kid).join(', ');
-    return `${verdict.reason}; nothing was changed. Name the key that is to be active with --active KID, one of: ${kids}`;
+    const kids = verdict.candidates.map(({ kid }) => kid);
+    return (
+      `${verdict.reason}; nothing was changed. Name the key that is to be active with --active KID` +
+      oneOf(kids, seal, given)
+    );
   }
   if (verdict.kind !== 'no_key') return null;
   const steps = [
@@ -129,6 +137,14 @@ export function refusalOf(
     `the token has no whole key of keyring ${keyring} to go on with; nothing was changed. If this is the right ` +
     `token and no copy of its keys can be put back: ${steps.join(', ')}, and the agent begins with new keys`
   );
+}
+
+/** The keys that can be named, and the whole command for the first of them. */
+function oneOf(kids: readonly string[], seal: SealReport, given: GivenFlags): string {
+  const [first] = kids;
+  if (first === undefined) return '';
+  const command = reconcileCommand(given, { active: first, acceptRecords: isRefused(seal) });
+  return `, one of: ${kids.join(', ')}. For ${first}: ${command}`;
 }
 
 function activeKid({ verdict }: Comparison): string | null {
@@ -172,14 +188,17 @@ function remedy(row: Row): Cell {
   }
 }
 
-function consequences({ keyring, records, comparison, seal, clockReset }: Report): string[] {
+function consequences(
+  { records, comparison, seal, clockReset }: Report,
+  given: GivenFlags,
+): string[] {
   const { rows, verdict } = comparison;
   const said: string[] = [];
   if (isRefused(seal)) {
     said.push(
       'The agent refuses this sidecar. Put the newest file back; or accept this one knowingly, with what it does ' +
         'not know of later rotations and revocations:',
-      `  agentctl reconcile --keyring ${keyring} --accept-records --apply`,
+      `  ${reconcileCommand(given, { acceptRecords: true })}`,
     );
   }
   if (clockReset !== null) {
@@ -198,10 +217,15 @@ function consequences({ keyring, records, comparison, seal, clockReset }: Report
       'With the sidecar, graces and revocations are lost. A copy of it, where there is one, is the better repair.',
     );
   }
-  if (rows.some((row) => row.finding === 'unrecorded' && row.becomes === 'retired')) {
+  const leftOver = rows.flatMap(({ kid, finding, becomes }) =>
+    kid !== null && finding === 'unrecorded' && becomes === 'retired' ? [kid] : [],
+  );
+  if (leftOver.length > 0) {
     said.push(
       'Left-over keys may have been pruned or revoked, so they are not valid. To make one of them active:',
-      `  agentctl reconcile --keyring ${keyring} --active KID --apply`,
+      ...leftOver.map(
+        (active) => `  ${reconcileCommand(given, { active, acceptRecords: isRefused(seal) })}`,
+      ),
     );
   }
   return said;

@@ -6,17 +6,16 @@ import { reconcile, type Records } from '../keyring/reconcile.ts';
 import { isWhole } from '../keyring/side-by-side.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import type { World } from '../world.ts';
+import type { GivenFlags } from './reconcile-command.ts';
 import type { Report } from './reconcile-report.ts';
 import { sealOf } from './reconcile-seal.ts';
 
 /** What the command line asks for. */
-export interface Wishes {
-  readonly keyring: string;
+export interface Wishes extends GivenFlags {
   /** The kid that is to be active; null: nobody said. */
   readonly active: string | null;
   /** Records that are not proved to be the newest are accepted knowingly. */
   readonly acceptRecords: boolean;
-  readonly resetClock: boolean;
   readonly writes: boolean;
 }
 

@@ -52,6 +52,8 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
   };
   const wishes: Wishes = {
     keyring: globals.keyring ?? 'default',
+    config: options.config ?? null,
+    stateDir: options.stateDir ?? null,
     active,
     acceptRecords: options.acceptRecords === true,
     resetClock: options.resetClock === true,
@@ -71,7 +73,7 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
   );
   const output = new Output(terminal);
   if (globals.json) output.json(reportDocument(report));
-  else printReport(report, output);
+  else printReport(report, wishes, output);
   const refusal = refusalOf(report, wishes);
   if (refusal !== null) throw new CommandError(refusal);
   const fits = report.applied || !(report.mustWrite || isRefused(report.seal));

@@ -8,9 +8,10 @@ import type { Config, KeyringConfig } from './schema.ts';
 
 /**
  * Where nobody says how many sessions: for a token in software, whose signatures take a processor each. More
- * sessions than processors, so that the next signature is ready when a thread has made one.
+ * sessions than processors, so that the threads have work while answers, several written together, are on their
+ * way and the next requests on theirs.
  */
-const sessionsPerProcessor = 4;
+const sessionsPerProcessor = 8;
 /** A YubiHSM 2 has 16. */
 const mostSessions = 16;
 

@@ -4,6 +4,7 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
+  readFileSync,
   readSync,
   writeSync,
 } from 'node:fs';
@@ -65,23 +66,45 @@ export function lockStateDir(path: string, libc: Libc): StateDirLock {
 }
 
 /**
- * Whether an agent holds the lock of this state dir, and its pid. Takes the lock for the moment of the question
- * where nobody has it: an agent that starts in that moment would take this process for another agent. Throws
+ * Whether an agent holds the lock of this state dir, and its pid. Reads the kernel's list, and so disturbs no agent
+ * that starts in this moment. That list has the locks of this machine and of this pid namespace alone. Throws
  * AgentError where the file is not acceptable.
  */
-export function lockHolder(
-  path: string,
-  libc: Libc,
-): { readonly held: boolean; readonly pid: number | null } {
+export function lockHolder(path: string): { readonly held: boolean; readonly pid: number | null } {
   const file = join(path, 'lock');
   if (lstatOrNull(file) === null) return { held: false, pid: null };
   const fd = openForLooking(file);
   try {
     requirePrivate(file, fstatSync(fd), '600');
-    const held = !libc.tryLock(fd);
-    return { held, pid: held ? readPid(fd) : null };
+    const pid = readPid(fd);
+    const held = isFlocked(fstatSync(fd, { bigint: true }), pid);
+    return { held, pid: held ? pid : null };
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * proc_locks(5). Btrfs and overlayfs tell stat(2) another device than this list: there the pid in the file decides.
+ */
+function isFlocked({ dev, ino }: { dev: bigint; ino: bigint }, pid: number | null): boolean {
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn & 0xffff_ffffn);
+  for (const line of readLocks().split('\n')) {
+    const match = /^\d+: FLOCK +\S+ +\S+ +(-?\d+) ([\da-f]+):([\da-f]+):(\d+) /.exec(line);
+    if (match?.[4] !== ino.toString()) continue;
+    const [, owner, listedMajor, listedMinor] = match;
+    if (BigInt(`0x${listedMajor}`) === major && BigInt(`0x${listedMinor}`) === minor) return true;
+    if (pid !== null && Number(owner) === pid) return true;
+  }
+  return false;
+}
+
+function readLocks(): string {
+  try {
+    return readFileSync('/proc/locks', 'utf8');
+  } catch (error) {
+    throw fileFailure('/proc/locks', 'read', error);
   }
 }
 

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Daemon } from '../support/daemon.ts';
+import { Daemon, run } from '../support/daemon.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
 
 let token: SoftHsmToken;
@@ -92,6 +92,7 @@ test('while the agent runs, and after it: well', async () => {
   expect(running.out).toMatch(/^ok +default: sidecar +.* 1 record\(s\).*; sealed, counter \d+/m);
   expect(running.out).toMatch(/^ok +ci: keystore +.* has 1 key\(s\), [0-9a-f]{8} is active$/m);
   expect(running.out).toMatch(/^ok +core dumps +the agent has turned them off$/m);
+  expect(running.out).toMatch(/^ok +default: health +the agent that runs says ok$/m);
   expect(running.out).not.toMatch(/^warning/m);
   expect((await daemon.agentctl(['sign'], 'x')).code).toBe(0);
 
@@ -99,7 +100,8 @@ test('while the agent runs, and after it: well', async () => {
   const killed = await doctor();
   expect(killed.code).toBe(0);
   expect(killed.out).toMatch(/^warning +socket +nobody listens on .*: start the agent/m);
-  await start(); // the lock was not left behind by the looking
+  // An agent that starts while doctor looks, again and again, is not taken for a second one.
+  await Promise.all([start(), doctor(), doctor()]);
 });
 
 describe('says what is wrong and what repairs it', () => {
@@ -153,7 +155,7 @@ describe('says what is wrong and what repairs it', () => {
   test('a token that is not there', async () => {
     const uri = token.uri.replace('token=test', 'token=other');
     daemon.config(`[keyrings.default]\nbackend = "pkcs11"\nuri = "${uri}"\n`);
-    expect(await failures()).toMatch(/default: token: no token with token "other".*"test"/);
+    expect(await failures()).toMatch(/default: token: no token with token "other".*"test".*uri/);
   });
 
   test('a PIN that the token has refused before', async () => {
@@ -164,6 +166,38 @@ describe('says what is wrong and what repairs it', () => {
     expect(await failures()).toMatch(/default: PIN: the token has refused this PIN .*unlock/);
     writeFileSync(token.pinFile, pin);
     expect(await failures()).toBe('');
+  });
+
+  test('a keyring that is locked in the agent that runs', async () => {
+    await start();
+    expect((await daemon.agentctl(['lock'])).code).toBe(0);
+    const { found } = await findings();
+    const health = found.find(({ subject }) => subject === 'default: health');
+    expect(health).toMatchObject({ state: 'warning' });
+    expect(health?.text).toContain('agentctl unlock --keyring default');
+    process.kill(daemon.pid, 'SIGSTOP');
+    try {
+      const silent = (await findings()).found.find(({ subject }) => subject === 'health');
+      expect(silent).toMatchObject({ state: 'warning' });
+    } finally {
+      process.kill(daemon.pid, 'SIGCONT');
+    }
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('another user: lines, and no abort', async () => {
+    await start();
+    const agentctl = join(import.meta.dirname, '../../dist/bin/agentctl.js');
+    const ended = await run('setpriv', [
+      ...['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, agentctl],
+      ...['--json', '--socket', daemon.socket, 'doctor', '--state-dir', daemon.stateDir],
+    ]);
+    expect(ended).toMatchObject({ code: 1, err: '' });
+    const { findings: found } = JSON.parse(ended.out) as { findings: Finding[] };
+    for (const subject of ['state dir', 'keyrings', 'agent', 'socket']) {
+      const finding = found.find((each) => each.subject === subject);
+      expect(finding).toMatchObject({ state: 'failure' });
+      expect(finding?.text).toContain("run doctor as the agent's user");
+    }
   });
 
   test('a PIN that nobody has', async () => {

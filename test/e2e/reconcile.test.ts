@@ -110,7 +110,8 @@ test('a lost sidecar: the agent refuses and names the command, which brings the 
   expect(dry).toMatchObject({ code: 1, err: '' });
   expect(dry.out).toMatch(new RegExp(`^${kid} .* whole +is recorded as the active key$`, 'm'));
   expect(dry.out).toMatch(/nothing was changed; --apply writes this\n$/);
-  expect(readdirSync(keyrings())).toEqual([]);
+  // Each login is written down before it is made, with no PIN in it.
+  expect(readdirSync(keyrings())).toEqual(['default.pin-refused.json']);
   expect((await refusedStart()).code).toBe(4);
 
   const applied = await reconcile('--apply');
@@ -315,6 +316,27 @@ describe('records that are not the newest', () => {
     expect(await sign()).toBe(first);
     // The key that was acknowledged after the copy was made is still there, and valid no more.
     expect(await listKeys()).toEqual({ [first]: 'active', [second]: 'retired' });
+  });
+
+  test('an older copy from before a rotation and a revocation: each command leads on', async () => {
+    const { copy, first, second } = await rotated();
+    expect((await daemon.agentctl(['keys', 'revoke', first, '--yes'])).code).toBe(0);
+    await daemon.stop();
+    writeFileSync(sidecar(), copy);
+    const where = `--config ${config} --state-dir ${daemon.stateDir}`;
+    const refused = await reconcile('--reset-clock', '--apply');
+    expect(refused.err).toContain(
+      `agentctl reconcile --keyring default --reset-clock --accept-records --apply ${where}`,
+    );
+    const next = await reconcile('--accept-records', '--apply');
+    expect(next.code).toBe(1);
+    const command = /agentctl (reconcile .*)$/m.exec(next.err)?.[1] ?? '';
+    expect(command).toBe(
+      `reconcile --keyring default --active ${second} --accept-records --apply ${where}`,
+    );
+    expect((await daemon.agentctl(command.split(' '))).code).toBe(0);
+    await start();
+    expect(await sign()).toBe(second);
   });
 
   test('an older copy that announces a key which was acknowledged since: that key stays', async () => {

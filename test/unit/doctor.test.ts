@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { checkClock, checkRecordedTime } from '../../src/cli/doctor/clock.ts';
+import { failureOf } from '../../src/cli/doctor/finding.ts';
+import { judgeHealth, notTold } from '../../src/cli/doctor/health.ts';
 import { checkLimits } from '../../src/cli/doctor/limits.ts';
+import { notWritable, roomFault } from '../../src/cli/doctor/state-dir.ts';
 import { judgeProbe } from '../../src/cli/doctor/token.ts';
+import { ConnectionError } from '../../src/client/connection-error.ts';
+import { AgentError } from '../../src/errors.ts';
+import type { AgentStatus } from '../../src/protocol/status.ts';
+import { fileFailure } from '../../src/state/ownership.ts';
 import type { TokenProbe } from '../../src/vault/pkcs11/probe.ts';
 
 const token: TokenProbe = {
@@ -46,9 +53,9 @@ describe('what a token says of itself', () => {
     expect(judgeProbe(keyring, { outcome: 'not_loaded', reason: 'it hangs' })).toEqual([
       { subject: 'prod: module', state: 'failure', text: 'it hangs' },
     ]);
-    expect(judgeProbe(keyring, { outcome: 'no_token', reason: 'none' })).toEqual([
-      { subject: 'prod: token', state: 'failure', text: 'none' },
-    ]);
+    const [none] = judgeProbe(keyring, { outcome: 'no_token', reason: 'none' });
+    expect(none).toMatchObject({ subject: 'prod: token', state: 'failure' });
+    expect(none?.text).toMatch(/^none\. Plug the token in.*uri/);
   });
 });
 
@@ -79,4 +86,62 @@ test('limits: too few files for the connections, and whose they are', () => {
   const [files] = of(1e12, null);
   expect(files?.state === 'ok' ? 'unlimited' : files?.text).toMatch(/unlimited|LimitNOFILE=/);
   expect(of(1, 2 ** 30)).toHaveLength(2); // an agent that ended meanwhile
+});
+
+describe('system calls that fail', () => {
+  const thrown = (code: string) => Object.assign(new Error(`${code}: lstat '/s'`), { code });
+  test('are findings with a remedy; other errors are bugs', () => {
+    for (const failed of [thrown('EACCES'), fileFailure('/s', 'open', thrown('EACCES'))]) {
+      expect(failureOf('lock', failed)).toMatchObject({ subject: 'lock', state: 'failure' });
+      expect(failureOf('lock', failed).text).toMatch(/EACCES.*: run doctor as the agent's user$/);
+    }
+    expect(failureOf('lock', thrown('EIO')).text).toMatch(/EIO.*file system/);
+    expect(() => failureOf('lock', new TypeError('x'))).toThrow(TypeError);
+    expect(() => failureOf('lock', thrown('ERR_INVALID_ARG_TYPE'))).toThrow();
+  });
+
+  test('a directory that cannot be written', () => {
+    expect(notWritable('state dir', '/s', thrown('EROFS')).text).toContain('read-only');
+    expect(notWritable('state dir', '/s', thrown('EACCES')).text).toContain("agent's user");
+    expect(notWritable('state dir', '/s', thrown('EIO')).state).toBe('failure');
+  });
+
+  test('a disk that is full, or nearly', () => {
+    const room = (bavail: number, uid = 1000, ffree = 1) =>
+      roomFault('d', '/s', { bsize: 4096, bavail, bfree: 1e6, files: 9, ffree }, uid)?.state;
+    expect(room(255)).toBe('failure');
+    expect(room(256)).toBe('warning');
+    expect(room(4096)).toBeUndefined();
+    expect(room(0, 0)).toBeUndefined(); // the reserve is root's
+    expect(room(4096, 1000, 0)).toBe('failure');
+  });
+});
+
+describe('what the agent that runs says', () => {
+  const keyring = { name: 'prod', health: 'ok', last_error: null };
+  const judged = (change: object, wanted: string | null = null, pid: number | null = 7) =>
+    judgeHealth(
+      { agent: { pid: 7 }, keyrings: [{ ...keyring, ...change }] } as unknown as AgentStatus,
+      wanted,
+      pid,
+    );
+  const last_error = { kind: 'x', message: 'the card is gone', at: '2026-05-14T00:00:00Z' };
+
+  test('of each keyring', () => {
+    expect(judged({})).toMatchObject([{ subject: 'prod: health', state: 'ok' }]);
+    const [locked] = judged({ health: 'locked', last_error });
+    expect(locked?.state).toBe('warning');
+    expect(locked?.text).toContain('agentctl unlock --keyring prod');
+    const [unavailable] = judged({ health: 'unavailable', last_error });
+    expect(unavailable?.state).toBe('failure');
+    expect(unavailable?.text).toMatch(/the card is gone.*restart the agent/);
+    expect(judged({}, 'ci')).toEqual([]);
+  });
+
+  test('nothing, or it is another agent', () => {
+    expect(judged({}, null, 8)).toMatchObject([{ subject: 'health', state: 'warning' }]);
+    expect(notTold(new AgentError('forbidden', 'no'))).toMatchObject({ state: 'warning' });
+    expect(notTold(new ConnectionError('timeout', 'late')).text).toMatch(/did not say.*late/);
+    expect(() => notTold(new TypeError('x'))).toThrow(TypeError);
+  });
 });

@@ -1,3 +1,4 @@
+import { reconcileCommand } from '../../src/cli/reconcile-command.ts';
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { kidOf } from '../../src/keyring/kid.ts';
@@ -301,4 +302,19 @@ describe.each([
 
 test('a broken sidecar and an empty token: never an empty start', () => {
   expect(compare(broken, []).verdict.kind).toBe('no_key');
+});
+
+test('a hint is the command that was given, with what was missing, for a shell', () => {
+  const given = {
+    keyring: 'prod',
+    config: "/etc/it's here.toml",
+    stateDir: null,
+    active: null,
+    acceptRecords: true,
+    resetClock: true,
+  };
+  expect(reconcileCommand(given, { active: '1f2e3d4c' })).toBe(
+    'agentctl reconcile --keyring prod --active 1f2e3d4c --reset-clock --accept-records --apply ' +
+      "--config='/etc/it'\\''s here.toml'",
+  );
 });

@@ -1,11 +1,11 @@
 import type { KeyringSettings, Settings } from '../../config/settings.ts';
 import type { TokenKeyringSettings } from '../../configured-keyring.ts';
-import type { Libc } from '../../native/libc.ts';
 import type { World } from '../../world.ts';
 import { checkClock } from './clock.ts';
 import { checkConfiguration } from './configuration.ts';
 import { checkFileKeyring } from './file-keyring.ts';
 import { failure, type Finding } from './finding.ts';
+import { checkHealth } from './health.ts';
 import { checkLimits } from './limits.ts';
 import { checkModule } from './module.ts';
 import { checkPin } from './pin.ts';
@@ -25,25 +25,28 @@ export interface Examination {
   readonly keyring: string | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
-  readonly libc: Libc;
   readonly world: Pick<World, 'now' | 'randomBytes' | 'files'>;
   readonly probe: ProbeModule;
 }
 
 /** Everything that an agent needs, in the order in which it would miss it. Changes nothing. */
 export async function examine(options: Examination): Promise<readonly Finding[]> {
-  const { configFile: file, stateDir, env, uid, libc, world } = options;
+  const { configFile: file, stateDir, env, uid, world } = options;
   const now = world.now();
   const { findings, settings } = checkConfiguration({ file, stateDir, env, uid });
   if (settings === null) return [...findings, checkClock(now)];
-  const { finding, agent } = checkRunning(settings.stateDir, libc);
+  const { finding, agent } = checkRunning(settings.stateDir);
   const socket = options.socket ?? env['SIGNING_AGENT_SOCK'] ?? settings.socket.path;
+  const atSocket = await checkSocket(socket, settings.socket, agent.running);
   return [
     ...findings,
-    ...checkStateDir(settings.stateDir),
+    ...checkStateDir(settings.stateDir, uid),
     finding,
     ...(await checkKeyrings(settings, options)),
-    await checkSocket(socket, settings.socket, agent.running),
+    atSocket.finding,
+    ...(atSocket.accepts && agent.running !== false
+      ? await checkHealth(socket, options.keyring, agent.pid)
+      : []),
     checkClock(now),
     ...checkLimits(settings.socket, agent),
   ];

@@ -1,9 +1,8 @@
 import { statSync } from 'node:fs';
 import type { TokenKeyringSettings } from '../../configured-keyring.ts';
-import { AgentError, describeFailure } from '../../errors.ts';
 import { effectiveUid, refusal, requireTrustedParent } from '../../state/ownership.ts';
 import { resolveModulePath } from '../../vault/pkcs11/module-path.ts';
-import { failure, ok, type Finding } from './finding.ts';
+import { failureOf, ok, type Finding } from './finding.ts';
 
 const writableByGroupOrOthers = 0o022;
 
@@ -19,8 +18,7 @@ export function checkModule({ name, uri }: Pick<TokenKeyringSettings, 'name' | '
     requireTrustedFile(path);
     return { finding: ok(subject, `${path} is there, and closed to the writing of others`), path };
   } catch (thrown) {
-    if (!(thrown instanceof AgentError)) throw thrown;
-    return { finding: failure(subject, describeFailure(thrown)), path: null };
+    return { finding: failureOf(subject, thrown), path: null };
   }
 }
 

@@ -40,7 +40,7 @@ export function childProbe(env: Readonly<Record<string, string | undefined>>): P
       const timer = setTimeout(() => {
         child.kill('SIGKILL');
         notLoaded(
-          `${path} did not answer for ${deadline / 1000} s: the device or its service hangs`,
+          `${path} did not answer for ${deadline / 1000} s: the device or its service hangs. Restart that service (such as pcscd), or plug the device in again`,
         );
       }, deadline);
       let answer = '';
@@ -51,7 +51,9 @@ export function childProbe(env: Readonly<Record<string, string | undefined>>): P
       child.stdin.end(JSON.stringify(request));
       child.once('error', (error) => {
         clearTimeout(timer);
-        notLoaded(`the probe could not be started: ${error.message}`);
+        notLoaded(
+          `the probe could not be started: ${error.message}. Make sure of free memory and processes (ulimit -u)`,
+        );
       });
       child.once('close', (code, signal) => {
         clearTimeout(timer);
@@ -59,7 +61,7 @@ export function childProbe(env: Readonly<Record<string, string | undefined>>): P
         if (probe !== null) resolve(probe);
         else
           notLoaded(
-            `${path} ended the process that loaded it (${signal ?? `exit code ${String(code)}`})`,
+            `${path} ended the process that loaded it (${signal ?? `exit code ${String(code)}`}). Install it again or update it, and make sure of its own configuration`,
           );
       });
     });

@@ -1,53 +1,79 @@
+import type { Stats } from 'node:fs';
 import { connect } from 'node:net';
 import type { Settings } from '../../config/settings.ts';
-import { AgentError, describeFailure, errnoName } from '../../errors.ts';
+import { describeFailure, errnoName } from '../../errors.ts';
 import { lstatOrNull, requireTrustedParent } from '../../state/ownership.ts';
-import { failure, ok, warning, type Finding } from './finding.ts';
+import { failure, failureOf, ok, warning, type Finding } from './finding.ts';
 
 const subject = 'socket';
 /** A connection to a local socket is made at once, or waits in a full queue. Milliseconds. */
 const patience = 2000;
 
-/** `running`: whether an agent holds the state dir. */
+/** `running`: whether an agent holds the state dir; null: not known. `accepts`: somebody can be asked there. */
 export async function checkSocket(
   path: string,
-  { mode }: Pick<Settings['socket'], 'mode'>,
-  running: boolean,
-): Promise<Finding> {
-  const inode = lstatOrNull(path);
-  if (inode === null) {
-    return running
-      ? failure(
-          subject,
-          `an agent runs, and ${path} is not there: it serves another path (--socket), or someone removed the file: restart it`,
-        )
-      : warning(subject, `${path} is not there, since no agent runs: start it`);
-  }
-  if (!inode.isSocket()) return failure(subject, `${path} is not a socket: move it away`);
+  settings: Pick<Settings['socket'], 'mode'>,
+  running: boolean | null,
+): Promise<{ readonly finding: Finding; readonly accepts: boolean }> {
   try {
-    requireTrustedParent(path);
+    const { inode, finding } = fileFault(path, running);
+    if (finding !== null) return { finding, accepts: false };
+    const fault = await connectionFault(path);
+    if (fault !== null) return { finding: notConnected(path, fault), accepts: false };
+    return { finding: accepting(path, inode.mode & 0o777, settings.mode, running), accepts: true };
   } catch (thrown) {
-    if (!(thrown instanceof AgentError)) throw thrown;
-    return failure(subject, describeFailure(thrown));
+    return { finding: failureOf(subject, thrown), accepts: false };
   }
-  const fault = await connectionFault(path);
+}
+
+type FileFault =
+  | { readonly inode: Stats; readonly finding: null }
+  | { readonly inode: null; readonly finding: Finding };
+
+function fileFault(path: string, running: boolean | null): FileFault {
+  const inode = lstatOrNull(path);
+  if (inode === null) return { inode, finding: missing(path, running) };
+  if (!inode.isSocket()) {
+    return { inode: null, finding: failure(subject, `${path} is not a socket: move it away`) };
+  }
+  requireTrustedParent(path);
+  return { inode, finding: null };
+}
+
+function missing(path: string, running: boolean | null): Finding {
+  if (running === null) return warning(subject, `${path} is not there: start the agent`);
+  return running
+    ? failure(
+        subject,
+        `an agent runs, and ${path} is not there: it serves another path (--socket), or someone removed the file: restart it`,
+      )
+    : warning(subject, `${path} is not there, since no agent runs: start it`);
+}
+
+function notConnected(path: string, fault: string): Finding {
   if (fault === 'ECONNREFUSED') {
     return warning(subject, `nobody listens on ${path}: start the agent, which replaces the file`);
   }
-  if (fault !== null) return failure(subject, `${path} cannot be connected to: ${fault}`);
-  const found = inode.mode & 0o777;
+  const remedy =
+    fault === 'EACCES' || fault === 'EPERM'
+      ? "run doctor as the agent's user"
+      : 'restart the agent, and see its log';
+  return failure(subject, `${path} cannot be connected to: ${fault}: ${remedy}`);
+}
+
+function accepting(path: string, found: number, mode: number, running: boolean | null): Finding {
   if (found !== mode) {
     return warning(
       subject,
       `${path} has mode ${octal(found)}, the configuration says ${octal(mode)}: restart the agent`,
     );
   }
-  return running
-    ? ok(subject, `someone listens on ${path}, mode ${octal(mode)}`)
-    : warning(
+  return running === false
+    ? warning(
         subject,
         `someone listens on ${path}, but no agent holds this state dir: it is another agent's`,
-      );
+      )
+    : ok(subject, `someone listens on ${path}, mode ${octal(mode)}`);
 }
 
 /** The errno's name, or a sentence; null where somebody accepts. A full queue is a living one. */

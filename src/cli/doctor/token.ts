@@ -2,6 +2,8 @@ import type { TokenKeyringSettings } from '../../configured-keyring.ts';
 import type { ModuleProbe, TokenProbe } from '../../vault/pkcs11/probe.ts';
 import { failure, ok, warning, type Finding } from './finding.ts';
 
+const findIt = "Plug the token in, or make it; or correct the keyring's uri in the configuration";
+
 /** What a module, loaded by another process, says of a keyring's token; nobody logged in. */
 export function judgeProbe(
   { name, algorithm }: Pick<TokenKeyringSettings, 'name' | 'algorithm'>,
@@ -9,7 +11,7 @@ export function judgeProbe(
 ): readonly Finding[] {
   const subject = `${name}: token`;
   if (probe.outcome === 'not_loaded') return [failure(`${name}: module`, probe.reason)];
-  if (probe.outcome === 'no_token') return [failure(subject, probe.reason)];
+  if (probe.outcome === 'no_token') return [failure(subject, `${probe.reason}. ${findIt}`)];
   return [
     present(subject, probe.token),
     mechanisms(subject, algorithm, probe.token),

@@ -43,7 +43,7 @@ export interface HostServerOptions {
 const mostHeld = 8;
 const longestHold = 2;
 /** Signatures a thread that must be left when answers wait. */
-const enoughAtWork = 2;
+const enoughAtWork = 3;
 
 /** The vault host's side of the channel: opens tokens, signs, and answers in any order. */
 export class HostServer {
