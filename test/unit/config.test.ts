@@ -67,7 +67,7 @@ test('sessions of a token: as many threads as were asked for, else what its proc
       {},
       world,
     ).keyrings[0];
-  expect(of('')).toMatchObject({ sessions: 8, ownThreads: 0 });
+  expect(of('')).toMatchObject({ sessions: 16, ownThreads: 0 });
   expect(of('sessions = 12')).toMatchObject({ sessions: 12, ownThreads: 12 });
 });
 
