@@ -5,6 +5,7 @@ import { proveKey } from '../keyring/prove-key.ts';
 import { reconcile, type Records } from '../keyring/reconcile.ts';
 import { isWhole } from '../keyring/side-by-side.ts';
 import type { VaultObject } from '../vault/vault.ts';
+import { formatTime, parseTime } from '../rfc3339.ts';
 import type { World } from '../world.ts';
 import type { GivenFlags } from './reconcile-command.ts';
 import type { Report } from './reconcile-report.ts';
@@ -36,7 +37,7 @@ export async function repair(
     examined.records.state.latestTime !== null;
   const records = changed(examined.records, (state) => {
     const known = accepted ? withoutUnsure(state, objects) : state;
-    return dropsClock ? { ...known, latestTime: null } : known;
+    return dropsClock ? withoutFuture(known, world.now()) : known;
   });
   const comparison = reconcile(records, objects, { now: world.now(), active });
   const { verdict } = comparison;
@@ -66,6 +67,17 @@ export async function repair(
     return report;
   const keptCopy = await store.replaceExamined(state, examined, vault.sealStore, world);
   return { ...report, applied: true, keptCopy };
+}
+
+/** An activation that has not come yet would put off the next rotation by as much as the clock ran ahead. */
+function withoutFuture(state: KeyringState, now: number): KeyringState {
+  const { activated } = state;
+  const ahead = activated !== null && (parseTime(activated.at)?.ms ?? 0) > now;
+  return {
+    ...state,
+    latestTime: null,
+    activated: ahead ? { ...activated, at: formatTime(now) } : activated,
+  };
 }
 
 /** Records that fit the token are written too where they were accepted, or lost their clock. */

@@ -388,7 +388,8 @@ describe('records that are not the newest', () => {
     const kid = await sign();
     await daemon.stop();
     const ahead = '2099-01-01T00:00:00Z';
-    const document = { ...(JSON.parse(text()) as object), latest_time: ahead };
+    const activated = { kid, at: ahead };
+    const document = { ...(JSON.parse(text()) as object), latest_time: ahead, activated };
     writeFileSync(sidecar(), JSON.stringify(document));
     expect((await reconcile('--accept-records', '--apply')).code).toBe(0);
     expect((await reconcileJson()).document.verdict).toBe('fits');
@@ -399,6 +400,7 @@ describe('records that are not the newest', () => {
     expect(text()).toContain(ahead);
     expect((await reconcile('--reset-clock', '--apply')).code).toBe(0);
     expect(text()).not.toContain('latest_time');
+    expect(text()).not.toContain('2099');
     expect((await reconcile()).out).toMatch(/sidecar and token fit: nothing was changed\n$/);
     await start();
     expect(await sign()).toBe(kid);
