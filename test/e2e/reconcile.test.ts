@@ -131,7 +131,7 @@ test('a lost sidecar: the agent refuses and names the command, which brings the 
     expect(again.out).toMatch(/sidecar and token fit: nothing was changed\n$/);
   }
   expect(readFileSync(sidecar(), 'utf8')).toBe(rebuilt);
-  expect(readdirSync(keyrings())).toEqual(['default.json']);
+  expect(readdirSync(keyrings())).toEqual(['default.json', 'default.pin-refused.json']);
 
   await start();
   expect(await sign()).toBe(kid);
