@@ -6,6 +6,8 @@ const pure = [
   'src/keyring/**/*.ts',
   'src/protocol/**/*.ts',
   'src/access/**/*.ts',
+  'src/audit/{audit,begun-changes,chain,chain-rules,entry,jwks,operation-text,record}.ts',
+  'src/audit/{record-signature,refusal-folding,remarks,schedule-journal,verdict,verification}.ts',
   'src/handle.ts',
   'src/rfc3339.ts',
   'src/base64.ts',

@@ -1,18 +1,35 @@
 import { join } from 'node:path';
-import { authenticate } from './access/authenticate.ts';
+import { AccessControl, type AccessSettings } from './access/access-control.ts';
+import { resolveRules } from './access/access-rules.ts';
+import type { LoadedApiKeys } from './access/api-key.ts';
+import { ApiKeys } from './access/api-keys.ts';
+import { loadApiKeys } from './access/load-api-keys.ts';
+import type { Grant } from './access/principal.ts';
+import { noAudit } from './audit/audit.ts';
+import type { AuditLog } from './audit/audit-log.ts';
+import { ownEvent } from './audit/schedule-journal.ts';
+import { clientKeyRegistry } from './client-key-registry.ts';
 import type { Settings } from './config/settings.ts';
-import { configuredKeyrings } from './configured-keyring.ts';
+import { configuredKeystore } from './configured-keystore.ts';
 import { AgentError } from './errors.ts';
-import { handle, type Admission } from './handle.ts';
+import { admission, signing } from './admission.ts';
+import { connectionService } from './connection-service.ts';
+import type { RequestContext } from './handle.ts';
 import type { Libc } from './native/libc.ts';
-import { OpenKeyrings } from './open-keyrings.ts';
-import type { Services } from './protocol/methods.ts';
+import { machineFingerprint } from './native/machine.ts';
+import type { OpenKeyrings } from './open-keyrings.ts';
+import type { Reloaded, Services } from './protocol/services.ts';
 import type { AgentStatus } from './protocol/status.ts';
+import { Queue } from './queue.ts';
+import { recordedKeyrings } from './recorded-keyrings.ts';
+import { reload } from './reload.ts';
 import { formatTime } from './rfc3339.ts';
 import { socketLimits } from './socket/limits.ts';
 import { listen, type Listener } from './socket/listener.ts';
+import { AgentDatabase } from './state/agent-database.ts';
+import { ApiKeysFile } from './state/api-keys-file.ts';
 import { ensurePrivateDir } from './state/checked-dir.ts';
-import { lockStateDir } from './state/lock.ts';
+import { lockStateDir, type StateDirLock } from './state/lock.ts';
 import type { HostLaunch } from './vault/host/module-hosts.ts';
 import { version } from './version.ts';
 import type { World } from './world.ts';
@@ -22,13 +39,13 @@ import type { World } from './world.ts';
  * is `overloaded`. A batch counts by its messages.
  */
 const queueLimit = 16_384;
-/** Who has no scope needs no long lines, and a thousand connections of his no long buffers. Bytes. */
-const strangersFrame = 4096;
 /** How long an admitted request may take to be answered once the agent stops, milliseconds. */
 const drainTime = 5000;
 
 export interface AgentOptions {
   readonly settings: Settings;
+  /** Reads the configuration again, with the flags that the agent was started with. Throws ConfigError. */
+  readonly readSettings: () => Settings;
   readonly world: World;
   readonly libc: Libc;
   readonly pid: number;
@@ -45,6 +62,8 @@ export interface AgentOptions {
 export interface Agent {
   readonly socketPath: string;
   status(): AgentStatus;
+  /** Reads again what may change while the agent runs. */
+  reload(): Reloaded;
   /** Stops accepting, answers what was admitted (for at most 5 s), lets go of tokens and files. */
   stop(): Promise<void>;
 }
@@ -52,23 +71,37 @@ export interface Agent {
 /**
  * Configuration and world in, a running agent out: the one place that knows every part. When it resolves,
  * every keyring that is not locked has signed and verified a message and the socket accepts. Throws
- * AlreadyRunningError, KeyringError, or an AgentError for a state dir or socket that is not safe to use.
+ * AlreadyRunningError, KeyringError, or an AgentError for a state dir, socket or database that cannot be used.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, world, libc } = options;
+  const { settings, libc } = options;
   const group = socketGroup(settings, libc);
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
-  const open = configuredKeyrings(world, options.hosts);
-  const keyrings = new OpenKeyrings(settings.keyrings, open, world, options.credentialsDir);
+  const { audit, keyrings } = releasedOnFailure(lock, () => recordedKeyrings(options));
+  const database = new AgentDatabase(join(settings.stateDir, 'agent.db'));
+  const release = (): void => {
+    database.close();
+    lock.release();
+  };
   try {
+    await database.openExisting();
     await keyrings.open();
-    return await serve(options, group, keyrings, () => {
-      lock.release();
-    });
+    await audit?.start();
+    return await serve(options, group, keyrings, audit, database, release);
   } catch (failure) {
+    await audit?.stop();
     await keyrings.close();
+    release();
+    throw failure;
+  }
+}
+
+function releasedOnFailure<T>(lock: StateDirLock, work: () => T): T {
+  try {
+    return work();
+  } catch (failure) {
     lock.release();
     throw failure;
   }
@@ -78,30 +111,85 @@ async function serve(
   options: AgentOptions,
   group: number | null,
   keyrings: OpenKeyrings,
-  releaseLock: () => void,
+  auditLog: AuditLog | null,
+  database: AgentDatabase,
+  release: () => void,
 ): Promise<Agent> {
   const { settings, world, libc } = options;
+  const queue = (): Queue => new Queue(options.queueLimit ?? queueLimit);
   const counters = { requests: 0, errors: 0, signatures: 0 };
-  const admission = admit(options.queueLimit ?? queueLimit, counters);
   const startedAt = formatTime(world.now());
   const connections: { listener?: Listener } = {};
-  const status = (): AgentStatus => ({
+  const accessSettings = (read: Settings): AccessSettings => ({
+    rules: resolveRules(read.access, options.uid, libc),
+    limits: read.access,
+  });
+  const apiKeysFile = new ApiKeysFile(settings.stateDir, { libc, world });
+  const readApiKeys = (): LoadedApiKeys => loadApiKeys(apiKeysFile.load(), libc);
+  const machine = machineFingerprint();
+  const access = new AccessControl({
+    settings: accessSettings(settings),
+    keys: readApiKeys(),
+    machine,
+    world,
+  });
+  for (const warning of access.warnings) world.log.warn({ reason: warning }, 'access');
+  const audit = auditLog ?? noAudit;
+  const status = (to: Grant | null): AgentStatus => ({
     agent: { version: version(), pid: options.pid, started_at: startedAt },
-    keyrings: keyrings.status(),
+    keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
     connections: {
       open: connections.listener?.open ?? 0,
       accepted: connections.listener?.accepted ?? 0,
     },
-    counters: { ...counters },
+    counters: { ...counters, authentication_failures: sum(access.failures.values()) },
+    access: {
+      api_keys: access.keys.keys.size,
+      warnings: to === null ? access.warnings : access.warningsFor(to),
+    },
+    audit: audit.status(),
   });
+  const reloadAll = (): Reloaded =>
+    reload({
+      settings,
+      readSettings: options.readSettings,
+      accessSettings,
+      readApiKeys,
+      access,
+      world,
+    });
   const services: Services = {
     keyring: (name) => keyrings.get(name),
+    keystore: (name) => configuredKeystore(settings.keyrings, name, world),
     status,
     unlock: (name, pin, again) => keyrings.unlock(name, pin, again),
     lock: (name) => keyrings.lock(name),
-    signing: signatureQueue(options.queueLimit ?? queueLimit, counters),
+    signing: signing(queue(), counters),
+    authenticate: (caller, secret) => access.authenticate(caller, secret),
+    withdrawCredential: (caller) => {
+      access.withdraw(caller);
+    },
+    clientKeys: clientKeyRegistry(database, access, libc, world),
+    apiKeys: new ApiKeys({
+      store: apiKeysFile,
+      accounts: libc,
+      keyrings: settings.keyrings.map(({ name }) => name),
+      machine,
+      uses: { since: startedAt, lastUsed: (id) => access.lastUsed(id) },
+      changed: (keys) => {
+        access.keys = keys;
+      },
+      world,
+    }),
+    reload: () => Promise.resolve(reloadAll()),
   };
-  const context = { services, admission, world };
+  const context: RequestContext = {
+    services,
+    access,
+    audit,
+    admission: admission(queue(), counters),
+    world,
+  };
   const listener = await listen({
     path: settings.socket.path,
     mode: settings.socket.mode,
@@ -109,61 +197,31 @@ async function serve(
     limits: socketLimits(settings.socket),
     libc,
     log: world.log,
-    accept: (peer) => {
-      const caller = authenticate(peer, options.uid, libc.userName(peer.uid));
-      return {
-        answer: (frame) => handle(frame, caller, context),
-        ...(caller.scope === 'none' ? { maxFrameBytes: strangersFrame } : {}),
-      };
-    },
+    accept: (peer) => connectionService(peer, context, libc),
   });
   connections.listener = listener;
   return {
     socketPath: settings.socket.path,
-    status,
+    status: () => status(null),
+    reload: () => {
+      const reloaded = reloadAll();
+      // Only when it is done: a full disk must not keep an API key alive that was taken back.
+      void audit.owe(ownEvent({ method: 'reload', keyring: null }, { outcome: 'done' }));
+      return reloaded;
+    },
     stop: async () => {
       await listener.drain(drainTime);
+      await auditLog?.stop();
       await keyrings.close();
-      releaseLock();
+      release();
     },
   };
 }
 
-function admit(limit: number, counters: { requests: number; errors: number }): Admission {
-  let inside = 0;
-  return {
-    enter() {
-      counters.requests += 1;
-      if (inside >= limit) {
-        counters.errors += 1;
-        throw overloaded();
-      }
-      inside += 1;
-    },
-    leave(failed) {
-      inside -= 1;
-      if (failed) counters.errors += 1;
-    },
-  };
-}
-
-function signatureQueue(limit: number, counters: { signatures: number }): Services['signing'] {
-  let inside = 0;
-  return async (signatures, make) => {
-    if (inside + signatures > limit) throw overloaded();
-    inside += signatures;
-    try {
-      const made = await make();
-      counters.signatures += signatures;
-      return made;
-    } finally {
-      inside -= signatures;
-    }
-  };
-}
-
-function overloaded(): AgentError {
-  return new AgentError('overloaded', 'too many requests wait already: try again later');
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
 }
 
 function socketGroup({ socket }: Settings, libc: Libc): number | null {

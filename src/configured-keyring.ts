@@ -1,6 +1,7 @@
 import type { KeyringSettings } from './config/settings.ts';
 import { AgentError } from './errors.ts';
 import type { Keyring } from './keyring/keyring.ts';
+import type { ChangeJournal } from './keyring/change-journal.ts';
 import { openKeyring } from './keyring/open-keyring.ts';
 import type { Protection } from './keyring/signing-backend.ts';
 import { Sidecar } from './state/sidecar.ts';
@@ -33,6 +34,7 @@ export interface TokenKeyringParts {
 export function configuredKeyrings(
   world: World,
   launch: HostLaunch,
+  journal?: ChangeJournal,
 ): (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring> {
   const openToken = tokenKeyrings(world, launch);
   return async (settings, pins) => {
@@ -47,6 +49,7 @@ export function configuredKeyrings(
         rotation: settings.rotation,
         ...parts,
         world,
+        journal,
       });
     } catch (failure) {
       await parts.vault.close();

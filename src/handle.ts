@@ -1,15 +1,24 @@
 import { ZodError } from 'zod';
-import { authorize } from './access/authorize.ts';
-import type { Principal } from './access/principal.ts';
+import type { AccessControl } from './access/access-control.ts';
+import { authorize, authorizeKeyring } from './access/authorize.ts';
+import type { Caller } from './access/caller.ts';
+import { CredentialError } from './access/credential-error.ts';
+import type { Audit } from './audit/audit.ts';
+import { refuseReserved } from './audit/reserved.ts';
+import { eventOf, issuesText, kindOf, outcomeOf, type Call } from './call-record.ts';
 import { AgentError, describeFailure, quoted } from './errors.ts';
 import { errorAnswer, resultAnswer } from './protocol/answer.ts';
 import { fieldIssues } from './protocol/fields.ts';
-import { methods, type Services } from './protocol/methods.ts';
+import type { CheckedCall } from './protocol/method.ts';
+import { methods } from './protocol/methods.ts';
 import { decodeRequest, type Request } from './protocol/request.ts';
+import type { Services } from './protocol/services.ts';
 import type { World } from './world.ts';
 
 export interface RequestContext {
   readonly services: Services;
+  readonly access: AccessControl;
+  readonly audit: Audit;
   readonly admission: Admission;
   readonly world: World;
 }
@@ -17,17 +26,17 @@ export interface RequestContext {
 /** The agent's queue. */
 export interface Admission {
   /** Throws `overloaded`. Every success is followed by one `leave`. */
-  enter(): void;
-  leave(failed: boolean): void;
+  enter(uid: number): void;
+  leave(uid: number, failed: boolean): void;
 }
 
 /**
- * The request path: decode → admit → authorize → act → answer. The caller was authenticated when it
- * connected. Takes one frame, answers one line without its newline, never rejects.
+ * The request path: decode → admit → authenticate → authorize → audit → act → answer. Takes one frame, answers one
+ * line without its newline, never rejects.
  */
 export async function handle(
   frame: Uint8Array,
-  caller: Principal,
+  caller: Caller,
   context: RequestContext,
 ): Promise<string> {
   const decoded = decodeRequest(frame);
@@ -35,46 +44,171 @@ export async function handle(
   const { request } = decoded;
   let failed = true;
   try {
-    context.admission.enter();
+    context.admission.enter(caller.peer.uid);
   } catch (refusal) {
     return errorAnswer(request.id, asAgentError(refusal, request, caller, context.world));
   }
   try {
-    const result = await act(request, caller, context.services);
-    const answer = resultAnswer(request.id, result);
+    const result = await answer(request, caller, context);
     failed = false;
-    return answer;
+    return resultAnswer(request.id, result);
   } catch (failure) {
     return errorAnswer(request.id, asAgentError(failure, request, caller, context.world));
   } finally {
-    context.admission.leave(failed);
+    context.admission.leave(caller.peer.uid, failed);
   }
 }
 
-async function act(request: Request, caller: Principal, services: Services): Promise<unknown> {
+/** Up to the act nothing waits: what comes behind an `authenticate` goes by it. */
+async function answer(request: Request, caller: Caller, context: RequestContext): Promise<unknown> {
+  const call = callOf(request, caller);
+  let checked: CheckedCall;
+  try {
+    checked = admitted(call, request, context.access);
+  } catch (refusal) {
+    await recordRefusal(call, refusal, context.audit);
+    throw refusal;
+  }
+  return perform(call, checked, context);
+}
+
+function callOf(request: Request, caller: Caller): Call {
   const method = methods.get(request.method);
   if (method === undefined) {
     throw new AgentError('method_not_found', `there is no method ${quoted(request.method)}`);
   }
-  authorize(caller, method.scope, request.method);
-  return method.act(request.params, services, caller);
+  return { name: request.method, method, caller, grant: null, checked: null };
+}
+
+/** Who calls, whether he may, and what exactly he asks for. */
+function admitted(call: Call, request: Request, access: AccessControl): CheckedCall {
+  const { name, method, caller } = call;
+  call.grant = method.beforeCredential ? access.grantOrNone(caller) : access.grant(caller);
+  authorize(call.grant, name, method);
+  const checked = method.check(request.params);
+  call.checked = checked;
+  if (checked.keyring !== null) authorizeKeyring(call.grant, name, method, checked.keyring);
+  if (checked.messages.length > 0) {
+    refuseReserved(checked.messages);
+    access.takeSignatures(call.grant, checked.messages.length);
+  }
+  return checked;
+}
+
+async function recordRefusal(call: Call, refusal: unknown, audit: Audit): Promise<void> {
+  const kind = kindOf(refusal);
+  const isAccess = kind === 'unauthenticated' || kind === 'forbidden';
+  if (!isAccess && call.method.effect === 'reads') return;
+  await audit.record(eventOf(call, 'refused', { failure: refusal }));
+}
+
+async function perform(
+  call: Call,
+  checked: CheckedCall,
+  { services, audit, world }: RequestContext,
+): Promise<unknown> {
+  const { method, caller, grant } = call;
+  if (grant === null) throw new Error('a call is performed before it was authorized');
+  const act = (): Promise<unknown> => checked.act(services, { caller, grant });
+  switch (method.effect) {
+    case 'reads':
+      return actUnlessRefused(call, act, audit);
+    case 'signs':
+      audit.requireReady();
+      return actThenRecord(call, act, audit, () => method.takeBack?.(services, { caller, grant }));
+    case 'changes':
+      return recordThenAct(call, act, audit, world);
+  }
+}
+
+/** Some are allowed by what they are about, which the act alone can tell: whose a client key is. */
+async function actUnlessRefused(
+  call: Call,
+  act: () => Promise<unknown>,
+  audit: Audit,
+): Promise<unknown> {
+  try {
+    return await act();
+  } catch (refusal) {
+    await recordRefusal(call, refusal, audit);
+    throw refusal;
+  }
+}
+
+/** What was made leaves only when it is recorded; where it cannot be, it is thrown away or taken back. */
+async function actThenRecord(
+  call: Call,
+  act: () => Promise<unknown>,
+  audit: Audit,
+  takeBack: () => void,
+): Promise<unknown> {
+  let result: unknown;
+  try {
+    result = await act();
+  } catch (failure) {
+    await audit.record(eventOf(call, outcomeOf(failure), { failure }));
+    throw failure;
+  }
+  try {
+    await audit.record(eventOf(call, 'done', { result }));
+  } catch (failure) {
+    takeBack();
+    throw failure;
+  }
+  return result;
+}
+
+/** Nothing is changed before it is recorded that it will be. */
+async function recordThenAct(
+  call: Call,
+  act: () => Promise<unknown>,
+  audit: Audit,
+  world: World,
+): Promise<unknown> {
+  const of = await audit.record(eventOf(call, 'begun', {}));
+  world.reached('audit/begun');
+  const { name, caller } = call;
+  const { uid, pid, executable } = caller.peer;
+  const where = {
+    method: name,
+    uid,
+    pid,
+    exe_best_effort: executable,
+    api_key: caller.credential?.id,
+  };
+  try {
+    const result = await act();
+    world.log.info({ ...where, keyring: call.checked?.keyring }, 'changed');
+    await audit.owe(eventOf(call, 'done', { result, of }));
+    return result;
+  } catch (failure) {
+    await audit.owe(eventOf(call, outcomeOf(failure), { failure, of }));
+    throw failure;
+  }
 }
 
 /** What leaves the process of a failure: all of one that was foreseen, an id of one that was not. */
 function asAgentError(
   failure: unknown,
   request: Request,
-  caller: Principal,
+  { peer, credential }: Caller,
   world: World,
 ): AgentError {
   if (failure instanceof ZodError) {
     const issues = fieldIssues(failure);
-    const text = issues.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    return new AgentError('invalid_params', text, { details: { issues } });
+    return new AgentError('invalid_params', issuesText(issues), { details: { issues } });
   }
-  const where = { method: request.method, uid: caller.uid, pid: caller.pid };
+  const { uid, pid, executable } = peer;
+  const where = {
+    method: request.method,
+    uid,
+    pid,
+    exe_best_effort: executable,
+    api_key: credential?.id,
+  };
   if (failure instanceof AgentError && failure.kind !== 'internal') {
-    world.log.debug({ ...where, kind: failure.kind, reason: failure.message }, 'refused');
+    const reason = failure instanceof CredentialError ? failure.reason : failure.message;
+    world.log.debug({ ...where, kind: failure.kind, reason }, 'refused');
     return failure;
   }
   const errorId = world.randomBytes(8).toString('hex');

@@ -66,10 +66,14 @@ export class OpenKeyrings {
     throw failure;
   }
 
-  /** Throws `not_found`, `locked`, or `backend_unavailable` while the keyring is tried again. */
+  /** Throws `not_found`, `locked`, or `backend_unavailable` before it is open and while it is tried again. */
   get(name: string): Keyring {
     const slot = this.#slots.get(name);
-    if (slot === undefined) throw this.#notFound(name);
+    if (slot === undefined) {
+      this.#refuseClosed();
+      if (!this.#pins.has(name)) throw this.#notFound(name);
+      throw new AgentError('backend_unavailable', `keyring ${name} is not open yet`);
+    }
     if ('keyring' in slot) return slot.keyring;
     const { failure, retryAt } = slot;
     if (failure.kind === 'locked') throw asLocked(name, failure);

@@ -15,6 +15,8 @@ export interface World {
    * alive for it.
    */
   readonly later: (milliseconds: number, act: () => void) => () => void;
+  /** Resolves that many milliseconds from now. Neither does this keep the process alive. */
+  readonly pause: (milliseconds: number) => Promise<void>;
   /** That many bytes from the operating system's generator. */
   readonly randomBytes: (size: number) => Buffer;
   readonly files: Files;

@@ -1,12 +1,45 @@
 import { AgentError } from '../errors.ts';
-import { scopes, type Principal, type Scope } from './principal.ts';
+import { scopes, type Grant, type Scope } from './principal.ts';
 
-/** Throws `forbidden` unless the caller's scope is `needed` or above it. */
-export function authorize(caller: Principal, needed: Scope, method: string): void {
-  if (scopes.indexOf(caller.scope) >= scopes.indexOf(needed)) return;
-  throw new AgentError(
-    'forbidden',
-    `${method} needs scope ${needed}; ${caller.name} (uid ${caller.uid}) has scope ${caller.scope}`,
-    { details: { needs: needed } },
-  );
+/**
+ * What a method acts on: one keyring; the agent as a whole, which a key that is for some keyrings alone must not
+ * touch; or nothing but the caller's own.
+ */
+type Reach = 'keyring' | 'agent' | 'caller';
+
+export interface Needs {
+  readonly scope: Scope;
+  readonly reach: Reach;
+}
+
+/** Throws `forbidden` unless the caller's scope is the one needed or above it, and its reach as far. */
+export function authorize({ principal, keyrings }: Grant, method: string, needs: Needs): void {
+  const { name, uid, scope } = principal;
+  if (scopes.indexOf(scope) < scopes.indexOf(needs.scope)) {
+    throw forbidden(
+      `${method} needs scope ${needs.scope}; ${name} (uid ${uid}) has scope ${scope}`,
+      needs,
+    );
+  }
+  if (needs.reach === 'agent' && keyrings !== null) {
+    throw forbidden(
+      `${method} is about the whole agent; API key ${name} is for some keyrings alone`,
+      needs,
+    );
+  }
+}
+
+/** Throws `forbidden` where the caller may not use that keyring, whether or not there is one of that name. */
+export function authorizeKeyring(
+  { principal, keyrings }: Grant,
+  method: string,
+  needs: Needs,
+  keyring: string,
+): void {
+  if (keyrings === null || keyrings.has(keyring)) return;
+  throw forbidden(`${method}: API key ${principal.name} is not for that keyring`, needs);
+}
+
+function forbidden(message: string, { scope }: Needs): AgentError {
+  return new AgentError('forbidden', message, { details: { needs: scope } });
 }

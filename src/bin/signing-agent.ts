@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { startAgent, type Agent } from '../agent.ts';
 import { ConfigError } from '../config/load.ts';
 import { readConfig } from '../config/read.ts';
-import { resolveSettings, type Flags } from '../config/settings.ts';
+import { resolveSettings, type Flags, type Settings } from '../config/settings.ts';
 import { AgentError, describeFailure } from '../errors.ts';
 import { openLog, type LogLevel } from '../log.ts';
 import { openLibc, type Libc } from '../native/libc.ts';
@@ -58,6 +59,8 @@ Example:
 
 // Node's own handler opens the inspector to every user of the machine.
 process.on('SIGUSR1', () => undefined);
+// A limit on the size of files is a failed write, and not the end of the agent.
+process.on('SIGXFSZ', () => undefined);
 program.parse();
 await main(program.opts<Flags & { config?: string; logLevel?: LogLevel }>());
 
@@ -67,14 +70,15 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
   const uid = process.geteuid?.() ?? 0;
   const processors = availableParallelism();
   try {
-    const config = readConfig(file, uid);
-    const settings = resolveSettings(config, flags, {
+    const where = {
       env: process.env,
       uid,
       cwd: process.cwd(),
       file: file ?? 'configuration',
       processors,
-    });
+    };
+    const readSettings = (): Settings => resolveSettings(readConfig(file, uid), flags, where);
+    const settings = readSettings();
     const world: World = {
       now: () => Date.now(),
       elapsed: () => performance.now(),
@@ -84,6 +88,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
           clearTimeout(timer);
         };
       },
+      pause: (milliseconds) => sleep(milliseconds, undefined, { ref: false }),
       randomBytes,
       files: durableFiles(libc),
       log: openLog(settings.logLevel),
@@ -94,6 +99,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     const signals = obeySignals(world, libc);
     const agent = await startAgent({
       settings,
+      readSettings,
       world,
       libc,
       pid: process.pid,
@@ -148,9 +154,8 @@ function obeySignals(world: World, libc: Libc): Signals {
   process.on('SIGTERM', receive);
   process.on('SIGINT', receive);
   process.on('SIGHUP', () => {
-    world.log.warn(
-      'SIGHUP: this version does not reload; restart the agent to change its configuration',
-    );
+    if (running !== null) running.reload();
+    else world.log.info('SIGHUP while the agent starts: it reads everything anyway');
   });
   return {
     started(agent) {

@@ -14,7 +14,11 @@ export function bashScript(model: readonly CommandEntry[]): string {
     ),
   );
   const args = model.flatMap((entry) =>
-    entry.args.map((value, at) => arm(`${entry.path}:${at}`, spec(value))),
+    entry.args.map((value, at) =>
+      entry.isLastRepeated && at === entry.args.length - 1
+        ? repeatedArm(`${entry.path}:`, spec(value))
+        : arm(`${entry.path}:${at}`, spec(value)),
+    ),
   );
   return `# bash completion for agentctl; made by \`agentctl completion bash\`
 _agentctl_commands() { REPLY=; case "$1" in
@@ -34,6 +38,11 @@ ${script}`;
 
 function arm(pattern: string, reply: string): string {
   return `  '${pattern}') REPLY='${reply}' ;;`;
+}
+
+/** Behind the arms of the arguments before it. */
+function repeatedArm(beginning: string, reply: string): string {
+  return `  '${beginning}'*) REPLY='${reply}' ;;`;
 }
 
 /** \`file\`, \`kid\`, \`free\`, or \`words …\`. */

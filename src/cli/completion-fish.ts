@@ -23,7 +23,10 @@ function lines(entry: CommandEntry): string[] {
     ...entry.commands.map(
       ({ name, description }) => `${at(0)} -a ${name} -d ${quote(description)}`,
     ),
-    ...entry.args.map((value, position) => `${at(position)}${offer(value, true)}`),
+    ...entry.args.map((value, position) => {
+      const isRepeated = entry.isLastRepeated && position === entry.args.length - 1;
+      return `${isRepeated ? here : at(position)}${offer(value, true)}`;
+    }),
     ...entry.options.map((option) => `${here}${optionText(option)}`),
   ];
 }

@@ -9,6 +9,8 @@ export interface CommandEntry {
   readonly options: readonly OptionEntry[];
   /** What each positional argument is, in order. */
   readonly args: readonly Value[];
+  /** The last of them may be given any number of times. */
+  readonly isLastRepeated: boolean;
 }
 
 export interface OptionEntry {
@@ -37,6 +39,7 @@ function entries(command: Command, path: string, globals: readonly OptionEntry[]
     commands: command.commands.map((sub) => ({ name: sub.name(), description: sub.description() })),
     options: [...own, ...globals, help],
     args: command.registeredArguments.map((argument) => valueOf(argument, argument.name())),
+    isLastRepeated: command.registeredArguments.at(-1)?.variadic === true,
   };
   const below = command.commands.flatMap((sub) =>
     entries(sub, path === '' ? sub.name() : `${path} ${sub.name()}`, globals),

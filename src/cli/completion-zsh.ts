@@ -47,7 +47,11 @@ ${arms.join('\n')}
 }
 
 function leafFunction(entry: CommandEntry): string {
-  const args = entry.args.map((value, at) => `    '${at + 1}:argument:${action(value)}'`);
+  const last = entry.args.length - 1;
+  const args = entry.args.map((value, at) => {
+    const position = entry.isLastRepeated && at === last ? '*' : at + 1;
+    return `    '${position}:argument:${action(value)}'`;
+  });
   const lines = [...entry.options.map(optionLine), ...args.map((line) => `${line} \\`)];
   return `${functionName(entry.path)}() {
   typeset -A opt_args

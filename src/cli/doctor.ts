@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { openLibc } from '../native/libc.ts';
+import { machineFingerprint } from '../native/machine.ts';
 import { durableFiles } from '../state/durable-files.ts';
 import { effectiveUid } from '../state/ownership.ts';
 import { examine } from './doctor/examine.ts';
@@ -36,7 +37,10 @@ export async function doctor(invocation: Invocation<DoctorOptions>): Promise<num
     env: terminal.env,
     uid: effectiveUid(),
     world: { now: terminal.now, randomBytes, files: durableFiles(libc) },
+    accounts: libc,
     probe: childProbe(terminal.env),
+    machine: machineFingerprint(),
+    apiKey: globals.apiKey,
   });
   const output = new Output(terminal);
   const count = (state: Finding['state']): number =>

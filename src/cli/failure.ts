@@ -32,6 +32,11 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
+/** What was to be verified does not hold; the message says what and where. */
+export class NotVerifiedError extends Error {
+  override readonly name = 'NotVerifiedError';
+}
+
 interface Failure {
   readonly kind: string;
   readonly exitCode: number;
@@ -67,6 +72,9 @@ function classify(error: unknown): Failure {
   if (error instanceof UsageError) return { kind: 'usage', exitCode: exitCodes.usage, details: {} };
   if (error instanceof InterruptedError) {
     return { kind: 'interrupted', exitCode: exitCodes.interrupted, details: {} };
+  }
+  if (error instanceof NotVerifiedError) {
+    return { kind: 'not_verified', exitCode: exitCodes.notVerified, details: {} };
   }
   return { kind: 'failed', exitCode: exitCodes.failed, details: {} };
 }

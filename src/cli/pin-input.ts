@@ -30,7 +30,7 @@ export async function readPinInput(
     );
   }
   if (file !== '-' && !isPipe(file)) return fromFile(file);
-  const bytes = await readStream(file, terminal);
+  const bytes = await readSecretStream(file, terminal);
   return checked(withoutNewline(bytes), file === '-' ? 'stdin' : file);
 }
 
@@ -49,11 +49,13 @@ function fromFile(path: string): Buffer {
   return pin;
 }
 
-function isPipe(path: string): boolean {
+/** Whether it is a pipe, which is read as it is: `<(...)` of a shell. */
+export function isPipe(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
 }
 
-async function readStream(path: string, terminal: Terminal): Promise<Buffer> {
+/** A pipe, or stdin (`-`); a byte more than a secret may have is noticed. */
+export async function readSecretStream(path: string, terminal: Terminal): Promise<Buffer> {
   try {
     return await readInput(path, terminal, maxPinLength + 1);
   } catch (failure) {
@@ -62,7 +64,7 @@ async function readStream(path: string, terminal: Terminal): Promise<Buffer> {
 }
 
 /** A file that was named and cannot be used is the command line's fault, whoever says so. */
-function usageError(failure: unknown): unknown {
+export function usageError(failure: unknown): unknown {
   return failure instanceof AgentError
     ? new UsageError(failure.message, { cause: failure })
     : failure;

@@ -1,9 +1,20 @@
 import { Argument, Command, Option } from 'commander';
 import { version } from '../version.ts';
+import { apiKeyInput, withoutStdin } from './api-key-input.ts';
+import { addApiKeyCommand } from './apikey-commands.ts';
+import { addAuditCommand } from './audit-commands.ts';
+import { addBackupCommands } from './backup-commands.ts';
+import { addClientKeyCommand } from './clientkey-commands.ts';
+import { addInitCommand } from './init-command.ts';
 import { addKeysCommand } from './keys-commands.ts';
 import { addLockCommands } from './lock-commands.ts';
 import { addOfflineCommands } from './offline-commands.ts';
 import type { CommandRun, GlobalOptions, Terminal } from './terminal.ts';
+
+/** The flags that stand before every command, as they are given. */
+type GlobalFlags = Pick<GlobalOptions, 'socket' | 'keyring' | 'json'> & {
+  readonly apiKeyFile?: string;
+};
 
 /** Makes a commander action of a command's work, which is loaded when it is run and not before. */
 export type Act = <Options>(load: () => Promise<CommandRun<Options>>) => Action;
@@ -14,15 +25,18 @@ type Action = (...given: unknown[]) => Promise<void>;
  * this tree too: the value names `file` and `kid` tell them what to offer.
  */
 export function buildProgram(terminal: Terminal, finish: (exitCode: number) => void): Command {
+  const keyrings: string[] = [];
   const act: Act =
     (load) =>
     async (...given) => {
       const command = given.at(-1) as Command;
       const run = await load();
+      const { apiKeyFile: file, ...flags } = rootOf(command).opts<GlobalFlags>();
+      const apiKey = file === undefined ? undefined : apiKeyInput(file, terminal);
       const invocation = {
-        terminal,
-        globals: rootOf(command).opts<GlobalOptions>(),
-        args: command.processedArgs as (string | undefined)[],
+        terminal: file === '-' ? withoutStdin(terminal) : terminal,
+        globals: { ...flags, keyrings, apiKey },
+        args: command.processedArgs.flat() as (string | undefined)[],
         options: command.opts(),
       };
       finish(await run(invocation as Parameters<typeof run>[0]));
@@ -35,8 +49,17 @@ export function buildProgram(terminal: Terminal, finish: (exitCode: number) => v
       '--socket <file>',
       "the agent's socket (default: $SIGNING_AGENT_SOCK, else the agent's own)",
     )
-    .option('--keyring <name>', 'the keyring (default: default)')
+    .addOption(
+      new Option('--keyring <name>', 'the keyring (default: default)').argParser((name: string) => {
+        keyrings.push(name);
+        return name;
+      }),
+    )
     .option('--json', "print the agent's result as JSON, and failures as JSON on stderr too")
+    .option(
+      '--api-key-file <file>',
+      'authenticate with the API key in this file (0600) or pipe; - for stdin',
+    )
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .configureHelp({ showGlobalOptions: true })
@@ -68,10 +91,29 @@ Examples:
   agentctl status
   agentctl --json status | jq '.keyrings[].active_kid'`,
   );
+  addHelp(
+    program
+      .command('reload')
+      .description('make the agent read its configuration and its API keys again')
+      .action(act(async () => (await import('./reload.ts')).reload)),
+    `
+Access rules, limits, log level and API keys count at once, on open connections too. What else was changed is named,
+and counts after a restart. What cannot be read stays as it was loaded before: exit code 1 then. SIGHUP does the
+same.
+
+Examples:
+  agentctl reload
+  agentctl --json reload | jq '.kept[].reason'`,
+  );
   addKeysCommand(program, act);
   addSigning(program, act);
   addLockCommands(program, act);
+  addApiKeyCommand(program, act);
+  addClientKeyCommand(program, act);
+  addBackupCommands(program, act);
+  addInitCommand(program, act);
   addOfflineCommands(program, act);
+  addAuditCommand(program, act);
   addHelp(
     program
       .command('completion')

@@ -1,25 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { ConfigError } from '../config/load.ts';
-import { readConfig } from '../config/read.ts';
-import { resolveSettings, type Settings } from '../config/settings.ts';
 import { isKid } from '../keyring/kid.ts';
 import { openLog } from '../log.ts';
 import { openLibc } from '../native/libc.ts';
 import { withOfflineKeyring } from '../offline-keyring.ts';
 import { durableFiles } from '../state/durable-files.ts';
-import { effectiveUid } from '../state/ownership.ts';
 import { configuredHosts } from '../vault/host/configured-hosts.ts';
 import type { World } from '../world.ts';
 import { CommandError, exitCodes, UsageError } from './failure.ts';
+import { offlineSettings, type OfflineOptions } from './offline-settings.ts';
 import { Output } from './output.ts';
 import { printReport, refusalOf, reportDocument } from './reconcile-report.ts';
 import { isRefused } from './reconcile-seal.ts';
 import { repair, type Wishes } from './reconcile-work.ts';
-import type { Invocation, Terminal } from './terminal.ts';
+import type { Invocation } from './terminal.ts';
 
-export interface ReconcileOptions {
-  readonly config?: string;
-  readonly stateDir?: string;
+export interface ReconcileOptions extends OfflineOptions {
   readonly active?: string;
   readonly acceptRecords?: true;
   readonly resetClock?: true;
@@ -36,7 +31,7 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
   if (active !== null && !isKid(active)) {
     throw new UsageError(`--active: not a key id (8 hex digits): ${active}`);
   }
-  const settings = settingsOf(options, terminal);
+  const settings = offlineSettings(options, terminal);
   const libc = openLibc();
   // As in the agent: this process is given the token's PIN, and modules write files of their own.
   libc.refuseCoreDumps();
@@ -44,7 +39,8 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
   const world: World = {
     now: terminal.now,
     elapsed: () => performance.now(),
-    later: () => () => undefined, // nothing here waits
+    later: () => () => undefined,
+    pause: () => Promise.resolve(), // nothing here waits
     randomBytes,
     files: durableFiles(libc),
     log: openLog('silent'),
@@ -78,20 +74,4 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
   if (refusal !== null) throw new CommandError(refusal);
   const fits = report.applied || !(report.mustWrite || isRefused(report.seal));
   return fits ? exitCodes.done : exitCodes.failed;
-}
-
-function settingsOf({ config: file, stateDir }: ReconcileOptions, terminal: Terminal): Settings {
-  const uid = effectiveUid();
-  try {
-    return resolveSettings(readConfig(file, uid), stateDir === undefined ? {} : { stateDir }, {
-      env: terminal.env,
-      uid,
-      cwd: process.cwd(),
-      file: file ?? 'configuration',
-      processors: 1, // one signature is made
-    });
-  } catch (failure) {
-    if (!(failure instanceof ConfigError)) throw failure;
-    throw new UsageError(failure.message, { cause: failure });
-  }
 }

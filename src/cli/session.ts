@@ -14,7 +14,9 @@ export async function ask<Result>(
   params: Readonly<Record<string, unknown>> = {},
   limits: CallOptions = {},
 ): Promise<Result> {
-  const client = await connect({ socket: globals.socket });
+  const { socket, apiKey } = globals;
+  await apiKey?.(); // one that cannot be read is said first, whether an agent runs or not
+  const client = await connect({ socket, apiKey });
   try {
     return (await client.call(method, params, limits)) as Result;
   } finally {

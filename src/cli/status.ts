@@ -1,6 +1,7 @@
 import { formatDuration } from '../duration.ts';
-import type { AgentStatus, KeyringStatus } from '../protocol/status.ts';
+import type { KeyringStatus } from '../protocol/status.ts';
 import { exitCodes } from './failure.ts';
+import type { KnownStatus } from './known-status.ts';
 import { changeInWords } from './next-change.ts';
 import { Output, protectionInWords, type Cell } from './output.ts';
 import { ask } from './session.ts';
@@ -9,7 +10,7 @@ import { when } from './when.ts';
 
 /** `agentctl status`: what the agent says of itself and its keyrings. */
 export async function status({ terminal, globals }: Invocation): Promise<number> {
-  const result = await ask<AgentStatus>(globals, 'status');
+  const result = await ask<KnownStatus>(globals, 'status');
   const output = new Output(terminal);
   if (globals.json) {
     output.json(result);
@@ -22,6 +23,8 @@ export async function status({ terminal, globals }: Invocation): Promise<number>
     ['connections', `${connections.open} open, ${connections.accepted} since the start`],
     ['requests', `${counters.requests}, of which ${counters.errors} failed`],
     ['signatures', String(counters.signatures)],
+    ...accessFacts(result),
+    ...auditFacts(result, now),
   ]);
   for (const keyring of result.keyrings) {
     output.line('');
@@ -29,6 +32,33 @@ export async function status({ terminal, globals }: Invocation): Promise<number>
     output.table(describe(keyring, now));
   }
   return exitCodes.done;
+}
+
+function accessFacts({ access, counters }: KnownStatus): Cell[][] {
+  if (access === undefined) return [];
+  const refused = counters.authentication_failures;
+  return [
+    ['API keys', `${access.api_keys} in force, ${refused} not accepted since the start`],
+    ...access.warnings.map((text): Cell[] => ['access', { text, style: 'yellow' }]),
+  ];
+}
+
+function auditFacts({ audit }: KnownStatus, now: number): Cell[][] {
+  if (audit === undefined) return [];
+  const { enabled, fsync, health, last_seq, file, last_error } = audit;
+  if (!enabled) return [['audit', 'off: nothing is recorded']];
+  const last = last_seq === null ? 'no record yet' : `last record ${last_seq}`;
+  const where = file === null ? '' : `, ${file}`;
+  const facts: Cell[][] = [
+    health === 'ok'
+      ? ['audit', `ok, ${last}${where}${fsync ? '' : ', without fsync'}`]
+      : ['audit', { text: `unavailable: nothing is signed or changed, ${last}`, style: 'red' }],
+  ];
+  if (last_error !== null) {
+    const text = `${last_error.message}, ${when(last_error.at, now)}`;
+    facts.push(['audit error', { text, style: 'yellow' }]);
+  }
+  return facts;
 }
 
 function describe(keyring: KeyringStatus, now: number): Cell[][] {

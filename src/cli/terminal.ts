@@ -17,15 +17,20 @@ export interface Terminal {
 /** The flags that stand before every command, or behind it. */
 export interface GlobalOptions {
   readonly socket?: string;
+  /** The last one, where several are given. */
   readonly keyring?: string;
   readonly json?: true;
+  /** Every --keyring, in order, for commands that are about several. */
+  readonly keyrings: readonly string[];
+  /** The API key that connections authenticate with: what --api-key-file names, read when it is asked for. */
+  readonly apiKey: (() => Promise<Buffer>) | undefined;
 }
 
 /** One command as it was called. `options` are its own, under commander's camelCase names. */
 export interface Invocation<Options = object> {
   readonly terminal: Terminal;
   readonly globals: GlobalOptions;
-  /** Positional arguments; one that was left out is undefined. */
+  /** Positional arguments; one that was left out is undefined, those of a list stand one by one. */
   readonly args: readonly (string | undefined)[];
   readonly options: Options;
 }

@@ -10,6 +10,7 @@ import type {
   ValidKey,
   Verification,
 } from '../keyring/signing-backend.ts';
+import type { ApiKeySource } from './api-key.ts';
 import type { CallLimits } from './call.ts';
 import type { AgentStatus } from '../protocol/status.ts';
 
@@ -24,6 +25,11 @@ export interface ConnectOptions {
   readonly keyring?: string | undefined;
   /** Deadline of every call that sets none, in milliseconds; 10,000 where not given. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * API key that every connection authenticates with, the ones made again too, before anything else is sent. Where
+   * it is not accepted, connecting and calls reject with the agent's AgentError, and nothing else was sent.
+   */
+  readonly apiKey?: ApiKeySource | undefined;
 }
 
 /** What any call may be limited by. */
@@ -90,10 +96,18 @@ export interface AgentClient {
   /** Every key, whatever its state. */
   listKeys(options?: KeyringCallOptions): Promise<readonly KeyDetails[]>;
   ping(options?: CallOptions): Promise<void>;
+  /**
+   * From its answer on, this connection and later ones have what the API key has. `unauthenticated` where it is not
+   * accepted, and then they have what they had. Never sent twice.
+   */
+  authenticate(apiKey: ApiKeySource, options?: CallOptions): Promise<Principal>;
   /** Who the agent takes this connection for. */
   whoami(options?: CallOptions): Promise<Principal>;
   status(options?: CallOptions): Promise<AgentStatus>;
-  /** Any method of the wire by its own name: `params` are sent and the result is answered as they are. */
+  /**
+   * Any method of the wire by its own name: `params` are sent and the result is answered as they are. An
+   * `authenticate` that is sent this way is forgotten with its connection.
+   */
   call(
     method: string,
     params?: Readonly<Record<string, unknown>>,

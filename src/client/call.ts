@@ -28,7 +28,10 @@ export interface CallOutcome {
 /** The longest delay that a Node timer keeps, in milliseconds. */
 const maxDelay = 2 ** 31 - 1;
 
-/** Methods that change nothing, or nothing twice: they may be sent again when an answer was lost. */
+/**
+ * Methods that change nothing, or nothing twice: they may be sent again when an answer was lost. Not `authenticate`:
+ * it is about the connection that it was sent on.
+ */
 const repeatable: ReadonlySet<string> = new Set([
   'describe_backend',
   'active_key_id',
@@ -38,13 +41,21 @@ const repeatable: ReadonlySet<string> = new Set([
   'sign_batch',
   'verify',
   'list_keys',
+  'apikey_list',
   'ping',
   'whoami',
   'status',
 ]);
 
-/** Methods that change no key, but whether the keyring is open. */
-const keyringMethods: ReadonlySet<string> = new Set(['unlock', 'lock']);
+/** What shows whether a method was done, where that is not the list of keys. */
+const shows: Readonly<Record<string, string>> = {
+  unlock: 'status (agentctl status)',
+  lock: 'status (agentctl status)',
+  authenticate: 'whoami',
+  apikey_create: 'apikey_list (agentctl apikey list)',
+  apikey_update: 'apikey_list (agentctl apikey list)',
+  apikey_revoke: 'apikey_list (agentctl apikey list)',
+};
 
 /** One call from the moment it is made to its one outcome: an answer, a failure, its deadline or its signal. */
 export class Call {
@@ -109,9 +120,7 @@ export class Call {
   /** What a caller must know of a call that was sent, may have been done, and will not be sent again. */
   #doubt(): string {
     if (this.attempts === 0 || this.isRepeatable) return '';
-    const shownBy = keyringMethods.has(this.method)
-      ? 'status (agentctl status)'
-      : 'list_keys (agentctl keys list)';
+    const shownBy = shows[this.method] ?? 'list_keys (agentctl keys list)';
     return `; whether ${this.method} was done is unknown: ${shownBy} shows it`;
   }
 

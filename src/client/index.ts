@@ -10,6 +10,7 @@ export type {
   KeyCallOptions,
   KeyringCallOptions,
 } from './agent-client.ts';
+export type { ApiKeySecret, ApiKeySource } from './api-key.ts';
 export { connect } from './connect.ts';
 export { ConnectionError } from './connection-error.ts';
 export type { ConnectionFailure } from './connection-error.ts';

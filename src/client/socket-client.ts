@@ -17,6 +17,7 @@ import type {
   KeyCallOptions,
   KeyringCallOptions,
 } from './agent-client.ts';
+import type { ApiKeySource } from './api-key.ts';
 import { ConnectionError } from './connection-error.ts';
 import type { AgentStatus } from '../protocol/status.ts';
 import type { Transport } from './transport.ts';
@@ -120,6 +121,11 @@ export class SocketClient implements AgentClient {
   async whoami(options: CallOptions = {}): Promise<Principal> {
     const result = await this.call('whoami', {}, options);
     return (record('whoami', result) as { principal: Principal }).principal;
+  }
+
+  async authenticate(apiKey: ApiKeySource, options: CallOptions = {}): Promise<Principal> {
+    const result = await this.#transport.authenticate(apiKey, options);
+    return (record('authenticate', result) as { principal: Principal }).principal;
   }
 
   async status(options: CallOptions = {}): Promise<AgentStatus> {

@@ -1,10 +1,11 @@
 import { AgentError, errnoName } from '../errors.ts';
 import { AbortWatch } from './abort-watch.ts';
+import { secretFrom, type ApiKeySource } from './api-key.ts';
 import { Call, type CallLimits, type CallRequest } from './call.ts';
 import { Channel, type ChannelOwner } from './channel.ts';
 import { ConnectionError } from './connection-error.ts';
+import { readAnswer, requestLine, type Answer } from './lines.ts';
 import { SendQueue } from './send-queue.ts';
-import { agentErrorOf, asRecord } from './wire-error.ts';
 
 /** Calls given up by their callers that one connection may still owe an answer to. */
 const maxAbandoned = 4096;
@@ -21,6 +22,9 @@ const returnMs = 2000;
  *
  * After a lost connection the next call connects again, once. Calls that were in flight are sent once more
  * if that is safe, and for those an agent that restarts is waited for; the others fail with `lost`.
+ *
+ * With an API key every connection authenticates before anything else goes out on it. Where that is refused, the
+ * calls that wait fail as it did, the connection is closed, and the next call tries again.
  */
 export class Transport implements ChannelOwner {
   readonly #path: string;
@@ -31,6 +35,9 @@ export class Transport implements ChannelOwner {
   /** Ids on this connection whose callers wait no more: their answers are dropped, not unknown. */
   readonly #abandoned = new Set<number>();
   #channel: Channel | null = null;
+  #apiKey: ApiKeySource | null;
+  /** The connection that calls may go out on: it has authenticated, or needs not. */
+  #ready: Channel | null = null;
   #nextId = 1;
   #flushing = false;
   #blocked = false;
@@ -41,9 +48,10 @@ export class Transport implements ChannelOwner {
   #closed: (() => void) | null = null;
   #whenClosed: Promise<void> | null = null;
 
-  constructor(path: string, timeoutMs: number) {
+  constructor(path: string, timeoutMs: number, apiKey: ApiKeySource | null) {
     this.#path = path;
     this.#timeoutMs = timeoutMs;
+    this.#apiKey = apiKey;
   }
 
   /** Resolves once there is a connection. */
@@ -53,6 +61,14 @@ export class Transport implements ChannelOwner {
 
   call(method: string, params: object, limits: CallLimits): Promise<unknown> {
     return this.#enqueue(method, params, limits);
+  }
+
+  /** Gives the connection what the API key has; from now on every later one too. */
+  async authenticate(apiKey: ApiKeySource, limits: CallLimits): Promise<unknown> {
+    const api_key = await secretFrom(apiKey);
+    const result = await this.call('authenticate', { api_key }, limits);
+    this.#apiKey = apiKey;
+    return result;
   }
 
   /** Ends the connection for good and rejects what is in flight. */
@@ -68,10 +84,15 @@ export class Transport implements ChannelOwner {
     return this.#whenClosed;
   }
 
-  opened(): void {
+  opened(channel: Channel): void {
     this.#retryMs = firstRetryMs;
     this.#awaySince = null;
-    this.#flush();
+    if (this.#apiKey !== null) {
+      void this.#introduce(channel, this.#apiKey);
+    } else {
+      this.#ready = channel;
+      this.#flush();
+    }
   }
 
   drained(): void {
@@ -80,22 +101,10 @@ export class Transport implements ChannelOwner {
   }
 
   line(channel: Channel, text: string): void {
-    let answer: Readonly<Record<string, unknown>> | null = null;
-    try {
-      answer = asRecord(JSON.parse(text));
-    } catch {
-      // Told apart below like every other line that is no answer.
-    }
-    const id = answer?.['id'];
-    const result = answer?.['result'];
-    const error = answer?.['error'] === undefined ? null : agentErrorOf(answer['error']);
-    if (answer === null || (result === undefined) === (error === null)) {
-      this.#breach(channel, 'a line that is no JSON-RPC answer');
-    } else if (id === null && error !== null) {
-      this.#refused(channel, error);
-    } else {
-      this.#answered(channel, id, result, error);
-    }
+    const answer = readAnswer(text);
+    if (answer === null) this.#breach(channel, 'a line that is no JSON-RPC answer');
+    else if (answer.id === null && answer.error !== null) this.#refused(channel, answer.error);
+    else this.#answered(channel, answer);
   }
 
   closed(channel: Channel, failure: ConnectionError): void {
@@ -104,6 +113,9 @@ export class Transport implements ChannelOwner {
     this.#abandoned.clear();
     if (!channel.wasOpen) {
       this.#unreachable(failure);
+    } else if (this.#ready !== channel) {
+      // Nothing was sent on it. Connecting again at once could go on for ever.
+      for (const call of this.#calls.values()) call.lose(failure);
     } else {
       const orphans = [...this.#calls.values()].filter((call) => call.channel === channel);
       const repeats = orphans.filter(
@@ -126,8 +138,7 @@ export class Transport implements ChannelOwner {
       if (!(timeoutMs > 0)) throw new RangeError(`timeoutMs must be above 0: ${timeoutMs}`);
       limits.signal?.throwIfAborted();
       if (this.#whenClosed !== null) throw new ConnectionError('lost', 'this client was closed');
-      const line =
-        params === null ? '' : `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
+      const line = params === null ? '' : requestLine(id, method, params);
       if (!this.#queue.hasRoomFor(line)) {
         throw new AgentError('overloaded', 'too many calls wait to be sent to the agent');
       }
@@ -167,7 +178,7 @@ export class Transport implements ChannelOwner {
       return;
     }
     const channel = this.#channel;
-    if (this.#blocked || !channel.isOpen) return;
+    if (this.#blocked || !channel.isOpen || this.#ready !== channel) return;
     while (!this.#queue.isEmpty) {
       const text = this.#nextFrames(channel);
       if (text !== '' && !channel.write(text)) {
@@ -186,6 +197,39 @@ export class Transport implements ChannelOwner {
       else text += call.line;
     }
     return text;
+  }
+
+  /** Authenticates, and only then lets calls out. Never rejects. */
+  async #introduce(channel: Channel, apiKey: ApiKeySource): Promise<void> {
+    try {
+      const params = { api_key: await secretFrom(apiKey) };
+      if (this.#channel !== channel) return;
+      await this.#ask(channel, 'authenticate', params);
+      this.#ready = channel;
+      this.#flush();
+    } catch (failure) {
+      if (this.#channel !== channel) return;
+      if (failure instanceof ConnectionError) {
+        channel.fail(failure);
+        return;
+      }
+      for (const call of this.#calls.values()) call.reject(failure);
+      channel.fail(new ConnectionError('lost', 'the API key was not accepted', { cause: failure }));
+      this.#ready = channel; // nothing goes out on it any more: calls from now on are for the next one
+    }
+  }
+
+  /** One call that goes out at once, before those that wait. */
+  #ask(channel: Channel, method: string, params: object): Promise<unknown> {
+    const id = this.#nextId++;
+    const line = requestLine(id, method, params);
+    return new Promise((resolve, reject) => {
+      const request = { id, method, line, timeoutMs: this.#timeoutMs, signal: undefined };
+      const call = new Call(request, { resolve, reject, settled: this.#forget });
+      call.channel = channel;
+      this.#calls.set(id, call);
+      channel.write(line);
+    });
   }
 
   #connect(): void {
@@ -210,7 +254,7 @@ export class Transport implements ChannelOwner {
     this.#retryMs = Math.min(this.#retryMs * 2, lastRetryMs);
   }
 
-  #answered(channel: Channel, id: unknown, result: unknown, error: AgentError | null): void {
+  #answered(channel: Channel, { id, result, error }: Answer): void {
     const call = typeof id === 'number' ? this.#calls.get(id) : undefined;
     if (call?.channel !== channel) {
       if (typeof id === 'number' && this.#abandoned.delete(id)) return;

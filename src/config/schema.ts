@@ -44,55 +44,86 @@ const keyring = z
     }
   });
 
-export const configSchema = z.strictObject({
-  state_dir: absolutePath.optional(),
-  socket: z
-    .strictObject({
-      path: absolutePath.optional(),
-      mode: z
-        .string()
-        .regex(/^0?[0-7]{3}$/, 'must be an octal mode such as "0660"')
-        .default('0600'),
-      group: z.string().min(1).optional(),
-      max_frame_bytes: z
-        .int()
-        .min(1024)
-        .max(16 * 1024 * 1024)
-        .default(256 * 1024),
-      max_connections: z.int().min(1).max(1_000_000).default(10_000),
-      max_connections_per_uid: z.int().min(1).max(1_000_000).default(1000),
-    })
-    .prefault({}),
-  log: z
-    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
-    .prefault({}),
-  keyrings: z
-    .record(
-      z.string().regex(keyringName, 'a keyring is named with a-z, 0-9, - and _, at most 31'),
-      keyring,
-    )
-    .refine((rings) => Object.keys(rings).length > 0, 'there must be at least one keyring')
-    .prefault({ default: {} }),
-});
+/** A user, `@` and a group, an id in decimal for either. Whether there is such a one is looked up later. */
+const accountName = z
+  .string()
+  .regex(/^@?[^\s@*,:/]{1,256}$/u, 'must name a user, or a group after @, or be an id in decimal');
+const everybody = z.literal('*');
+const accounts = z.array(z.union([everybody, accountName]));
+const limit = z.int().min(1).max(1_000_000);
+
+export const configSchema = z
+  .strictObject({
+    state_dir: absolutePath.optional(),
+    socket: z
+      .strictObject({
+        path: absolutePath.optional(),
+        mode: z
+          .string()
+          .regex(/^0?[0-7]{3}$/, 'must be an octal mode such as "0660"')
+          .default('0600'),
+        group: z.string().min(1).optional(),
+        max_frame_bytes: z
+          .int()
+          .min(1024)
+          .max(16 * 1024 * 1024)
+          .default(256 * 1024),
+        max_connections: z.int().min(1).max(1_000_000).default(10_000),
+        max_connections_per_uid: z.int().min(1).max(1_000_000).default(1000),
+      })
+      .prefault({}),
+    access: z
+      .strictObject({
+        admins: z.array(accountName).default([]),
+        apps: accounts.default([]),
+        readers: accounts.default([]),
+        max_signatures_per_second_per_uid: limit.optional(),
+        max_signatures_per_second_per_key: limit.optional(),
+        max_connections_per_key: limit.optional(),
+      })
+      .prefault({}),
+    audit: z
+      .strictObject({
+        enabled: z.boolean().default(true),
+        fsync: z.boolean().default(true),
+        max_file_bytes: z
+          .int()
+          .min(16 * 1024)
+          .max(4 * 1024 * 1024 * 1024)
+          .default(64 * 1024 * 1024),
+        keyring: z.string().optional(),
+      })
+      .optional(),
+    log: z
+      .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
+      .prefault({}),
+    keyrings: z
+      .record(
+        z.string().regex(keyringName, 'a keyring is named with a-z, 0-9, - and _, at most 31'),
+        keyring,
+      )
+      .refine((rings) => Object.keys(rings).length > 0, 'there must be at least one keyring')
+      .prefault({ default: {} }),
+  })
+  .superRefine(({ audit, keyrings }, context) => {
+    if (audit?.keyring === undefined || Object.hasOwn(keyrings, audit.keyring)) return;
+    const message = 'names no keyring of this configuration';
+    context.addIssue({ code: 'custom', path: ['audit', 'keyring'], message });
+  });
 
 export type Config = z.output<typeof configSchema>;
 export type KeyringConfig = Config['keyrings'][string];
 
 /** Parts of the configuration that this version does not have: refused, never ignored. */
-export const unavailableKeys: readonly string[] = [
-  'access',
-  'cluster',
-  'ssh_agent',
-  'http',
-  'audit',
-  'state',
-];
+export const unavailableKeys: readonly string[] = ['cluster', 'ssh_agent', 'http', 'state'];
 
 /** Names that a mistyped key may have been meant as, by the path of the table they stand in. */
 export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
   const [first, second, third] = table;
   if (first === undefined) return Object.keys(configSchema.shape);
   if (first === 'socket') return Object.keys(configSchema.shape.socket.unwrap().shape);
+  if (first === 'access') return Object.keys(configSchema.shape.access.unwrap().shape);
+  if (first === 'audit') return Object.keys(configSchema.shape.audit.unwrap().shape);
   if (first === 'log') return Object.keys(configSchema.shape.log.unwrap().shape);
   if (first === 'keyrings' && third === 'rotation') return rotationKeys;
   return first === 'keyrings' && second !== undefined ? Object.keys(keyring.shape) : [];

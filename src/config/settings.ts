@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
 import { defaultSocketPath, defaultStateDir, type Environment } from '../client/default-socket.ts';
+import type { AccessLimits } from '../access/access-control.ts';
+import type { AccessNames } from '../access/access-rules.ts';
 import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import type { LogLevel } from '../log.ts';
 import { parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
@@ -28,7 +30,21 @@ export interface Settings {
     readonly maxConnectionsPerUid: number;
   };
   readonly logLevel: LogLevel;
+  readonly access: AccessNames & AccessLimits;
+  /** null: nothing is recorded. */
+  readonly audit: AuditSettings | null;
   readonly keyrings: readonly KeyringSettings[];
+}
+
+export interface AuditSettings {
+  /** A directory of its own. */
+  readonly dir: string;
+  /** False: an answer may leave before its record would survive a power cut. */
+  readonly fsync: boolean;
+  /** A file that has grown to that size is closed, and another begun. */
+  readonly maxFileBytes: number;
+  /** Whose active key signs what closes a file. */
+  readonly keyring: string;
 }
 
 export type KeyringSettings = {
@@ -87,9 +103,31 @@ export function resolveSettings(
       maxConnectionsPerUid: config.socket.max_connections_per_uid,
     },
     logLevel: flags.logLevel ?? config.log.level,
+    access: {
+      admins: config.access.admins,
+      apps: config.access.apps,
+      readers: config.access.readers,
+      signaturesPerSecondPerUid: config.access.max_signatures_per_second_per_uid ?? null,
+      signaturesPerSecondPerKey: config.access.max_signatures_per_second_per_key ?? null,
+      connectionsPerKey: config.access.max_connections_per_key ?? null,
+    },
+    audit: auditSettings(config, stateDir),
     keyrings: Object.entries(config.keyrings).map(([name, keyring]) =>
       keyringSettings(name, keyring, stateDir, world),
     ),
+  };
+}
+
+/** Signed by `audit.keyring`, else by `default`, else by the first. */
+function auditSettings({ audit, keyrings }: Config, stateDir: string): AuditSettings | null {
+  if (audit?.enabled !== true) return null;
+  const names = Object.keys(keyrings);
+  const usual = names.includes('default') ? 'default' : (names[0] ?? 'default');
+  return {
+    dir: join(stateDir, 'audit'),
+    fsync: audit.fsync,
+    maxFileBytes: audit.max_file_bytes,
+    keyring: audit.keyring ?? usual,
   };
 }
 

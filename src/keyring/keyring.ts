@@ -2,6 +2,7 @@ import { encodeBase64 } from '../base64.ts';
 import type { StateStore, Versioned } from '../state/state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
 import type { World } from '../world.ts';
+import type { ChangeJournal } from './change-journal.ts';
 import { pruning, preparation, revocation, rotation } from './changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
 import { KeyChanges } from './key-changes.ts';
@@ -51,6 +52,8 @@ export interface KeyringParts {
   readonly world: World;
   /** null: rotated by hand. */
   readonly rotation: RotationPolicy | null;
+  /** Absent: what the keyring changes by itself is not recorded. */
+  readonly journal?: ChangeJournal | undefined;
 }
 
 /** A named set of keys, one of them active: ties a vault to a state store by the rules of the lifecycle. */
@@ -78,10 +81,12 @@ export class Keyring implements SigningBackend, KeyAdministration {
     this.health = new KeyringHealth(vault, world.now, world.log.child({ keyring: name }));
     const changes = new KeyChanges(parts, clock);
     this.#changes = changes;
+    const ready = this.#ready;
+    const { journal } = parts;
     this.#rotation =
       policy === null
         ? null
-        : new ScheduledRotation({ name, policy, changes, clock, world, ready: this.#ready });
+        : new ScheduledRotation({ name, policy, changes, clock, world, ready, journal });
     const shared = vault.reserve === null;
     this.#time = new TimeKeeper({ name, changes, clock, world, shared });
     this.#upkeep = new Upkeep({ world, rotation: this.#rotation, time: this.#time });

@@ -1,6 +1,7 @@
 import { AgentError } from '../errors.ts';
 import { formatTime } from '../rfc3339.ts';
 import type { VaultObject } from '../vault/vault.ts';
+import { journaled } from './change-journal.ts';
 import { KeyChanges } from './key-changes.ts';
 import { faultOf } from './key-fault.ts';
 import { withLatestTime } from './latest-time.ts';
@@ -33,8 +34,15 @@ export async function openKeyring(parts: KeyringParts): Promise<Keyring> {
     world.reached('start/sealed');
     const doubtful = await endPendingSteps(parts, clock, objects, provedNewest);
     const begun = store.current();
-    if (begun === null || begun.state.active === null)
-      await makeFirstKey(parts, clock, begun === null);
+    if (begun === null || begun.state.active === null) {
+      const { name: keyring, journal } = parts;
+      await journaled(
+        journal,
+        { keyring, method: 'first_key' },
+        () => makeFirstKey(parts, clock, begun === null),
+        () => ({ kid: store.current()?.state.active ?? null, reason: null }),
+      );
+    }
     await removeDoubtful(parts, doubtful);
   } else {
     judgeLostKeys(parts, clock, stored.state, objects);

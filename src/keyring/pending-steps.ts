@@ -1,5 +1,7 @@
 import { AgentError, describeFailure } from '../errors.ts';
+import type { Versioned } from '../state/state-store.ts';
 import type { VaultObject } from '../vault/vault.ts';
+import { journaled } from './change-journal.ts';
 import type { KeyringParts } from './keyring.ts';
 import { kidOf } from './kid.ts';
 import { withLatestTime } from './latest-time.ts';
@@ -39,9 +41,35 @@ export async function endPendingSteps(
   objects: readonly VaultObject[],
   provedNewest: boolean,
 ): Promise<readonly string[]> {
-  const { name, vault, store, world } = parts;
-  const stored = store.current();
+  const stored = parts.store.current();
   if (stored === null || stored.state.pending.length === 0) return [];
+  const { doubtful } = await journaled(
+    parts.journal,
+    { keyring: parts.name, method: 'end_steps' },
+    () => endSteps(parts, clock, objects, provedNewest, stored),
+    ({ kept, destroyed }) => ({
+      kid: null,
+      reason: `keys kept: ${kept.join(', ') || 'none'}; objects destroyed: ${destroyed.join(', ') || 'none'}`,
+    }),
+  );
+  return doubtful;
+}
+
+/** Kids that were kept, object ids that were destroyed, and those of keys that cannot sign. */
+interface EndedSteps {
+  readonly kept: readonly string[];
+  readonly destroyed: readonly string[];
+  readonly doubtful: readonly string[];
+}
+
+async function endSteps(
+  parts: KeyringParts,
+  clock: TrustedClock,
+  objects: readonly VaultObject[],
+  provedNewest: boolean,
+  stored: Versioned,
+): Promise<EndedSteps> {
+  const { name, vault, store, world } = parts;
   let { state } = stored;
   const ended: string[] = [];
   const destroyed: string[] = [];
@@ -74,19 +102,25 @@ export async function endPendingSteps(
     { keyring: name, object_ids: ended, destroyed, kids_kept: kept, cannot_sign: doubtful },
     'ended steps that were cut off',
   );
-  return doubtful;
+  return { kept, destroyed, doubtful };
 }
 
 /** What could not become the first key, once another one has: so it is not the token that cannot sign. */
 export async function removeDoubtful(
-  { name, vault, store, world }: KeyringParts,
+  { name, vault, store, world, journal }: KeyringParts,
   objectIds: readonly string[],
 ): Promise<void> {
   if (objectIds.length === 0) return;
-  try {
+  const remove = async (): Promise<void> => {
     for (const objectId of objectIds) await vault.destroy(objectId);
     const stored = store.current();
     if (stored !== null) await store.save(settle(stored.state, objectIds), stored.version);
+  };
+  try {
+    await journaled(journal, { keyring: name, method: 'end_steps' }, remove, () => ({
+      kid: null,
+      reason: `objects destroyed: ${objectIds.join(', ')}`,
+    }));
     world.log.warn(
       { keyring: name, object_ids: objectIds },
       'destroyed what was to be the first key and cannot sign',

@@ -1,6 +1,7 @@
 import { AgentError, describeFailure } from '../errors.ts';
 import { formatTime } from '../rfc3339.ts';
 import type { World } from '../world.ts';
+import { journaled, type ChangeJournal, type OwnChange } from './change-journal.ts';
 import { pruning } from './changes.ts';
 import type { KeyringFailure } from './health.ts';
 import type { KeyChanges } from './key-changes.ts';
@@ -27,6 +28,7 @@ export interface RotationParts {
   readonly world: World;
   /** Rejects where nothing can be had from the vault: each try would leave an announced step behind. */
   readonly ready: () => Promise<void>;
+  readonly journal?: ChangeJournal | undefined;
 }
 
 /**
@@ -97,14 +99,43 @@ export class ScheduledRotation {
     };
     switch (change.what) {
       case 'prepare':
-        told(await changes.run(scheduledPreparation(now, this.policy, change)), 'prepared');
+        told(
+          await this.#journaled(
+            'prepare',
+            () => changes.run(scheduledPreparation(now, this.policy, change)),
+            (made) => madeOrNot(made?.kid),
+          ),
+          'prepared',
+        );
         return;
       case 'activate':
-        told(await changes.run(scheduledActivation(now, this.policy, change)), 'activated');
+        told(
+          await this.#journaled(
+            'rotate',
+            () => changes.run(scheduledActivation(now, this.policy, change)),
+            (made) => madeOrNot(made?.new_active_kid),
+          ),
+          'activated',
+        );
         return;
-      case 'prune':
-        told({ kids: await changes.run(pruning(now)) }, 'pruned');
+      case 'prune': {
+        const kids = await this.#journaled(
+          'prune_expired_grace',
+          () => changes.run(pruning(now)),
+          (pruned) => ({ kid: null, reason: `pruned: ${pruned.join(', ') || 'none'}` }),
+        );
+        told({ kids }, 'pruned');
+      }
     }
+  }
+
+  #journaled<T>(
+    method: OwnChange['method'],
+    make: () => Promise<T>,
+    told: (result: T) => { readonly kid: string | null; readonly reason: string | null },
+  ): Promise<T> {
+    const { name: keyring, journal } = this.#parts;
+    return journaled(journal, { keyring, method }, make, told);
   }
 
   /** Milliseconds since the epoch. */
@@ -148,6 +179,12 @@ export class ScheduledRotation {
   #random(): number {
     return this.#parts.world.randomBytes(4).readUInt32BE() / 2 ** 32;
   }
+}
+
+function madeOrNot(kid: string | undefined): { kid: string | null; reason: string | null } {
+  return kid === undefined
+    ? { kid: null, reason: 'somebody else had done it by then' }
+    : { kid, reason: null };
 }
 
 const failedWords = {

@@ -5,12 +5,15 @@ import { SystemCallError } from './system-call-error.ts';
 const recordBytes = 64;
 /** Where `gr_gid` stands in struct group: behind two pointers. */
 const groupIdOffset = 16;
+/** Where `pw_uid` stands in struct passwd: behind two pointers as well. */
+const userIdOffset = 16;
 const firstTextBytes = 4096;
 /** A group with very many members is a long record; beyond this something is broken. */
 const mostTextBytes = 16 * 1024 * 1024;
 
 interface AccountDatabase {
   userName(uid: number): string | null;
+  userId(name: string): number | null;
   groupId(name: string): number | null;
 }
 
@@ -28,6 +31,9 @@ export function accountDatabase(library: LibraryHandle): AccountDatabase {
   const getpwuid: Lookup<number> = library.func(
     'int getpwuid_r(unsigned int uid, void *record, void *text, size_t bytes, _Out_ void **found)',
   );
+  const getpwnam: Lookup<string> = library.func(
+    'int getpwnam_r(const char *name, void *record, void *text, size_t bytes, _Out_ void **found)',
+  );
   const getgrnam: Lookup<string> = library.func(
     'int getgrnam_r(const char *name, void *record, void *text, size_t bytes, _Out_ void **found)',
   );
@@ -39,14 +45,24 @@ export function accountDatabase(library: LibraryHandle): AccountDatabase {
         const start = Number(record.getBigUint64(0, littleEndian()) - koffi.address(text));
         return text.toString('utf8', start, text.indexOf(0, start));
       }),
-    groupId: (name) => {
-      // A NUL would cut the name short in C and find another group.
-      if (name.includes('\0')) return null;
-      return find('getgrnam_r', getgrnam, name, (record) =>
-        record.getUint32(groupIdOffset, littleEndian()),
-      );
-    },
+    userId: (name) =>
+      idOf(name, (text) =>
+        find('getpwnam_r', getpwnam, text, (record) =>
+          record.getUint32(userIdOffset, littleEndian()),
+        ),
+      ),
+    groupId: (name) =>
+      idOf(name, (text) =>
+        find('getgrnam_r', getgrnam, text, (record) =>
+          record.getUint32(groupIdOffset, littleEndian()),
+        ),
+      ),
   };
+}
+
+/** A NUL would cut the name short in C and find another account. */
+function idOf(name: string, look: (name: string) => number | null): number | null {
+  return name.includes('\0') ? null : look(name);
 }
 
 function find<Key, Result>(

@@ -9,7 +9,7 @@ import { SystemCallError } from './system-call-error.ts';
  * A call that fails throws SystemCallError with the errno's name, unless stated otherwise.
  */
 export interface Libc {
-  /** Who connected a Unix stream socket, as of its connect (unix(7), SO_PEERCRED). */
+  /** Who connected a Unix stream socket, as of its connect (unix(7), SO_PEERCRED; socket(7), SO_PEERGROUPS). */
   peerCredentials(fd: number): PeerCredentials;
 
   /**
@@ -21,6 +21,8 @@ export interface Libc {
 
   /** Login name, null where the uid has none (getpwuid_r(3)). May ask the network where NSS does. */
   userName(uid: number): string | null;
+  /** Null where there is no such user (getpwnam_r(3)). */
+  userId(name: string): number | null;
   /** Null where there is no such group (getgrnam_r(3)). */
   groupId(name: string): number | null;
 
@@ -56,6 +58,7 @@ export interface Libc {
 // <sys/socket.h>, <sys/file.h>, <fcntl.h>, <sys/prctl.h>, <sys/resource.h> of Linux on x86-64 and aarch64.
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
+const SO_PEERGROUPS = 59;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
@@ -63,6 +66,9 @@ const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const F_SETFD = 2;
 const RLIMIT_CORE = 4;
+
+/** Most processes have fewer supplementary groups. */
+const usualGroups = 32;
 
 export function openLibc(): Libc {
   // The process itself: node is linked to the C library, whatever its file is called here.
@@ -104,6 +110,22 @@ export function openLibc(): Libc {
     if (result < 0) throw new SystemCallError(syscall, koffi.errno());
   }
 
+  /** The kernel says how many there are where they do not fit. */
+  function peerGroups(fd: number): readonly number[] {
+    for (let room = usualGroups; ;) {
+      const groups = new Uint32Array(room);
+      const length = Uint32Array.of(groups.byteLength);
+      const result = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, length);
+      const count = (length[0] ?? 0) / groups.BYTES_PER_ELEMENT;
+      if (result === 0) return [...groups.subarray(0, count)];
+      const errno = koffi.errno();
+      if (errno !== koffi.os.errno['ERANGE'] || count <= room) {
+        throw new SystemCallError('getsockopt', errno);
+      }
+      room = count;
+    }
+  }
+
   return {
     ...accountDatabase(library),
     notify: datagramSender(library),
@@ -118,7 +140,7 @@ export function openLibc(): Libc {
       if (pid === undefined || uid === undefined || gid === undefined || uid === 0xffffffff) {
         throw new SystemCallError('getsockopt', koffi.os.errno['ENOTCONN'] ?? 0);
       }
-      return { pid, uid, gid };
+      return { pid, uid, gid, groups: peerGroups(fd) };
     },
 
     tryLock(fd) {

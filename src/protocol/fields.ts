@@ -32,6 +32,8 @@ export const fields = {
   batch: z.array(binary).min(1).max(256),
   seconds: z.int().min(0).max(longest),
   reason: z.string().max(1000),
+  /** Of an API key. Every text is answered the same way: no message tells how it should be, or how long. */
+  secret: z.string(),
   pin,
 };
 

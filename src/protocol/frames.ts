@@ -9,7 +9,8 @@ const firstPartialBytes = 512;
 const nothing = Buffer.alloc(0);
 
 export class FrameDecoder {
-  readonly #maxFrameBytes: number;
+  /** The longest frame accepted now, without its newline. */
+  maxFrameBytes: number;
   /** The chunk being scanned from `#offset` on, and those behind it. */
   #chunk: Buffer | null = null;
   #offset = 0;
@@ -19,9 +20,8 @@ export class FrameDecoder {
   #partialBytes = 0;
   #tooLarge = false;
 
-  /** `maxFrameBytes` is the longest frame accepted, without its newline. */
   constructor(maxFrameBytes: number) {
-    this.#maxFrameBytes = maxFrameBytes;
+    this.maxFrameBytes = maxFrameBytes;
   }
 
   /** The stream held a frame over the limit, known as soon as its bytes say so. Nothing is decoded after it. */
@@ -55,7 +55,7 @@ export class FrameDecoder {
       const start = this.#offset;
       const end = chunk.indexOf(newline, start);
       const bytes = (end === -1 ? chunk.length : end) - start;
-      if (this.#partialBytes + bytes > this.#maxFrameBytes) {
+      if (this.#partialBytes + bytes > this.maxFrameBytes) {
         this.#refuse();
         return null;
       }
@@ -86,7 +86,7 @@ export class FrameDecoder {
   #hold(piece: Buffer): void {
     const bytes = this.#partialBytes + piece.length;
     if (bytes > this.#partial.length) {
-      const room = Math.min(this.#maxFrameBytes, Math.max(firstPartialBytes, bytes * 2));
+      const room = Math.min(this.maxFrameBytes, Math.max(firstPartialBytes, bytes * 2));
       const grown = Buffer.allocUnsafeSlow(room);
       this.#partial.copy(grown, 0, 0, this.#partialBytes);
       this.#partial = grown;

@@ -1,4 +1,5 @@
 import { AgentError, quoted, type ErrorKind } from '../errors.ts';
+import { membersIn, membersWritten } from '../json-members.ts';
 import type { RequestId } from './answer.ts';
 
 /** A JSON-RPC 2.0 request whose envelope was checked; its params are the method's to check. */
@@ -35,11 +36,11 @@ export function decodeRequest(frame: Uint8Array): Decoded {
     return refuse(null, 'invalid_request', 'a request is a JSON object');
   }
   const id = isId(document['id']) ? document['id'] : null;
-  const names = countNames(document, 0);
+  const names = membersIn(document, maxDepth);
   if (names === null) {
     return refuse(id, 'invalid_request', `a request is nested at most ${maxDepth} levels deep`);
   }
-  if (names !== countColons(text)) {
+  if (names !== membersWritten(text)) {
     return refuse(id, 'invalid_request', 'a member stands twice in the same object');
   }
   if (document['jsonrpc'] !== '2.0') {
@@ -76,46 +77,4 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isId(value: unknown): value is string | number {
   return typeof value === 'string' ? value.length <= longestId : Number.isSafeInteger(value);
-}
-
-/** Members of all objects in the document; null where it is nested too deep. */
-function countNames(value: unknown, depth: number): number | null {
-  if (typeof value !== 'object' || value === null) return 0;
-  if (depth === maxDepth) return null;
-  const inner: readonly unknown[] = Object.values(value);
-  let count = Array.isArray(value) ? 0 : inner.length;
-  for (const member of inner) {
-    const names = countNames(member, depth + 1);
-    if (names === null) return null;
-    count += names;
-  }
-  return count;
-}
-
-/**
- * Colons outside strings: one for each member as it was written. JSON.parse keeps the last of two members
- * with one name (RFC 8259, section 4), so fewer members than colons means that a name stood twice, and what
- * one program checked is not what another would see.
- */
-function countColons(text: string): number {
-  let count = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const character = text.charCodeAt(at);
-    if (character === 0x3a) count += 1;
-    else if (character === 0x22) at = endOfString(text, at);
-  }
-  return count;
-}
-
-/** Index of the quote that closes the string which opens at `from`; the text is known to be JSON. */
-function endOfString(text: string, from: number): number {
-  let end = text.indexOf('"', from + 1);
-  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
-  return end;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let backslashes = 0;
-  while (text.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes += 1;
-  return backslashes % 2 === 1;
 }

@@ -1,3 +1,4 @@
+import type { AuditStatus } from '../audit/audit.ts';
 import type { NextChange } from '../keyring/rotation-schedule.ts';
 import type {
   AlgorithmName,
@@ -12,12 +13,26 @@ export interface AgentStatus {
   readonly agent: { readonly version: string; readonly pid: number; readonly started_at: string };
   readonly keyrings: readonly KeyringStatus[];
   readonly connections: { readonly open: number; readonly accepted: number };
-  /** Since the start. `signatures` counts messages, `errors` the refused and failed requests. */
+  /**
+   * Since the start. `signatures` counts messages, `errors` the refused and failed requests,
+   * `authentication_failures` the API keys that were not accepted.
+   */
   readonly counters: {
     readonly requests: number;
     readonly errors: number;
     readonly signatures: number;
+    readonly authentication_failures: number;
   };
+  readonly access: {
+    /** How many API keys there are that somebody may use. */
+    readonly api_keys: number;
+    /**
+     * Names that could not be resolved and so allow nobody, API keys that nobody can use. Of API keys only an admin is
+     * told, and a key for some keyrings of nothing.
+     */
+    readonly warnings: readonly string[];
+  };
+  readonly audit: AuditStatus;
 }
 
 /** Of a keyring that is not open, only the name, the backend and the last error are known. */

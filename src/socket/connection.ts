@@ -6,8 +6,15 @@ import { endAndLinger } from './closing.ts';
 import type { SocketLimits } from './limits.ts';
 import { noNewline, tooLarge, tooSlow } from './refusals.ts';
 
-/** Answers one request line with one answer line, both without newline. Never throws, never rejects. */
-export type Answer = (frame: Buffer) => Promise<string>;
+/** What a connection's requests are handed to. */
+export interface Service {
+  /** Answers one request line with one answer line, both without newline. Never throws, never rejects. */
+  answer(frame: Buffer): Promise<string>;
+  /** The longest line that is taken now, bytes without the newline; null: no less than the agent takes. */
+  readonly maxFrameBytes: number | null;
+  /** Called once, when the connection is closed and every request of it was answered. */
+  closed(): void;
+}
 
 /** Frames handed on in one go: a client with a full pipe must not keep the others waiting. */
 const framesPerTurn = 64;
@@ -19,7 +26,7 @@ const framesPerTurn = 64;
 export class Connection {
   readonly #socket: Socket;
   readonly #limits: SocketLimits;
-  readonly #answer: Answer;
+  readonly #service: Service;
   readonly #log: Logger;
   readonly #onDone: () => void;
   readonly #decoder: FrameDecoder;
@@ -43,13 +50,13 @@ export class Connection {
   #deadline: NodeJS.Timeout | null = null;
 
   /** `onDone` is called once: when the socket is closed and every request of it has been answered. */
-  constructor(socket: Socket, { limits, answer, log, onDone }: ConnectionOptions) {
+  constructor(socket: Socket, { limits, service, log, onDone }: ConnectionOptions) {
     this.#socket = socket;
     this.#limits = limits;
-    this.#answer = answer;
+    this.#service = service;
     this.#log = log;
     this.#onDone = onDone;
-    this.#decoder = new FrameDecoder(limits.maxFrameBytes);
+    this.#decoder = new FrameDecoder(this.#maxFrameBytes);
     socket.on('data', (chunk) => {
       if (this.#finishing) return;
       this.#decoder.push(chunk);
@@ -88,6 +95,12 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  /** An `authenticate` may change it from one frame to the next. */
+  get #maxFrameBytes(): number {
+    const { maxFrameBytes } = this.#limits;
+    return Math.min(this.#service.maxFrameBytes ?? maxFrameBytes, maxFrameBytes);
+  }
+
   get #congested(): boolean {
     return (
       this.#awaitingDrain ||
@@ -99,6 +112,7 @@ export class Connection {
   #pump(): void {
     for (let count = 0; count < framesPerTurn && !this.#congested; count++) {
       if (this.#finishing) return;
+      this.#decoder.maxFrameBytes = this.#maxFrameBytes;
       const frame = this.#decoder.next();
       if (frame === null) {
         this.#wantMore();
@@ -115,7 +129,7 @@ export class Connection {
     this.#frameStartedAt = 0;
     this.#inFlight++;
     this.#inFlightBytes += length;
-    this.#answer(frame).then(
+    this.#service.answer(frame).then(
       (text) => {
         this.#answered(text, length);
       },
@@ -175,7 +189,7 @@ export class Connection {
   /** Every whole frame has been handed on. */
   #wantMore(): void {
     if (this.#decoder.tooLarge) {
-      this.finish(tooLarge(this.#limits));
+      this.finish(tooLarge(this.#maxFrameBytes));
       return;
     }
     if (this.#inputEnded) {
@@ -231,7 +245,7 @@ export class Connection {
 
 export interface ConnectionOptions {
   readonly limits: SocketLimits;
-  readonly answer: Answer;
+  readonly service: Service;
   readonly log: Logger;
   readonly onDone: () => void;
 }

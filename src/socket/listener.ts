@@ -5,9 +5,9 @@ import type { PeerCredentials } from '../access/principal.ts';
 import { describeFailure, errnoName } from '../errors.ts';
 import type { Libc } from '../native/libc.ts';
 import { endAndLinger } from './closing.ts';
-import { type Answer, Connection } from './connection.ts';
+import { Connection, type Service } from './connection.ts';
 import type { SocketLimits } from './limits.ts';
-import { tooManyConnections } from './refusals.ts';
+import { tooManyConnections, tooManyOfUser } from './refusals.ts';
 import { bindSocketFile, type SocketFileOptions } from './socket-file.ts';
 
 /** Refused connections that are kept open for a moment so that the client gets to read why. */
@@ -20,14 +20,7 @@ export interface ListenerOptions extends SocketFileOptions {
   readonly libc: Libc;
   readonly log: Logger;
   /** Called once a connection, with what the kernel says of the peer. */
-  readonly accept: (peer: PeerCredentials) => Accepted;
-}
-
-interface Accepted {
-  /** Handles the connection's requests. */
-  readonly answer: Answer;
-  /** A shorter limit of this connection than that of all. */
-  readonly maxFrameBytes?: number;
+  readonly accept: (peer: PeerCredentials) => Service;
 }
 
 export interface Listener {
@@ -64,8 +57,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       return;
     }
     const ofUid = perUid.get(peer.uid) ?? 0;
-    if (connections.size >= limits.maxConnections || ofUid >= limits.maxConnectionsPerUid) {
-      refuse(socket, peer);
+    if (connections.size >= limits.maxConnections) {
+      refuse(socket, peer, tooManyConnections());
+      return;
+    }
+    if (ofUid >= limits.maxConnectionsPerUid) {
+      refuse(socket, peer, tooManyOfUser(limits));
       return;
     }
     const service = serviceFor(peer);
@@ -76,12 +73,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     accepted++;
     perUid.set(peer.uid, ofUid + 1);
     const connectionLog = log.child({ connection: accepted });
-    const { answer, maxFrameBytes = limits.maxFrameBytes } = service;
     const connection = new Connection(socket, {
-      limits: { ...limits, maxFrameBytes },
-      answer,
+      limits,
+      service,
       log: connectionLog,
       onDone() {
+        service.closed();
         connections.delete(connection);
         const left = (perUid.get(peer.uid) ?? 1) - 1;
         if (left > 0) perUid.set(peer.uid, left);
@@ -95,7 +92,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 
   /** null where it cannot be said who calls: with no file descriptor left, even the account database fails. */
-  function serviceFor(peer: PeerCredentials): ReturnType<typeof accept> | null {
+  function serviceFor(peer: PeerCredentials): Service | null {
     try {
       return accept(peer);
     } catch (error) {
@@ -104,9 +101,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     }
   }
 
-  function refuse(socket: Socket, { uid, pid }: PeerCredentials): void {
+  function refuse(socket: Socket, { uid, pid }: PeerCredentials, why: string): void {
     log.debug({ uid, pid, open: connections.size }, 'connection refused: too many');
-    const line = `${tooManyConnections()}\n`;
+    const line = `${why}\n`;
     if (lingering >= mostLingering) {
       socket.end(line, () => socket.destroy());
       return;

@@ -4,7 +4,11 @@ import type { SocketLimits } from './limits.ts';
 
 /** What the socket itself answers, before any request was read: always with `id: null`. */
 
-export function tooLarge({ maxFrameBytes }: SocketLimits): string {
+/** Before it makes sense to connect again, milliseconds. */
+const connectionRetry = 1000;
+
+/** `maxFrameBytes`: of that connection. */
+export function tooLarge(maxFrameBytes: number): string {
   return refusal('too_large', `a request line may have at most ${maxFrameBytes} bytes`, {
     limit: maxFrameBytes,
   });
@@ -25,8 +29,16 @@ export function tooManyConnections(): string {
   return refusal('overloaded', 'too many connections: close some, or raise the limit in [socket]');
 }
 
+export function tooManyOfUser({ maxConnectionsPerUid }: SocketLimits): string {
+  return refusal(
+    'rate_limited',
+    `a user may have ${maxConnectionsPerUid} connections: close some, or raise max_connections_per_uid`,
+    { retry_after_ms: connectionRetry },
+  );
+}
+
 function refusal(
-  kind: 'too_large' | 'invalid_request' | 'parse_error' | 'overloaded',
+  kind: 'too_large' | 'invalid_request' | 'parse_error' | 'overloaded' | 'rate_limited',
   message: string,
   details: Record<string, unknown> = {},
 ): string {

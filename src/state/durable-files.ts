@@ -57,6 +57,16 @@ export function durableFiles(libc: Libc): Files {
         throw fileFailure(path, 'replace', error);
       }
     },
+
+    discard(path, expected) {
+      try {
+        const inode = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+        if (inode === undefined) return;
+        if (plainIdentity(inode) === splitIdentity(expected).plain) unlinkSync(path);
+      } catch (error) {
+        throw fileFailure(path, 'remove', error);
+      }
+    },
   };
 }
 
@@ -133,12 +143,14 @@ async function writeAndRename(
   return identity;
 }
 
-/** Temporary files of writers that were killed. Under the lock no living writer has any. */
+/** What writers that were killed leave: of this file, and of copies of it (`NAME.before-…`), which have keys too. */
+const leftover = /^(before-[A-Za-z0-9.-]+\.)?[0-9a-f]{16}\.tmp$/;
+
+/** Under the lock no living writer has any. */
 function removeLeftovers(path: string): void {
   const prefix = `.${basename(path)}.`;
   for (const name of readdirSync(dirname(path))) {
-    if (!name.startsWith(prefix) || !/^[0-9a-f]{16}\.tmp$/.test(name.slice(prefix.length)))
-      continue;
+    if (!name.startsWith(prefix) || !leftover.test(name.slice(prefix.length))) continue;
     unlinkSync(join(dirname(path), name));
   }
 }

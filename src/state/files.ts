@@ -19,6 +19,9 @@ export interface Files {
    * `conflict` unless the file is still the version `expected` (null: there is none yet).
    */
   replace(path: string, bytes: Uint8Array, expected: string | null): Promise<string>;
+
+  /** Removes a file that `replace` made in vain, as long as it is that version. Throws as `identify` does. */
+  discard(path: string, expected: string): void;
 }
 
 export interface FileContent {

@@ -72,7 +72,7 @@ export function lockStateDir(path: string, libc: Libc): StateDirLock {
  */
 export function lockHolder(path: string): { readonly held: boolean; readonly pid: number | null } {
   const file = join(path, 'lock');
-  if (lstatOrNull(file) === null) return { held: false, pid: null };
+  if (!isThere(file)) return { held: false, pid: null };
   const fd = openForLooking(file);
   try {
     requirePrivate(file, fstatSync(fd), '600');
@@ -108,6 +108,15 @@ function readLocks(): string {
   }
 }
 
+/** Of a state dir that belongs to somebody else it cannot be told. */
+function isThere(file: string): boolean {
+  try {
+    return lstatOrNull(file) !== null;
+  } catch (error) {
+    throw fileFailure(file, 'examine', error);
+  }
+}
+
 function openForLooking(file: string): number {
   try {
     return openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -116,7 +125,8 @@ function openForLooking(file: string): number {
   }
 }
 
-function openLockFile(file: string): number {
+/** Opens a lock file, which is made where it is missing. Throws AgentError where it is not acceptable. */
+export function openLockFile(file: string): number {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   let fd: number;
   try {

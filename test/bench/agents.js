@@ -28,11 +28,11 @@ export async function makeToken(folder) {
 
 /**
  * An agent that is configured and not started. `keyrings`: name → lines of its table; `token`: what they use;
- * `socketLines`: more lines of the socket's table.
+ * `socketLines`: more lines of the socket's table; `moreTables`: behind all others.
  */
 export function configureAgent(
   folder,
-  { keyrings, token = null, socketLines = '', descriptors = 0 },
+  { keyrings, token = null, socketLines = '', moreTables = '', descriptors = 0 },
 ) {
   mkdirSync(folder, { mode: 0o700 });
   const config = join(folder, 'agent.toml');
@@ -41,7 +41,7 @@ export function configureAgent(
   const tables = Object.entries(keyrings).map(([name, lines]) => `[keyrings.${name}]\n${lines}\n`);
   writeFileSync(
     config,
-    `state_dir = "${stateDir}"\n[socket]\npath = "${socket}"\n${socketLines}\n${tables.join('')}`,
+    `state_dir = "${stateDir}"\n[socket]\npath = "${socket}"\n${socketLines}\n${tables.join('')}${moreTables}`,
     { mode: 0o600 },
   );
   const environment = token?.environment ?? {};

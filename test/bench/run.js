@@ -7,6 +7,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { program } from './agents.js';
+import { audit } from './audit.js';
 import { connections } from './connections.js';
 import { keys } from './keys.js';
 import { latency } from './latency.js';
@@ -20,7 +21,7 @@ import { processes } from './whole-processes.js';
  * Each part is prepared once and answers {contestants, figures}: functions by name that every round calls, and
  * a function that makes figures of their results, [round] by name. `table` makes lines of the figures.
  */
-const parts = { file, softhsm, latency, keys, connections, processes, memory };
+const parts = { file, softhsm, audit, latency, keys, connections, processes, memory };
 
 const progress = (text) => process.stderr.write(`${text}\n`);
 const { rounds, seconds, only, json } = flags();

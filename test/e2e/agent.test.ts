@@ -110,6 +110,7 @@ test('killed at any moment of many rotations it loses no acknowledged key', asyn
 test('SIGHUP does not end it', async () => {
   await daemon.start();
   process.kill(daemon.pid, 'SIGHUP');
+  await daemon.logged(({ msg }) => msg === 'reloaded');
   expect((await daemon.agentctl(['status'])).code).toBe(0);
   expect(await daemon.stop('SIGINT')).toBe(0);
 });

@@ -28,11 +28,18 @@ export class Daemon {
   readonly stateDir = join(this.folder, 'state');
   readonly log: LogLine[] = [];
   readonly #environment: Record<string, string>;
+  readonly #launcher: readonly string[];
+  #watchers: (() => void)[] = [];
   #child: ChildProcess | null = null;
   #stderr = '';
 
-  constructor(environment: Readonly<Record<string, string>> = {}) {
+  /** `launcher`: words before the agent's own, of a program that becomes it, such as setpriv(1). */
+  constructor(
+    environment: Readonly<Record<string, string>> = {},
+    launcher: readonly string[] = [],
+  ) {
     this.#environment = { ...environment };
+    this.#launcher = launcher;
   }
 
   get pid(): number {
@@ -60,6 +67,7 @@ export class Daemon {
         const entry = JSON.parse(line) as LogLine;
         this.log.push(entry);
         if (entry.msg === 'ready') resolve();
+        for (const tell of this.#watchers.splice(0)) tell();
       });
     });
     const ended = once(child, 'close').then(([code]) => {
@@ -68,6 +76,15 @@ export class Daemon {
     await Promise.race([ready, ended]);
     ended.catch(() => null); // from here on the end is what `stop` and `kill` wait for
     return this;
+  }
+
+  /** The first line of the log from the `from`th on of which this is true, once it is there. */
+  async logged(is: (line: LogLine) => boolean, from = 0): Promise<LogLine> {
+    for (;;) {
+      const line = this.log.slice(from).find(is);
+      if (line !== undefined) return line;
+      await new Promise<void>((resolve) => this.#watchers.push(resolve));
+    }
   }
 
   /** Sends the signal as soon as the agent says anything, which is before it is ready; answers its exit code. */
@@ -118,7 +135,9 @@ export class Daemon {
 
   #spawn(flags: readonly string[]): ChildProcess {
     const where = ['--state-dir', this.stateDir, '--socket', this.socket];
-    return spawn(process.execPath, [program('signing-agent'), ...where, ...flags], {
+    const words = [...this.#launcher, process.execPath, program('signing-agent')];
+    const [command = '', ...args] = [...words, ...where, ...flags];
+    return spawn(command, args, {
       env: { ...process.env, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAgent, type Agent } from '../../src/agent.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { resolveSettings } from '../../src/config/settings.ts';
+import { resolveSettings, type Settings } from '../../src/config/settings.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { builtHosts } from './built-hosts.ts';
 import { Clock, worldWith } from './world.ts';
@@ -13,13 +13,14 @@ export class InProcessAgent {
   readonly clock = new Clock();
   readonly folder = mkdtempSync(join(tmpdir(), 'agent-'));
   readonly socket = join(this.folder, 'agent.sock');
-  readonly #config: string;
+  /** What `reload` reads. */
+  configuration: string;
   readonly #queueLimit: number | undefined;
   #agent: Agent | null = null;
 
   /** `config`: TOML; without it, a file keyring. */
   constructor(config = '', options: { queueLimit?: number } = {}) {
-    this.#config = config;
+    this.configuration = config;
     this.#queueLimit = options.queueLimit;
   }
 
@@ -34,17 +35,19 @@ export class InProcessAgent {
   }
 
   async start(): Promise<this> {
-    const flags = { stateDir: join(this.folder, 'state'), socket: this.socket };
+    const flags = {
+      stateDir: join(this.folder, 'state'),
+      socket: this.socket,
+      logLevel: 'silent' as const,
+    };
     const uid = process.geteuid?.() ?? 0;
-    const settings = resolveSettings(parseConfig(this.#config, 'agent.toml'), flags, {
-      env: {},
-      uid,
-      cwd: '/',
-      file: 'agent.toml',
-      processors: 2,
-    });
+    const where = { env: {}, uid, cwd: '/', file: 'agent.toml', processors: 2 };
+    const readSettings = (): Settings =>
+      resolveSettings(parseConfig(this.configuration, 'agent.toml'), flags, where);
+    const settings = readSettings();
     this.#agent = await startAgent({
       settings,
+      readSettings,
       world: worldWith(this.clock),
       libc: openLibc(),
       pid: process.pid,

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Duplex } from 'node:stream';
 
 export interface Answer {
   readonly id: string | number | null;
@@ -14,15 +15,18 @@ export interface Answer {
 
 /** A client that knows nothing but lines: what goes out is up to the test, what comes in is JSON. */
 export class LineClient {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   readonly answers: Answer[] = [];
   readonly closed: Promise<void>;
   #changed: (() => void)[] = [];
 
-  private constructor(socket: Socket) {
+  /** `socket`: connected, or what stands for it. */
+  constructor(socket: Duplex) {
     this.socket = socket;
     socket.on('error', () => null); // 'close' follows, and is what tests wait for
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    lines.on('error', () => null); // it repeats those of the socket
+    lines.on('line', (line) => {
       this.answers.push(JSON.parse(line) as Answer);
       for (const tell of this.#changed.splice(0)) tell();
     });

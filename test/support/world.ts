@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { openLibc } from '../../src/native/libc.ts';
 import { durableFiles } from '../../src/state/durable-files.ts';
@@ -36,6 +37,7 @@ export function worldWith(clock: Clock): World {
     elapsed: clock.elapsed,
     // Nothing happens by itself beside a clock that stands still: tests say `keyring.upkeep()`.
     later: () => () => undefined,
+    pause: (milliseconds) => sleep(milliseconds),
     randomBytes,
     files: durableFiles(openLibc()),
     log: pino({ level: 'silent' }),

@@ -291,7 +291,8 @@ describe('failures', () => {
     ['keys show', "missing required argument 'kid'"],
     ['status extra', 'too many arguments'],
     ['completion tcsh', 'Allowed choices are bash, zsh, fish'],
-    ['sign --api-key-file x', 'unknown option'],
+    ['sign --api-key-flie x', 'unknown option'],
+    ['status --api-key-file x', 'API key file x does not exist'],
   ])('of usage exit 2 with a hint: agentctl %s', async (line, hint) => {
     const session = await agentctl(line === '' ? [] : line.split(' '));
     expect(session).toMatchObject({ code: 2, out: '' });

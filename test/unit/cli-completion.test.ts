@@ -48,8 +48,15 @@ describe('completion in bash', () => {
     'verify',
     'unlock',
     'lock',
+    'reload',
+    'apikey',
+    'clientkey',
+    'backup',
+    'restore',
+    'init',
     'reconcile',
     'doctor',
+    'audit',
     'completion',
   ];
   const cases: [string, string[], string[]][] = [
@@ -63,6 +70,7 @@ describe('completion in bash', () => {
     ['options', ['sign', '--k'], ['--kid', '--keyring']],
     ['options of a subcommand', ['keys', 'revoke', '--r'], ['--reason']],
     ['files', ['sign', 'a'], ['a file.txt', 'agentctl']],
+    ['files of a list', ['audit', 'verify', 'script', 'a f'], ['a file.txt']],
     ['files of an option', ['verify', '--signature', 'a f'], ['a file.txt']],
     ['files behind --', ['sign', '--', 's'], ['script']],
     ['kids of an argument', ['keys', 'show', ''], ['0a1b2c3d', '11111111']],

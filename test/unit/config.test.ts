@@ -28,6 +28,15 @@ test('no configuration at all is one file keyring', () => {
       maxConnectionsPerUid: 1000,
     },
     logLevel: 'info',
+    access: {
+      admins: [],
+      apps: [],
+      readers: [],
+      signaturesPerSecondPerUid: null,
+      signaturesPerSecondPerKey: null,
+      connectionsPerKey: null,
+    },
+    audit: null,
     keyrings: [
       {
         name: 'default',
@@ -60,6 +69,47 @@ test('flags go before the file, the file before the environment', () => {
   ]);
 });
 
+test('[access]: names as they were written, and limits', () => {
+  const { access } = resolveSettings(
+    parseConfig(
+      `[access]
+admins = ["root", "@wheel"]
+apps = ["@signers", "1001", "@2001", "*"]
+readers = ["*", "svc.build-1_x", "müller"]
+max_signatures_per_second_per_uid = 100
+max_signatures_per_second_per_key = 10
+max_connections_per_key = 5`,
+      file,
+    ),
+    {},
+    world,
+  );
+  expect(access).toEqual({
+    admins: ['root', '@wheel'],
+    apps: ['@signers', '1001', '@2001', '*'],
+    readers: ['*', 'svc.build-1_x', 'müller'],
+    signaturesPerSecondPerUid: 100,
+    signaturesPerSecondPerKey: 10,
+    connectionsPerKey: 5,
+  });
+});
+
+test('[audit]: where it is, and whose key signs', () => {
+  const of = (text: string) =>
+    resolveSettings(parseConfig(`state_dir = "/srv/a"\n${text}`, file), {}, world).audit;
+  const usual = { dir: '/srv/a/audit', fsync: true, maxFileBytes: 67_108_864, keyring: 'default' };
+  expect(of('[audit]')).toEqual(usual);
+  expect(of('[audit]\nenabled = true\nfsync = false\nmax_file_bytes = 16384')).toEqual({
+    ...usual,
+    ...{ fsync: false, maxFileBytes: 16_384 },
+  });
+  expect(of('[audit]\nenabled = false')).toBeNull();
+  const two = '[keyrings.prod]\n[keyrings.ci]\n';
+  expect(of(`${two}[audit]`)).toEqual({ ...usual, keyring: 'prod' });
+  expect(of(`${two}[keyrings.default]\n[audit]`)).toEqual(usual);
+  expect(of(`${two}[audit]\nkeyring = "ci"`)).toEqual({ ...usual, keyring: 'ci' });
+});
+
 test('sessions of a token: as many threads as were asked for, else what its processors can use', () => {
   const of = (more: string) =>
     resolveSettings(
@@ -76,7 +126,24 @@ test.each([
   ['[socket]\nmax_conections = 1', 'socket.max_conections: unknown key', 'max_connections?'],
   ['[keyrings.a]\nbackend = "file"\nalgoritm = "x"', 'keyrings.a.algoritm', 'algorithm?'],
   ['zzzzzzzzzzzz = 1', 'zzzzzzzzzzzz: unknown key "zzzzzzzzzzzz"'],
-  ['[audit]\nenabled = true', 'audit: this version does not have it yet'],
+  ['[http]\nlisten = "127.0.0.1:1"', 'http: this version does not have it yet'],
+  ['[access]\nreader = ["*"]', 'access.reader: unknown key', 'did you mean readers?'],
+  ['[access]\nadmins = ["*"]', 'access.admins.0'],
+  ['[access]\nadmins = "root"', 'access.admins'],
+  ['[access]\napps = ["ci signer"]', 'access.apps.0'],
+  ['[access]\napps = [""]', 'access.apps.0'],
+  ['[access]\napps = ["@"]', 'access.apps.0'],
+  ['[access]\napps = ["@*"]', 'access.apps.0'],
+  ['[access]\nreaders = ["a,b"]', 'access.readers.0'],
+  ['[access]\nreaders = [1000]', 'access.readers.0'],
+  ['[access]\nmax_signatures_per_second_per_uid = 0', 'max_signatures_per_second_per_uid'],
+  ['[access]\nmax_connections_per_key = -1', 'access.max_connections_per_key'],
+  ['[access]\nmax_connection_per_key = 1', 'unknown key', 'did you mean max_connections_per_key?'],
+  ['[audit]\nenable = true', 'audit.enable: unknown key', 'did you mean enabled?'],
+  ['[audit]\nfsync = "yes"', 'audit.fsync'],
+  ['[audit]\nmax_file_bytes = 1024', 'audit.max_file_bytes'],
+  ['[audit]\nkeyring = "prod"', 'audit.keyring: names no keyring of this configuration'],
+  ['[audit]\nkeyring = "toString"', 'audit.keyring: names no keyring of this configuration'],
   ['[keyrings.a]\nbackend = "sealed"', 'keyrings.a.backend'],
   ['[keyrings.a]\nbackend = "pkcs11"', 'keyrings.a.uri: a pkcs11 keyring needs the URI'],
   ['[keyrings.a]\nuri = "pkcs11:token=x"', 'keyrings.a.uri: only a pkcs11 keyring'],

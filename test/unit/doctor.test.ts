@@ -119,9 +119,17 @@ describe('system calls that fail', () => {
 
 describe('what the agent that runs says', () => {
   const keyring = { name: 'prod', health: 'ok', last_error: null };
-  const judged = (change: object, wanted: string | null = null, pid: number | null = 7) =>
+  const judged = (
+    change: object,
+    wanted: string | null = null,
+    pid: number | null = 7,
+    more: object = {},
+  ) =>
     judgeHealth(
-      { agent: { pid: 7 }, keyrings: [{ ...keyring, ...change }] } as unknown as AgentStatus,
+      {
+        ...{ agent: { pid: 7 }, keyrings: [{ ...keyring, ...change }] },
+        ...more,
+      } as unknown as AgentStatus,
       wanted,
       pid,
     );
@@ -136,6 +144,28 @@ describe('what the agent that runs says', () => {
     expect(unavailable?.state).toBe('failure');
     expect(unavailable?.text).toMatch(/the card is gone.*restart the agent/);
     expect(judged({}, 'ci')).toEqual([]);
+  });
+
+  test('of names that allow nobody', () => {
+    const of = (...warnings: string[]) => judged({}, 'none', 7, { access: { warnings } });
+    expect(of()).toMatchObject([{ subject: 'access', state: 'ok' }]);
+    expect(of('access.apps: x', 'API key y')).toMatchObject([
+      { subject: 'access', state: 'warning' },
+      { subject: 'access', state: 'warning' },
+    ]);
+    expect(of('access.apps: x')[0]?.text).toMatch(/agent that runs: access.apps: x.*reload$/);
+  });
+
+  test('of its audit log', () => {
+    const of = (audit: object) =>
+      judged({}, 'none', 7, { audit: { enabled: true, health: 'ok', last_error: null, ...audit } });
+    expect(of({})).toMatchObject([{ subject: 'audit', state: 'ok' }]);
+    expect(of({ enabled: false })).toMatchObject([{ subject: 'audit', state: 'ok' }]);
+    expect(of({ enabled: false })[0]?.text).toContain('off');
+    const last_error = { message: 'ENOSPC', at: '2026-05-14T00:00:00Z' };
+    const [unavailable] = of({ health: 'unavailable', last_error });
+    expect(unavailable).toMatchObject({ subject: 'audit', state: 'failure' });
+    expect(unavailable?.text).toMatch(/signs and changes nothing.*ENOSPC\. Make room/);
   });
 
   test('nothing, or it is another agent', () => {

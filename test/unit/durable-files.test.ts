@@ -173,6 +173,10 @@ describe('replace', () => {
 
   it('removes what a killed writer left, and only that', async () => {
     writeFileSync(join(directory, '.state.json.0123456789abcdef.tmp'), 'half');
+    writeFileSync(
+      join(directory, '.state.json.before-restore-1.0123456789abcdef.tmp'),
+      'of a copy',
+    );
     writeFileSync(join(directory, '.state.json.notes.tmp'), 'not ours');
     await files.replace(path, Buffer.from('x'), null);
     expect(readdirSync(directory).sort()).toEqual(['.state.json.notes.tmp', 'state.json']);

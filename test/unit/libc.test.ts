@@ -32,12 +32,19 @@ describe('names', () => {
     expect(libc.userName(self)).toBe(execFileSync('id', ['-un'], { encoding: 'utf8' }).trim());
     const group = execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim();
     expect(libc.groupId(group)).toBe(process.getgid?.());
+    expect(libc.userId(libc.userName(self) ?? '')).toBe(self);
+    const other = Number(execFileSync('id', ['-u', 'nobody'], { encoding: 'utf8' }));
+    expect(libc.userId('nobody')).toBe(other);
+    expect(libc.userName(other)).toBe('nobody');
   });
 
   it('are null where there are none', () => {
     expect(libc.userName(3_999_999_999)).toBeNull();
     expect(libc.groupId('no such group')).toBeNull();
     expect(libc.groupId('root\0')).toBeNull();
+    expect(libc.userId('no such user')).toBeNull();
+    expect(libc.userId('')).toBeNull();
+    expect(libc.userId('root\0x')).toBeNull();
   });
 });
 

@@ -55,7 +55,9 @@ test('results have the names and shapes of the contract', async () => {
   expect(await names('list_keys')).toEqual(['keys', 'next_change']);
   expect(await names('ping')).toEqual([]);
   expect(await names('whoami')).toEqual(['principal']);
-  expect(await names('status')).toEqual(['agent', 'connections', 'counters', 'keyrings']);
+  expect(await names('status')).toEqual([
+    ...['access', 'agent', 'audit', 'connections', 'counters', 'keyrings'],
+  ]);
   const listed = (await client.call('list_valid_pubkeys')).result?.['keys'] as object[];
   expect(Object.keys(listed[0] ?? {}).sort()).toEqual([
     'created_at',
@@ -175,7 +177,8 @@ test('a full queue says so, and the agent goes on', async () => {
     await other.until((answers) => answers.length === 64);
     const kinds = other.answers.map(({ error }) => error?.data.kind);
     expect(kinds.filter((kind) => kind === 'overloaded').length).toBeGreaterThan(0);
-    expect(kinds.filter((kind) => kind === undefined).length).toBeGreaterThanOrEqual(4);
+    // One user has three of four places, so that there is one left for the others.
+    expect(kinds.filter((kind) => kind === undefined).length).toBeGreaterThanOrEqual(3);
     expect((await other.call('sign', { message_b64: hello })).result).toBeDefined();
   } finally {
     other.close();

@@ -17,13 +17,13 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PeerCredentials } from '../../src/access/principal.ts';
 import { openLibc } from '../../src/native/libc.ts';
-import type { Answer } from '../../src/socket/connection.ts';
 import { socketLimits, type SocketLimits } from '../../src/socket/limits.ts';
 import { listen, type Listener, type ListenerOptions } from '../../src/socket/listener.ts';
 import { AlreadyRunningError } from '../../src/state/lock.ts';
 
 const libc = openLibc();
 const log = pino({ level: 'silent' });
+type Answer = (frame: Buffer) => Promise<string>;
 const echo: Answer = (frame) => Promise.resolve(`echo ${frame.toString()}`);
 
 let directory: string;
@@ -42,11 +42,16 @@ afterEach(() => {
 interface Settings extends Partial<Omit<ListenerOptions, 'limits' | 'accept'>> {
   limits?: Partial<SocketLimits>;
   accept?: (peer: PeerCredentials) => Answer;
+  /** Asked before every frame. */
+  maxFrameBytes?: () => number | null;
+  closed?: () => void;
 }
 
 async function start({
   limits,
   accept = () => echo,
+  maxFrameBytes = () => null,
+  closed = () => undefined,
   ...options
 }: Settings = {}): Promise<Listener> {
   const usual = socketLimits({
@@ -60,7 +65,13 @@ async function start({
     group: null,
     libc,
     log,
-    accept: (peer) => ({ answer: accept(peer) }),
+    accept: (peer) => ({
+      answer: accept(peer),
+      get maxFrameBytes() {
+        return maxFrameBytes();
+      },
+      closed,
+    }),
     ...options,
     limits: { ...usual, ...limits },
   });
@@ -172,28 +183,63 @@ describe('requests and answers', () => {
     socket.end('x\n');
     await readAll(socket);
     const { pid } = process;
-    expect(peers).toEqual([{ pid, uid: process.getuid?.(), gid: process.getgid?.() }]);
+    const groups = process.getgroups?.() ?? [];
+    const [peer] = peers;
+    expect(peers).toHaveLength(1);
+    expect(peer).toMatchObject({ pid, uid: process.getuid?.(), gid: process.getgid?.() });
+    // Node names the first group among the others as well, the kernel does not have to.
+    expect(new Set([peer?.gid, ...(peer?.groups ?? [])])).toEqual(
+      new Set([process.getgid?.(), ...groups]),
+    );
   });
+
+  // Another user's groups can be had only by root, which is who CI is.
+  it.runIf(process.getuid?.() === 0).each([0, 1, 32, 33, 1000])(
+    'tells all of %i supplementary groups',
+    async (count) => {
+      const peers: PeerCredentials[] = [];
+      chmodSync(directory, 0o711);
+      await start({
+        mode: 0o666,
+        accept: (peer) => {
+          peers.push(peer);
+          return echo;
+        },
+      });
+      const groups = Array.from({ length: count }, (_, index) => 100_001 + index);
+      const given = count === 0 ? '--clear-groups' : `--groups=${groups.join()}`;
+      const caller = spawn(
+        'setpriv',
+        ['--reuid=65534', '--regid=65533', given, 'nc', '-N', '-U', path],
+        { stdio: ['pipe', 'ignore', 'inherit'] },
+      );
+      caller.stdin.end('x\n');
+      expect(await once(caller, 'exit')).toEqual([0, null]);
+      expect(peers).toEqual([{ pid: caller.pid, uid: 65534, gid: 65533, groups }]);
+    },
+  );
 
   it('survives clients that vanish with requests in work', async () => {
     const started = gate();
     const finish = gate();
+    let told = 0;
     const agent = await start({
       accept: () => async (frame) => {
         started.open();
         await finish.opened;
         return echo(frame);
       },
+      closed: () => (told += 1),
     });
     const socket = await open();
     socket.write('x\ny\n');
     await started.opened;
     socket.destroy();
     await once(socket, 'close');
-    expect(agent.open).toBe(1);
+    expect([agent.open, told]).toEqual([1, 0]);
     finish.open();
     await agent.drain(5000);
-    expect(agent.open).toBe(0);
+    expect([agent.open, told]).toEqual([0, 1]);
   });
 });
 
@@ -208,6 +254,34 @@ describe('limits of a request', () => {
       id: null,
       error: { code: -32008, data: { kind: 'too_large', limit: 1000 } },
     });
+    socket.destroy();
+  });
+
+  it('takes longer lines of a client from the one on that allows them, and shorter ones', async () => {
+    let limit: number | null = 10;
+    await start({
+      maxFrameBytes: () => limit,
+      accept: () => (frame) => {
+        limit = frame.toString() === 'longer' ? null : limit;
+        limit = frame.toString() === 'shorter' ? 10 : limit;
+        return Promise.resolve(String(frame.length));
+      },
+    });
+    const socket = await open();
+    // In one write: what stands behind the line goes by it.
+    const [long, tooLong] = ['x'.repeat(1000), 'x'.repeat(11)];
+    socket.write(`longer\n${long}\nshorter\n${'x'.repeat(10)}\n${tooLong}\n${long}\n`);
+    const lines = (await readAll(socket)).trimEnd().split('\n');
+    expect(lines.slice(0, -1)).toEqual(['6', '1000', '7', '10']);
+    expect(parseError(lines.at(-1) ?? '').error.data).toEqual({ kind: 'too_large', limit: 10 });
+    socket.destroy();
+  });
+
+  it('a client is never allowed more than the agent takes', async () => {
+    await start({ maxFrameBytes: () => 5000 });
+    const socket = await open();
+    socket.write('x'.repeat(1001));
+    expect(parseError(await readAll(socket)).error.data.limit).toBe(1000);
     socket.destroy();
   });
 
@@ -333,11 +407,15 @@ describe('backpressure', () => {
 
 describe('limits of connections', () => {
   it.each([
-    ['all', { maxConnections: 2 }],
-    ['one user', { maxConnectionsPerUid: 2 }],
+    ['all', { maxConnections: 2 }, { code: -32011, data: { kind: 'overloaded' } }],
+    [
+      'one user',
+      { maxConnectionsPerUid: 2 },
+      { code: -32007, data: { kind: 'rate_limited', retry_after_ms: 1000 } },
+    ],
   ])(
     'refuses one too many of %s with a reason, and takes the next when one has gone',
-    async (_, limits) => {
+    async (_, limits, error) => {
       const agent = await start({ limits });
       const first = await open();
       const second = await open();
@@ -346,7 +424,7 @@ describe('limits of connections', () => {
       const line = parseError(await readAll(third));
       expect(line).toMatchObject({
         id: null,
-        error: { code: -32011, data: { kind: 'overloaded' } },
+        error,
       });
       third.destroy();
       expect(agent.accepted).toBe(2);

@@ -1,6 +1,9 @@
+import type { Accounts } from '../../access/access-rules.ts';
 import type { KeyringSettings, Settings } from '../../config/settings.ts';
 import type { TokenKeyringSettings } from '../../configured-keyring.ts';
 import type { World } from '../../world.ts';
+import { checkAccess } from './access.ts';
+import { checkApiKeys } from './api-keys.ts';
 import { checkClock } from './clock.ts';
 import { checkConfiguration } from './configuration.ts';
 import { checkFileKeyring } from './file-keyring.ts';
@@ -27,11 +30,17 @@ export interface Examination {
   readonly uid: number;
   readonly world: Pick<World, 'now' | 'randomBytes' | 'files'>;
   readonly probe: ProbeModule;
+  /** Where the names of users and groups are looked up. */
+  readonly accounts: Accounts;
+  /** Fingerprint of this machine; null where it cannot be told. */
+  readonly machine: string | null;
+  /** What the agent is asked with, see ConnectOptions. */
+  readonly apiKey: (() => Promise<Buffer>) | undefined;
 }
 
 /** Everything that an agent needs, in the order in which it would miss it. Changes nothing. */
 export async function examine(options: Examination): Promise<readonly Finding[]> {
-  const { configFile: file, stateDir, env, uid, world } = options;
+  const { configFile: file, stateDir, env, uid, world, accounts } = options;
   const now = world.now();
   const { findings, settings } = checkConfiguration({ file, stateDir, env, uid });
   if (settings === null) return [...findings, checkClock(now)];
@@ -40,12 +49,18 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
   const atSocket = await checkSocket(socket, settings.socket, agent.running);
   return [
     ...findings,
+    ...checkAccess(settings.access, uid, accounts),
     ...checkStateDir(settings.stateDir, uid),
+    ...checkApiKeys(settings, options),
     finding,
     ...(await checkKeyrings(settings, options)),
     atSocket.finding,
     ...(atSocket.accepts && agent.running !== false
-      ? await checkHealth(socket, options.keyring, agent.pid)
+      ? await checkHealth(socket, {
+          wanted: options.keyring,
+          pid: agent.pid,
+          apiKey: options.apiKey,
+        })
       : []),
     checkClock(now),
     ...checkLimits(settings.socket, agent),

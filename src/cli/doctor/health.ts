@@ -4,23 +4,30 @@ import { ConnectionError } from '../../client/connection-error.ts';
 import { AgentError } from '../../errors.ts';
 import { unlockCommand } from '../../keyring/locked.ts';
 import type { AgentStatus, KeyringStatus } from '../../protocol/status.ts';
+import type { KnownStatus } from '../known-status.ts';
 import { failure, ok, warning, type Finding } from './finding.ts';
 
 /** Milliseconds, for the connection and for the answer. */
 const patience = 3000;
 
-/**
- * What the agent at this socket says of its keyrings. `wanted`: this one alone; null: every one. `pid`: of the agent
- * that holds the state dir; null where it is not known.
- */
+/** What the agent is asked for. */
+export interface HealthQuestion {
+  /** This keyring alone; null: every one. */
+  readonly wanted: string | null;
+  /** Of the agent that holds the state dir; null where it is not known. */
+  readonly pid: number | null;
+  /** What it is asked with, see ConnectOptions; undefined: as the user. */
+  readonly apiKey: (() => Promise<Buffer>) | undefined;
+}
+
+/** What the agent at this socket says of its keyrings, access and audit. */
 export async function checkHealth(
   socket: string,
-  wanted: string | null,
-  pid: number | null,
+  { wanted, pid, apiKey }: HealthQuestion,
 ): Promise<readonly Finding[]> {
   let client: AgentClient | null = null;
   try {
-    client = await connect({ socket, timeoutMs: patience });
+    client = await connect({ socket, timeoutMs: patience, apiKey });
     return judgeHealth(await client.status(), wanted, pid);
   } catch (thrown) {
     return [notTold(thrown)];
@@ -30,7 +37,7 @@ export async function checkHealth(
 }
 
 export function judgeHealth(
-  { agent, keyrings }: AgentStatus,
+  { agent, keyrings, access, audit }: KnownStatus,
   wanted: string | null,
   pid: number | null,
 ): readonly Finding[] {
@@ -42,7 +49,12 @@ export function judgeHealth(
       ),
     ];
   }
-  return keyrings.filter(({ name }) => wanted === null || name === wanted).map(healthOf);
+  const chosen = keyrings.filter(({ name }) => wanted === null || name === wanted);
+  return [
+    ...chosen.map(healthOf),
+    ...(access === undefined ? [] : accessOf(access)),
+    ...(audit === undefined ? [] : [auditOf(audit)]),
+  ];
 }
 
 export function notTold(thrown: unknown): Finding {
@@ -57,6 +69,24 @@ export function notTold(thrown: unknown): Finding {
   return warning(
     'health',
     `the agent did not say how it is: ${thrown.message}: look again, and where it stays so, restart the agent`,
+  );
+}
+
+function accessOf({ warnings }: AgentStatus['access']): readonly Finding[] {
+  if (warnings.length === 0) return [ok('access', 'the agent that runs knows every name')];
+  return warnings.map((text) =>
+    warning('access', `in the agent that runs: ${text}. Once it is corrected: agentctl reload`),
+  );
+}
+
+function auditOf({ enabled, health, last_error }: AgentStatus['audit']): Finding {
+  if (!enabled) return ok('audit', 'off in the agent that runs: [audit] turns it on');
+  if (health === 'ok') return ok('audit', 'the agent that runs says ok');
+  const said = last_error === null ? 'it does not say why' : last_error.message;
+  return failure(
+    'audit',
+    `unavailable in the agent that runs, which signs and changes nothing until it can write again: ${said}. Make ` +
+      'room, or correct the directory; it goes on by itself',
   );
 }
 

@@ -12,7 +12,8 @@ export function checkStateDir(stateDir: string, uid: number): readonly Finding[]
   const findings = [directory('state dir', stateDir, uid), directory('keyrings', keyrings, uid)];
   if (findings.some(({ state }) => state === 'failure')) return findings;
   try {
-    const files = [join(stateDir, 'lock'), ...filesIn(keyrings)];
+    const own = ['lock', 'agent.db', 'agent.db-wal', 'agent.db-shm'];
+    const files = [...own.map((name) => join(stateDir, name)), ...filesIn(keyrings)];
     return [...findings, ...files.flatMap((path) => fileFault(path))];
   } catch (thrown) {
     return [...findings, failureOf('state files', thrown)];

@@ -1,5 +1,4 @@
 import { sign as signMessage, type KeyObject } from 'node:crypto';
-import { decodeBase64 } from '../../base64.ts';
 import { AgentError } from '../../errors.ts';
 import { kidOf } from '../../keyring/kid.ts';
 import { emptyState, heldKeys, type KeyringState } from '../../keyring/lifecycle.ts';
@@ -12,7 +11,8 @@ import type { World } from '../../world.ts';
 import { algorithms } from '../algorithm.ts';
 import type { Vault, VaultKey } from '../vault.ts';
 import { keystoreText, parseKeystore, stateOf, type Keystore } from './keystore-format.ts';
-import { privateKeyOf, publicHalfOf, publicKeyOf, seedTextOf } from './seed.ts';
+import { readKeystore } from './read-keystore.ts';
+import { privateKeyOf, publicKeyOf, seedTextOf } from './seed.ts';
 import { SignatureQueue } from './signature-queue.ts';
 
 interface Loaded extends Versioned {
@@ -137,20 +137,7 @@ export class FileKeystore implements Vault, StateStore {
 
   #load({ bytes, identity }: FileContent): Loaded {
     try {
-      const document = parseKeystore(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-      const privateKeys = new Map<string, KeyObject>();
-      const publicKeys = new Map<string, Uint8Array>();
-      for (const { id, seed_b64 } of document.keys) {
-        const seed = decodeBase64(seed_b64) ?? Buffer.alloc(0);
-        const privateKey = privateKeyOf(seed);
-        const publicKey = publicHalfOf(privateKey);
-        if (kidOf(publicKey) !== id) {
-          throw new Error(`the seed of key ${id} is the seed of key ${kidOf(publicKey)}`);
-        }
-        publicKeys.set(id, publicKey);
-        privateKeys.set(id, privateKey);
-        seed.fill(0);
-      }
+      const { document, privateKeys, publicKeys } = readKeystore(bytes);
       return { document, privateKeys, state: stateOf(document, publicKeys), version: identity };
     } catch (failure) {
       throw new AgentError(

@@ -1,0 +1,78 @@
+import { encodeBase64 } from '../base64.ts';
+import { recipientOf } from './age-recipient.ts';
+import type { Grant } from './principal.ts';
+
+/** Whose a client key is: a user, by uid in decimal, or an API key, by its id. */
+export interface Actor {
+  readonly kind: 'user' | 'api_key';
+  readonly id: string;
+}
+
+/** A public key that answers can be encrypted for. Times are RFC 3339 in UTC. */
+export interface ClientKey {
+  /** `ck_` and 32 lowercase hex digits. */
+  readonly id: string;
+  readonly actor: Actor;
+  /** X25519, 32 bytes (RFC 7748). */
+  readonly publicKey: Uint8Array;
+  readonly label: string | null;
+  readonly createdAt: string;
+  readonly lastUsedAt: string | null;
+  /** Nothing is encrypted for it from then on; the record stays. */
+  readonly revokedAt: string | null;
+}
+
+/** As it goes over the wire. */
+export interface ClientKeyView {
+  readonly id: string;
+  /** `name`: the login name of a user; null where the uid has none, and of an API key. */
+  readonly actor: Actor & { readonly name: string | null };
+  readonly public_key_b64: string;
+  /** The same key as age writes it. */
+  readonly recipient: string;
+  readonly label: string | null;
+  readonly created_at: string;
+  readonly last_used_at: string | null;
+  readonly revoked_at: string | null;
+}
+
+export interface ClientKeyList {
+  readonly keys: readonly ClientKeyView[];
+  /** Keys that were revoked before those that are listed; left out where there are none. */
+  readonly older_revoked?: number;
+}
+
+const form = /^ck_[0-9a-f]{32}$/;
+
+export function isClientKeyId(text: string): boolean {
+  return form.test(text);
+}
+
+/** `random`: 16 bytes. */
+export function clientKeyId(random: Buffer): string {
+  return `ck_${random.toString('hex')}`;
+}
+
+export function isSameActor(a: Actor, b: Actor): boolean {
+  return a.kind === b.kind && a.id === b.id;
+}
+
+/** Whom what the caller registers belongs to. */
+export function actorOf({ principal }: Grant): Actor {
+  return principal.api_key === undefined
+    ? { kind: 'user', id: String(principal.uid) }
+    : { kind: 'api_key', id: principal.api_key };
+}
+
+export function viewOf(key: ClientKey, name: string | null): ClientKeyView {
+  return {
+    id: key.id,
+    actor: { ...key.actor, name },
+    public_key_b64: encodeBase64(key.publicKey),
+    recipient: recipientOf(key.publicKey),
+    label: key.label,
+    created_at: key.createdAt,
+    last_used_at: key.lastUsedAt,
+    revoked_at: key.revokedAt,
+  };
+}

@@ -1,0 +1,247 @@
+import { AgentError, quoted } from '../errors.ts';
+import { formatTime } from '../rfc3339.ts';
+import type { World } from '../world.ts';
+import { userIdOf, type Accounts } from './access-rules.ts';
+import { recipientOf } from './age-recipient.ts';
+import {
+  actorOf,
+  clientKeyId,
+  isSameActor,
+  viewOf,
+  type Actor,
+  type ClientKey,
+  type ClientKeyList,
+  type ClientKeyView,
+} from './client-key.ts';
+import type { Grant } from './principal.ts';
+import type { Sealer } from './sealer.ts';
+import { sealFor } from './sealing.ts';
+
+/** Keys that one actor may have at a time; revoked ones do not count. */
+const mostKeys = 1000;
+/** Revoked ones that are listed. Their records stay for good, and an answer without a limit holds everybody up. */
+const mostRevoked = 1000;
+
+/** Where client keys are kept. Every method may throw `backend_unavailable` or `conflict`. */
+export interface ClientKeyStore {
+  /** All that is done in `work` or nothing, against other processes too. */
+  atomically<T>(work: () => T): Promise<T>;
+  find(id: string): ClientKey | null;
+  /**
+   * In the order they were made. `actor`: of that one alone; null: of all. `revoked`: of those that were revoked, so
+   * many, the last ones.
+   */
+  list(of: { readonly actor: Actor | null; readonly revoked: number }): readonly ClientKey[];
+  countRevoked(actor: Actor | null): number;
+  /** Those of an actor that are not revoked. */
+  count(actor: Actor): number;
+  add(key: ClientKey): void;
+  revoke(id: string, at: string): void;
+  touch(id: string, at: string): void;
+}
+
+export interface ClientKeysParts {
+  /** Null as long as no key was ever registered. */
+  readonly existing: () => ClientKeyStore | null;
+  /** The same, made where it is not there yet. */
+  readonly made: () => Promise<ClientKeyStore>;
+  readonly accounts: Pick<Accounts, 'userId'> & { userName(uid: number): string | null };
+  readonly hasApiKey: (id: string) => boolean;
+  readonly world: Pick<World, 'now' | 'randomBytes'>;
+}
+
+export interface Registration {
+  /** Acceptable, see `readPublicKey`. */
+  readonly publicKey: Uint8Array;
+  readonly label: string | null;
+  /** A user by uid or login name. Null: the caller. */
+  readonly actor: Actor | null;
+}
+
+/** What was sealed, and for which keys. */
+export interface Sealed {
+  /** Armored. */
+  readonly age: string;
+  readonly keys: readonly ClientKey[];
+}
+
+/**
+ * The registry of client keys. Everybody looks after his own; whoever is admin of the whole agent looks after all.
+ * An API key that is admin of some keyrings alone is nobody special here.
+ */
+export class ClientKeys implements Sealer {
+  readonly #parts: ClientKeysParts;
+
+  constructor(parts: ClientKeysParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Rejects with `forbidden` (for somebody else, by who is no admin), `not_found` (there is no such actor),
+   * `already_exists` with the id, `too_large` where the actor has as many as one may.
+   */
+  async register(wanted: Registration, grant: Grant): Promise<ClientKeyView> {
+    const actor = this.#actorFor(wanted.actor, grant);
+    const { world, made } = this.#parts;
+    const store = await made();
+    const key: ClientKey = {
+      id: clientKeyId(world.randomBytes(16)),
+      actor,
+      publicKey: wanted.publicKey,
+      label: wanted.label,
+      createdAt: formatTime(world.now()),
+      lastUsedAt: null,
+      revokedAt: null,
+    };
+    await store.atomically(() => {
+      refuseSecond(key, store.list({ actor, revoked: 0 }));
+      if (store.count(actor) >= mostKeys) throw tooMany();
+      store.add(key);
+    });
+    return this.#view(key);
+  }
+
+  /**
+   * `actor` null: the caller's own, and for an admin everybody's. Of revoked ones the last 1000, and how many there
+   * are before those. Throws `forbidden`.
+   */
+  list(of: { actor: Actor | null; revokedToo: boolean }, grant: Grant): ClientKeyList {
+    const all = of.actor === null && isAdmin(grant);
+    const actor = all ? null : this.#actorFor(of.actor, grant);
+    const store = this.#parts.existing();
+    if (store === null) return { keys: [] };
+    const names = new Map<string, string | null>();
+    const listed = store.list({ actor, revoked: of.revokedToo ? mostRevoked : 0 });
+    const keys = listed.map((key) => this.#view(key, names));
+    const older = of.revokedToo ? Math.max(0, store.countRevoked(actor) - mostRevoked) : 0;
+    return older === 0 ? { keys } : { keys, older_revoked: older };
+  }
+
+  /** Also one that is revoked. Throws `not_found`, for somebody else's too: an id tells nobody whether it exists. */
+  show(id: string, grant: Grant): ClientKeyView {
+    return this.#view(this.#own(id, grant).key);
+  }
+
+  /** As `show`, rejecting; `not_found` where it is revoked already. */
+  async revoke(id: string, grant: Grant): Promise<ClientKeyView> {
+    const { store } = this.#own(id, grant);
+    return store.atomically(() => {
+      const { key } = this.#own(id, grant);
+      if (key.revokedAt !== null) {
+        throw notFound(id, `client key ${id} was revoked at ${key.revokedAt} already`);
+      }
+      const revokedAt = formatTime(this.#parts.world.now());
+      store.revoke(id, revokedAt);
+      return this.#view({ ...key, revokedAt });
+    });
+  }
+
+  async seal(clientKeys: readonly string[], plaintext: Uint8Array): Promise<string> {
+    return (await this.sealFor(clientKeys, plaintext)).age;
+  }
+
+  /** As `seal`, with the keys that it was sealed for, each once. */
+  async sealFor(clientKeys: readonly string[], plaintext: Uint8Array): Promise<Sealed> {
+    const ids = [...new Set(clientKeys)];
+    const { keys } = this.#usable(ids);
+    const recipients = new Set(keys.map(({ publicKey }) => recipientOf(publicKey)));
+    const age = await sealFor([...recipients], plaintext);
+    // Once more: one that was revoked meanwhile opens nothing that leaves from here.
+    const { store } = this.#usable(ids);
+    const at = formatTime(this.#parts.world.now());
+    await store.atomically(() => {
+      this.#usable(ids);
+      for (const id of ids) store.touch(id, at);
+    });
+    return { age, keys };
+  }
+
+  #actorFor(named: Actor | null, grant: Grant): Actor {
+    const own = actorOf(grant);
+    const actor = named === null ? own : this.#resolved(named, grant, own);
+    if (!isAdmin(grant) && !isSameActor(actor, own)) {
+      throw new AgentError(
+        'forbidden',
+        'client keys of others are for an admin of the whole agent',
+        { details: { needs: 'admin' } },
+      );
+    }
+    return actor;
+  }
+
+  /** Only an admin is told who exists. */
+  #resolved(named: Actor, grant: Grant, own: Actor): Actor {
+    const { accounts, hasApiKey } = this.#parts;
+    if (!isAdmin(grant)) {
+      return named.kind === own.kind && named.id === grant.principal.name ? own : named;
+    }
+    if (named.kind === 'api_key') {
+      if (hasApiKey(named.id)) return named;
+      throw new AgentError('not_found', `there is no API key ${quoted(named.id)}`);
+    }
+    const uid = userIdOf(named.id, accounts);
+    if (uid !== null) return { kind: 'user', id: String(uid) };
+    throw new AgentError('not_found', `there is no user ${quoted(named.id)} here`);
+  }
+
+  #own(id: string, grant: Grant): { key: ClientKey; store: ClientKeyStore } {
+    const store = this.#parts.existing();
+    const key = store?.find(id) ?? null;
+    if (store === null || key === null) throw unknown(id);
+    if (!isAdmin(grant) && !isSameActor(key.actor, actorOf(grant))) throw unknown(id);
+    return { key, store };
+  }
+
+  #usable(ids: readonly string[]): { keys: readonly ClientKey[]; store: ClientKeyStore } {
+    const store = this.#parts.existing();
+    const keys = ids.map((id) => {
+      const key = store?.find(id) ?? null;
+      if (key === null) throw unknown(id);
+      if (key.revokedAt !== null) {
+        throw notFound(id, `client key ${id} was revoked at ${key.revokedAt}: name another one`);
+      }
+      return key;
+    });
+    if (store === null) throw new Error('there is nobody to seal for');
+    return { keys, store };
+  }
+
+  /** `names`: of users that were asked for already, by id. */
+  #view(key: ClientKey, names = new Map<string, string | null>()): ClientKeyView {
+    const { kind, id } = key.actor;
+    if (kind === 'api_key') return viewOf(key, null);
+    const known = names.get(id);
+    const name = known === undefined ? this.#parts.accounts.userName(Number(id)) : known;
+    names.set(id, name);
+    return viewOf(key, name);
+  }
+}
+
+/** Of the whole agent. */
+function isAdmin({ principal, keyrings }: Grant): boolean {
+  return principal.scope === 'admin' && keyrings === null;
+}
+
+function refuseSecond(key: ClientKey, registered: readonly ClientKey[]): void {
+  const same = registered.find((one) => Buffer.from(one.publicKey).equals(key.publicKey));
+  if (same === undefined) return;
+  throw new AgentError('already_exists', `this key is registered already, as ${same.id}`, {
+    details: { id: same.id },
+  });
+}
+
+function tooMany(): AgentError {
+  return new AgentError(
+    'too_large',
+    `there are ${mostKeys} client keys already, the most that one may have: revoke some`,
+    { details: { limit: mostKeys } },
+  );
+}
+
+function unknown(id: string): AgentError {
+  return notFound(id, `there is no client key ${quoted(id)}`);
+}
+
+function notFound(id: string, message: string): AgentError {
+  return new AgentError('not_found', message, { details: { client_key: id.slice(0, 80) } });
+}

@@ -1,0 +1,63 @@
+import { hash } from 'node:crypto';
+import type { Principal } from '../access/principal.ts';
+import type { AuditEvent } from './audit.ts';
+import { whatText, whoText } from './record.ts';
+
+/** What callers may write as long as they like is cut there, in characters: what it names is not there anyway. */
+const longestName = 100;
+const longestReason = 1000;
+/** Client keys that a backup is for: as many as one may name, since whoever is cut off has the keys all the same. */
+const longestSubject = 1000;
+
+/** The text of operations as it stands in their records: all but the place in the chain. */
+export class OperationText {
+  /** A connection says the same of itself in every record. */
+  readonly #who = new WeakMap<Principal, string>();
+
+  /** `repeated`: how many equal ones it stands for. */
+  of(event: AuditEvent, repeated: number | null = null): string {
+    const { keyring, kid, messages, subject, outcome, kind, reason, of } = event;
+    const what = whatText({
+      method: event.method,
+      keyring: cut(keyring, longestName),
+      kid,
+      subject: cut(subject, longestSubject),
+      message_sha256: messages.map((message) => hash('sha256', message, 'hex')),
+      outcome,
+      kind,
+      reason: cut(reason, longestReason),
+      of,
+      repeated,
+    });
+    return `${this.#whoOf(event)},${what}`;
+  }
+
+  #whoOf(event: AuditEvent): string {
+    const { principal } = event;
+    if (principal === null) return whoOf(event);
+    let text = this.#who.get(principal);
+    if (text === undefined) {
+      text = whoOf(event);
+      this.#who.set(principal, text);
+    }
+    return text;
+  }
+}
+
+/** An API key that is accepted no more is named too: it was refused for that. */
+function whoOf({ caller, principal }: AuditEvent): string {
+  const claimed = principal === null ? caller?.credential?.id : principal.api_key;
+  return whoText({
+    event: 'operation',
+    uid: caller?.peer.uid ?? null,
+    pid: caller?.peer.pid ?? null,
+    user: caller?.peer.name ?? null,
+    api_key: claimed ?? null,
+    exe_best_effort: caller?.peer.executable ?? null,
+    scope: principal?.scope ?? null,
+  });
+}
+
+function cut(text: string | null, most: number): string | null {
+  return text !== null && text.length > most ? `${text.slice(0, most)}…` : text;
+}

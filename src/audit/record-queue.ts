@@ -1,0 +1,208 @@
+import { AgentError, describeFailure, errnoName } from '../errors.ts';
+import { formatTime } from '../rfc3339.ts';
+import type { World } from '../world.ts';
+import type { AuditStatus } from './audit.ts';
+import type { ChainWriter } from './chain-writer.ts';
+import { logEntry, type Entry } from './entry.ts';
+
+/** Between attempts to write again after a failure, milliseconds. */
+const retryAfter = 1000;
+
+export interface RecordQueueParts {
+  /** Directory of the log, for messages. */
+  readonly dir: string;
+  readonly writer: Pick<ChainWriter, 'write' | 'path'>;
+  readonly world: Pick<World, 'now' | 'elapsed' | 'later' | 'log'>;
+  /** Called each time that records have come to the disk. */
+  readonly written: () => void;
+}
+
+/** Nothing can be written. */
+interface Outage {
+  readonly message: string;
+  /** On the clock that nobody sets. */
+  retryAt: number;
+  /** Calls off the timer of the next attempt. */
+  callOff: () => void;
+}
+
+/**
+ * Records on their way to the disk: what comes while a write is under way goes out together with the next one. Where
+ * one fails, nothing is taken until a record `resumed` is on disk, which is tried once a second.
+ */
+export class RecordQueue {
+  readonly #parts: RecordQueueParts;
+  #waiting: Entry[] = [];
+  /** Kept while nothing can be written: they go before everything else. */
+  #owed: Entry[] = [];
+  #working: Promise<void> | null = null;
+  #outage: Outage | null = null;
+  #lastError: AuditStatus['last_error'] = null;
+  /** Operations that were turned away since nothing could be written. */
+  #turnedAway = 0;
+
+  constructor(parts: RecordQueueParts) {
+    this.#parts = parts;
+  }
+
+  get lastError(): AuditStatus['last_error'] {
+    return this.#lastError;
+  }
+
+  /** Why a record cannot be taken; null where it can. Each call counts as an operation that is turned away. */
+  refusal(): AgentError | null {
+    if (this.#outage === null) return null;
+    this.#turnedAway += 1;
+    this.#retryIfDue();
+    return unavailable(this.#outage.message);
+  }
+
+  get isAvailable(): boolean {
+    return this.#outage === null;
+  }
+
+  /** The entry is resolved when it is on disk, or where it is owed and that cannot be; else it is rejected. */
+  push(entry: Entry): void {
+    if (this.#outage === null) {
+      this.#waiting.push(entry);
+      this.#working ??= this.#work();
+    } else if (entry.isOwed) {
+      this.#keep(entry);
+      this.#retryIfDue();
+    } else {
+      this.#turnAway(entry, unavailable(this.#outage.message));
+    }
+  }
+
+  /** Settles when nothing is being written any more. */
+  async idle(): Promise<void> {
+    while (this.#working !== null) await this.#working;
+  }
+
+  /** Tries once more where nothing could be written; answers what is owed still, and forgets it. */
+  async finish(): Promise<readonly Entry[]> {
+    await this.idle();
+    if (this.#outage !== null) this.#startRetry(this.#outage);
+    await this.idle();
+    return this.#owed.splice(0);
+  }
+
+  async #work(): Promise<void> {
+    // What comes in the same turn goes out together.
+    await new Promise(setImmediate);
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        const numbers = await this.#parts.writer.write(batch);
+        if (numbers.length < batch.length) {
+          this.#waiting = [...batch.slice(numbers.length), ...this.#waiting];
+        }
+        numbers.forEach((seq, at) => batch[at]?.resolve?.(seq));
+      } catch (failure) {
+        this.#fail(failure, batch);
+      }
+      this.#parts.written();
+    }
+    this.#working = null;
+  }
+
+  #fail(failure: unknown, batch: readonly Entry[]): void {
+    const { dir, world } = this.#parts;
+    const entries = [...batch, ...this.#waiting.splice(0)];
+    const message = this.#note(failure);
+    this.#outage = { message, retryAt: 0, callOff: () => undefined };
+    for (const entry of entries) {
+      if (entry.isOwed) this.#keep(entry);
+      else this.#turnAway(entry, unavailable(message));
+    }
+    world.log.error(
+      { dir, reason: describeFailure(failure), turned_away: this.#turnedAway },
+      'the audit log cannot be written: nothing is signed or changed until it can, and it is tried again',
+    );
+    this.#retryLater(this.#outage);
+  }
+
+  #retryLater(outage: Outage): void {
+    const { elapsed, later } = this.#parts.world;
+    outage.retryAt = elapsed() + retryAfter;
+    // It may go off a little before `elapsed` says so: where nobody calls, there is no other one behind it.
+    outage.callOff = later(retryAfter, () => {
+      if (this.#working === null) this.#startRetry(outage);
+    });
+  }
+
+  #retryIfDue(): void {
+    const outage = this.#outage;
+    if (outage === null || this.#working !== null) return;
+    if (this.#parts.world.elapsed() >= outage.retryAt) this.#startRetry(outage);
+  }
+
+  #startRetry(outage: Outage): void {
+    outage.callOff();
+    this.#working = this.#retry(outage).finally(() => {
+      this.#working = this.#waiting.length > 0 ? this.#work() : null;
+    });
+  }
+
+  /** What is owed, then `resumed`. Never rejects. */
+  async #retry(outage: Outage): Promise<void> {
+    const { writer, world } = this.#parts;
+    const turnedAway = this.#turnedAway;
+    try {
+      while (this.#owed.length > 0) {
+        const numbers = await writer.write(this.#owed);
+        this.#owed.splice(0, numbers.length);
+      }
+      const resumed = { event: 'resumed', reason: null, repeated: turnedAway } as const;
+      await writer.write([logEntry(world.now(), resumed)]);
+    } catch (failure) {
+      this.#note(failure);
+      this.#retryLater(outage);
+      return;
+    }
+    this.#turnedAway -= turnedAway;
+    this.#outage = null;
+    this.#waiting.push(...this.#owed.splice(0));
+    world.log.info(
+      { file: writer.path, turned_away: turnedAway },
+      'the audit log can be written again',
+    );
+    this.#parts.written();
+  }
+
+  /** Its message goes to callers. */
+  #note(failure: unknown): string {
+    const why = errnoName(failure) ?? describeFailure(failure);
+    const message =
+      `the audit log in ${this.#parts.dir} cannot be written (${why}), so nothing was done: ` +
+      `${remedies[why] ?? 'mend that'}; the agent goes on by itself`;
+    this.#lastError = { message, at: formatTime(this.#parts.world.now()) };
+    return message;
+  }
+
+  #keep(entry: Entry): void {
+    entry.resolve?.(0);
+    this.#owed.push({ ...entry, resolve: null });
+  }
+
+  #turnAway({ resolve, reject }: Entry, failure: AgentError): void {
+    // The log's own are made again when they can be written.
+    if (resolve !== null) this.#turnedAway += 1;
+    reject?.(failure);
+  }
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'free space on that file system',
+  EDQUOT: "raise the quota of the agent's user, or free space",
+  EFBIG: 'raise the limit on the size of files',
+  EROFS: 'mount that file system for writing',
+  EIO: 'look after that disk',
+};
+
+function unavailable(message: string): AgentError {
+  return new AgentError('audit_unavailable', message, {
+    details: { retry_after_ms: retryAfter },
+  });
+}

@@ -1,0 +1,18 @@
+/**
+ * The schema of `agent.db`, step by step: each is what brings a database of that many steps to the next version.
+ * What has been released is never changed, only followed.
+ */
+export const migrations: readonly string[] = [
+  `CREATE TABLE client_keys (
+    id TEXT PRIMARY KEY,
+    actor_kind TEXT NOT NULL CHECK (actor_kind IN ('user', 'api_key')),
+    actor_id TEXT NOT NULL,
+    public_key BLOB NOT NULL CHECK (length(public_key) = 32),
+    label TEXT,
+    created_at TEXT NOT NULL,
+    last_used_at TEXT,
+    revoked_at TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX client_keys_in_use ON client_keys (actor_kind, actor_id, public_key)
+    WHERE revoked_at IS NULL;`,
+];

@@ -1,0 +1,254 @@
+import { sign as signMessage } from 'node:crypto';
+import { decodeBase64 } from '../../base64.ts';
+import { AgentError } from '../../errors.ts';
+import { kidOf } from '../../keyring/kid.ts';
+import { formatTime } from '../../rfc3339.ts';
+import type { FileContent } from '../../state/files.ts';
+import { describeProblem } from '../../state/state-format.ts';
+import type { World } from '../../world.ts';
+import { algorithms } from '../algorithm.ts';
+import { isLegacySeed } from './keystore.ts';
+import type { Keystore } from './keystore-format.ts';
+import { readKeystore, type ReadKeystore } from './read-keystore.ts';
+import { aheadOf, withLatestTime } from './restored-time.ts';
+import { publicKeyOf } from './seed.ts';
+
+/** Kids that are named in a sentence. */
+const mostNamed = 20;
+
+/** What a restore changes, or would. Each list has kids. */
+interface KeystoreChanges {
+  readonly active_kid: string;
+  /** Null where there was no keystore, or none that can be read. */
+  readonly previous_active_kid: string | null;
+  /** Every key that the backup brings. */
+  readonly kids: readonly string[];
+  /** Those of them that were not there before. */
+  readonly returning: readonly string[];
+  /** Keys that were there and are not in the backup. */
+  readonly leaving: readonly string[];
+  /** Keys that were revoked after the backup was made, and are valid as they were before. */
+  readonly unrevoked: readonly string[];
+}
+
+export interface Restored extends KeystoreChanges {
+  readonly keyring: string;
+  readonly file: string;
+  /** Where what was there before lies now; null where nothing was. */
+  readonly previous_file: string | null;
+  /**
+   * The latest time that the restored keystore knows of, where this machine's clock is behind it: keys go by that
+   * time, so that graces may be over. Null where it is not.
+   */
+  readonly latest_time_ahead: string | null;
+}
+
+/** A keystore's document as it stands in its file. */
+export interface KeystoreCopy {
+  /** The caller's, who wipes them. */
+  readonly bytes: Buffer;
+  readonly kids: readonly string[];
+}
+
+/** What was in the place of the keystore. */
+interface Previous {
+  readonly content: FileContent;
+  readonly document: Pick<Keystore, 'keys' | 'active' | 'revoked' | 'latest_time'> | null;
+  /** Why it cannot be read, where it cannot. */
+  readonly fault: string | null;
+}
+
+/**
+ * The copies of a file keyring's keystore: taken out for a backup, put back by a restore. Works on the file alone,
+ * whether or not an agent serves it: one that does reads it again as soon as it has become another one.
+ */
+export class KeystoreCopies {
+  readonly #keyring: string;
+  readonly #path: string;
+  readonly #world: Pick<World, 'files' | 'now' | 'randomBytes'>;
+
+  constructor(keyring: string, path: string, world: Pick<World, 'files' | 'now' | 'randomBytes'>) {
+    this.#keyring = keyring;
+    this.#path = path;
+    this.#world = world;
+  }
+
+  /** Throws `backend_unavailable` where there is none, or one that could not be restored. */
+  take(): KeystoreCopy {
+    const content = this.#world.files.read(this.#path);
+    if (content === null) {
+      throw new AgentError('backend_unavailable', `${this.#path} is not there: nothing to back up`);
+    }
+    try {
+      const { document } = readKeystore(content.bytes);
+      return { bytes: content.bytes, kids: document.keys.map(({ id }) => id) };
+    } catch (failure) {
+      content.bytes.fill(0);
+      throw new AgentError(
+        'backend_unavailable',
+        `${this.#path} is no keystore v1: ${describeProblem(failure)}. Nothing was backed up`,
+      );
+    }
+  }
+
+  /**
+   * Puts a keystore back: all of it or, where it rejects, nothing. What was there before is kept beside it. `bytes`
+   * stay the caller's.
+   *
+   * Rejects with `invalid_params` where they are no keystore that can be used, `already_exists` with what would
+   * change where there is one and `replace` is false, `conflict` where somebody changes it meanwhile.
+   */
+  async restore(bytes: Buffer, { replace }: { replace: boolean }): Promise<Restored> {
+    const backup = checkedBackup(bytes, this.#world);
+    const previous = this.#previous();
+    try {
+      const changes = changesFrom(previous, backup.document);
+      if (previous !== null && !replace) throw alreadyExists(this.#path, previous, changes);
+      const seen = previous?.document?.latest_time;
+      const merged = withLatestTime(bytes, backup.document, seen);
+      let kept: string | null = null;
+      try {
+        kept = await this.#exchange(previous, merged);
+      } finally {
+        if (merged !== bytes) merged.fill(0);
+      }
+      return {
+        keyring: this.#keyring,
+        file: this.#path,
+        previous_file: kept,
+        latest_time_ahead: aheadOf(this.#world.now(), [backup.document.latest_time, seen]),
+        ...changes,
+      };
+    } finally {
+      previous?.content.bytes.fill(0);
+    }
+  }
+
+  /** Answers where what was there lies now. */
+  async #exchange(previous: Previous | null, bytes: Uint8Array): Promise<string | null> {
+    const { files, now } = this.#world;
+    if (previous === null) {
+      await files.replace(this.#path, bytes, null);
+      return null;
+    }
+    const { content } = previous;
+    const kept = keptPath(this.#path, now());
+    const keptIdentity = await files.replace(kept, content.bytes, null);
+    try {
+      await files.replace(this.#path, bytes, content.identity);
+    } catch (failure) {
+      // Somebody else changed it and nothing was restored: a copy that nobody is told of has keys all the same. After
+      // any other failure it stays, since the new file may be in place already.
+      if (failure instanceof AgentError && failure.kind === 'conflict') {
+        files.discard(kept, keptIdentity);
+      }
+      throw failure;
+    }
+    return kept;
+  }
+
+  #previous(): Previous | null {
+    const content = this.#world.files.read(this.#path);
+    if (content === null) return null;
+    try {
+      const document = isLegacySeed(content.bytes)
+        ? documentOfSeed(content.bytes)
+        : readKeystore(content.bytes).document;
+      return { content, document, fault: null };
+    } catch (failure) {
+      return { content, document: null, fault: describeProblem(failure) };
+    }
+  }
+}
+
+/**
+ * A keystore that an agent would start with: every id is the hash of its key, the revoked ones' too, and the active
+ * key makes a signature that verifies. Throws `invalid_params` with the reason.
+ */
+export function checkedBackup(
+  bytes: Uint8Array,
+  { randomBytes }: Pick<World, 'randomBytes'>,
+): ReadKeystore {
+  try {
+    const backup = readKeystore(bytes);
+    const { document, privateKeys, publicKeys } = backup;
+    for (const [kid, { public_key_b64 }] of Object.entries(document.revoked ?? {})) {
+      const publicKey = decodeBase64(public_key_b64);
+      if (publicKey === null || kidOf(publicKey) !== kid) {
+        throw new Error(`the public key of the revoked key ${kid} is another one`);
+      }
+    }
+    const [key, publicKey] = [privateKeys.get(document.active), publicKeys.get(document.active)];
+    if (key === undefined || publicKey === undefined) throw new Error('it has no active key');
+    const message = randomBytes(32);
+    if (!algorithms.ed25519.verify(message, signMessage(null, message, key), publicKey)) {
+      throw new Error(`a signature of its active key ${document.active} does not verify`);
+    }
+    return backup;
+  } catch (failure) {
+    const message = `the backup holds no keystore v1 that can be used: ${describeProblem(failure)}. Nothing was changed`;
+    throw new AgentError('invalid_params', message, {
+      details: { issues: [{ field: 'keystore_b64', message: describeProblem(failure) }] },
+    });
+  }
+}
+
+function changesFrom(previous: Previous | null, { keys, active }: Keystore): KeystoreChanges {
+  const kids = keys.map(({ id }) => id);
+  const before = previous?.document ?? null;
+  const had = before?.keys.map(({ id }) => id) ?? [];
+  const revoked = before?.revoked ?? {};
+  return {
+    active_kid: active,
+    previous_active_kid: before?.active ?? null,
+    kids,
+    returning: kids.filter((kid) => !had.includes(kid)),
+    leaving: had.filter((kid) => !kids.includes(kid)),
+    unrevoked: kids.filter((kid) => Object.hasOwn(revoked, kid)),
+  };
+}
+
+function alreadyExists(
+  path: string,
+  { document, fault }: Previous,
+  changes: KeystoreChanges,
+): AgentError {
+  const { returning, leaving, unrevoked } = changes;
+  const would =
+    document === null
+      ? [`what is there cannot be read: ${fault ?? 'unknown'}`]
+      : [
+          ...inWords('would come back', returning),
+          ...inWords('would be gone', leaving),
+          ...inWords('would be valid again although revoked since', unrevoked),
+        ];
+  const what = would.length === 0 ? 'no key would come or go' : would.join('; ');
+  return new AgentError(
+    'already_exists',
+    `${path} is there already, and nothing was changed. With --replace (replace: true) it is kept beside the ` +
+      `restored one: ${what}`,
+    { details: { ...changes } },
+  );
+}
+
+function inWords(what: string, kids: readonly string[]): readonly string[] {
+  return kids.length === 0 ? [] : [`${what}: ${kidsInWords(kids)}`];
+}
+
+/** Beyond a few, how many more. */
+export function kidsInWords(kids: readonly string[]): string {
+  const more = kids.length - mostNamed;
+  const named = kids.slice(0, mostNamed).join(', ');
+  return more > 0 ? `${named} and ${more} more` : named;
+}
+
+/** What a raw seed would be as a keystore, as far as it is compared. */
+function documentOfSeed(seed: Uint8Array): Pick<Keystore, 'keys' | 'active'> {
+  const id = kidOf(publicKeyOf(seed));
+  return { keys: [{ id, seed_b64: '', created_at: '' }], active: id };
+}
+
+/** `NAME.json.before-restore-20260514T175500.000Z`; `now` is milliseconds since the epoch. */
+function keptPath(path: string, now: number): string {
+  return `${path}.before-restore-${formatTime(now).replaceAll(/[-:]/g, '')}`;
+}

@@ -1,0 +1,67 @@
+import type { Logger } from 'pino';
+import { AccessControl, type AccessLimits } from '../../src/access/access-control.ts';
+import { resolveRules, type AccessNames, type Accounts } from '../../src/access/access-rules.ts';
+import { noApiKeys, type LoadedApiKeys } from '../../src/access/api-key.ts';
+import { Caller } from '../../src/access/caller.ts';
+import { capturedLog } from './captured-log.ts';
+import { Clock } from './world.ts';
+
+/** The agent's user here: not root, who may do everything whatever the rules say. */
+export const agentUid = 900;
+export const thisMachine = 'a'.repeat(64);
+
+const noLimits: AccessLimits = {
+  signaturesPerSecondPerUid: null,
+  signaturesPerSecondPerKey: null,
+  connectionsPerKey: null,
+};
+const noAccounts: Accounts = { userId: () => null, groupId: () => null };
+
+/** An AccessControl whose clock stands still and whose pauses end when the test says so. */
+export class AccessRig {
+  readonly clock = new Clock();
+  /** Lengths of the pauses that were begun, milliseconds. */
+  readonly pauses: number[] = [];
+  readonly lines: Record<string, unknown>[];
+  readonly control: AccessControl;
+  readonly log: Logger;
+  #waiting: (() => void)[] = [];
+
+  constructor(keys: LoadedApiKeys = noApiKeys, machine: string | null = thisMachine) {
+    const { log, lines } = capturedLog();
+    this.log = log;
+    this.lines = lines;
+    this.control = new AccessControl({
+      settings: { rules: this.rules({}), limits: noLimits },
+      keys,
+      machine,
+      world: {
+        now: this.clock.now,
+        elapsed: this.clock.elapsed,
+        pause: (milliseconds) => {
+          this.pauses.push(milliseconds);
+          return new Promise((resolve) => this.#waiting.push(resolve));
+        },
+        log,
+      },
+    });
+  }
+
+  rules(names: Partial<AccessNames>) {
+    return resolveRules({ admins: [], apps: [], readers: [], ...names }, agentUid, noAccounts);
+  }
+
+  /** As a reload would. */
+  configure(names: Partial<AccessNames>, limits: Partial<AccessLimits> = {}): void {
+    this.control.settings = { rules: this.rules(names), limits: { ...noLimits, ...limits } };
+  }
+
+  /** Ends every pause that was begun. */
+  endPauses(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  connect(uid: number): Caller {
+    return new Caller({ uid, gid: uid, pid: 4711, groups: [], name: null, executable: '/bin/x' });
+  }
+}

@@ -1,0 +1,144 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Caller } from '../../src/access/caller.ts';
+import { noAudit, type Audit, type AuditEvent } from '../../src/audit/audit.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { resolveSettings } from '../../src/config/settings.ts';
+import { configuredKeyrings } from '../../src/configured-keyring.ts';
+import { AgentError } from '../../src/errors.ts';
+import { handle, type RequestContext } from '../../src/handle.ts';
+import { OpenKeyrings } from '../../src/open-keyrings.ts';
+import type { Services } from '../../src/protocol/services.ts';
+import type { AgentStatus } from '../../src/protocol/status.ts';
+import { AccessRig } from './access-control.ts';
+import { builtHosts } from './built-hosts.ts';
+import type { Answer } from './line-client.ts';
+import { worldWith } from './world.ts';
+
+/** The request path without a socket: two file keyrings, `default` and `ci`, and callers of the test's making. */
+export class RequestRig {
+  readonly access = new AccessRig();
+  /** What was recorded, in order. */
+  readonly events: AuditEvent[] = [];
+  /** Nothing can be recorded: asked before anything is signed, or found out only as it is written. */
+  trouble: 'known' | 'unknown' | null = null;
+  /** Thrown by every signature, in place of making it. */
+  fault: Error | null = null;
+  /** Thrown by `status`, in place of showing it. */
+  refusal: Error | null = null;
+  /** Names of the services that methods have reached for. */
+  readonly used: string[] = [];
+  /** Requests that were admitted and are not answered yet, and those that were answered with an error. */
+  inside = 0;
+  failed = 0;
+  signatures = 0;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'requests-'));
+  readonly #keyrings: OpenKeyrings;
+  readonly #context: RequestContext;
+
+  constructor() {
+    mkdirSync(join(this.#folder, 'keyrings'), { mode: 0o700 });
+    const settings = resolveSettings(
+      parseConfig('[keyrings.default]\n[keyrings.ci]\n', 'agent.toml'),
+      { stateDir: this.#folder },
+      { env: {}, uid: 0, cwd: '/', file: 'agent.toml', processors: 2 },
+    );
+    const world = { ...worldWith(this.access.clock), log: this.access.log };
+    const open = configuredKeyrings(world, builtHosts(settings));
+    this.#keyrings = new OpenKeyrings(settings.keyrings, open, world, null);
+    this.#context = {
+      services: this.#services(),
+      access: this.access.control,
+      audit: this.#audit(),
+      admission: {
+        enter: () => {
+          this.inside += 1;
+        },
+        leave: (_uid, failed) => {
+          this.inside -= 1;
+          if (failed) this.failed += 1;
+        },
+      },
+      world,
+    };
+  }
+
+  async open(): Promise<this> {
+    await this.#keyrings.open();
+    return this;
+  }
+
+  async remove(): Promise<void> {
+    await this.#keyrings.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async call(caller: Caller, method: string, params: object): Promise<Answer> {
+    const request = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+    return JSON.parse(await handle(Buffer.from(request), caller, this.#context)) as Answer;
+  }
+
+  async activeKid(keyring: string): Promise<string> {
+    return this.#keyrings.get(keyring).activeKeyId();
+  }
+
+  /** Everything on disk, so that it can be told whether it is as before. */
+  state(): string {
+    const names = readdirSync(this.#folder, { recursive: true, withFileTypes: true });
+    const files = names.filter((entry) => entry.isFile());
+    const paths = files.map(({ parentPath, name }) => join(parentPath, name)).sort();
+    return paths.map((path) => `${path}\n${readFileSync(path, 'utf8')}`).join('\n');
+  }
+
+  /** Those that the request path itself is about; of the others it is enough that they are reached. */
+  #services(): Services {
+    const services: Partial<Services> = {
+      keyring: (name) => this.#keyrings.get(name),
+      status: ({ keyrings: only }) => {
+        if (this.refusal !== null) throw this.refusal;
+        const keyrings = this.#keyrings.status().filter((one) => only?.has(one.name) ?? true);
+        return { keyrings } as unknown as AgentStatus;
+      },
+      unlock: (name, pin, again) => this.#keyrings.unlock(name, pin, again),
+      lock: (name) => this.#keyrings.lock(name),
+      signing: async (_uid, signatures, make) => {
+        if (this.fault !== null) throw this.fault;
+        const made = await make();
+        this.signatures += signatures;
+        return made;
+      },
+      authenticate: (caller, secret) => this.access.control.authenticate(caller, secret),
+      withdrawCredential: (caller) => {
+        this.access.control.withdraw(caller);
+      },
+      reload: () => Promise.resolve({ reloaded: [], kept: [] }),
+    };
+    return new Proxy(services as Services, {
+      get: (all, name) => {
+        this.used.push(String(name));
+        const service: unknown = Reflect.get(all, name);
+        if (service !== undefined) return service;
+        throw new AgentError('not_supported', `${String(name)} is not part of this rig`);
+      },
+    });
+  }
+
+  #audit(): Audit {
+    const unavailable = (): AgentError => new AgentError('audit_unavailable', 'the disk is full');
+    return {
+      ...noAudit,
+      requireReady: () => {
+        if (this.trouble === 'known') throw unavailable();
+      },
+      record: (event) =>
+        this.trouble === null
+          ? Promise.resolve(this.events.push(event))
+          : Promise.reject(unavailable()),
+      owe: async (event) => {
+        await Promise.resolve();
+        this.events.push(event);
+      },
+    };
+  }
+}

@@ -1,0 +1,286 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { LoadedApiKey, LoadedApiKeys } from '../../src/access/api-key.ts';
+import type { Caller } from '../../src/access/caller.ts';
+import { scopes, type Scope } from '../../src/access/principal.ts';
+import { errorCodes } from '../../src/errors.ts';
+import { method } from '../../src/protocol/method.ts';
+import { methods } from '../../src/protocol/methods.ts';
+import { agentUid } from '../support/access-control.ts';
+import { apiKey, apiKeys, secretOf } from '../support/api-keys.ts';
+import type { Answer } from '../support/line-client.ts';
+import { RequestRig } from '../support/request-rig.ts';
+
+/** What an API key that is for some keyrings alone may do with a method. */
+type OfLimitedKey = 'on those' | 'yes' | 'never';
+
+/**
+ * Every method, the lowest scope that may call it, and what a key for some keyrings may do. Written by hand, from
+ * the contract: whoever adds a method says here who is meant to have it.
+ */
+const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
+  ping: ['none', 'yes'],
+  whoami: ['none', 'yes'],
+  authenticate: ['none', 'yes'],
+  status: ['reader', 'yes'],
+  describe_backend: ['reader', 'on those'],
+  active_key_id: ['reader', 'on those'],
+  public_key_b64: ['reader', 'on those'],
+  list_valid_pubkeys: ['reader', 'on those'],
+  verify: ['reader', 'on those'],
+  sign: ['app', 'on those'],
+  sign_batch: ['app', 'on those'],
+  rotate: ['admin', 'on those'],
+  prune_expired_grace: ['admin', 'on those'],
+  prepare: ['admin', 'on those'],
+  revoke: ['admin', 'on those'],
+  list_keys: ['admin', 'on those'],
+  unlock: ['admin', 'on those'],
+  lock: ['admin', 'on those'],
+  reload: ['admin', 'never'],
+  clientkey_register: ['app', 'yes'],
+  clientkey_list: ['app', 'yes'],
+  clientkey_show: ['app', 'yes'],
+  clientkey_revoke: ['app', 'yes'],
+  apikey_create: ['admin', 'never'],
+  apikey_list: ['admin', 'never'],
+  apikey_update: ['admin', 'never'],
+  apikey_revoke: ['admin', 'never'],
+  backup: ['admin', 'on those'],
+  restore: ['admin', 'on those'],
+};
+
+const keyrings = ['default', 'ci', 'absent'];
+const message_b64 = 'aGVsbG8';
+const id = `ck_${'0'.repeat(32)}`;
+
+/** Params that are in order, but for the keyring. */
+const params: Readonly<Record<string, object>> = {
+  authenticate: { api_key: secretOf('spare') },
+  public_key_b64: { kid: '00000000' },
+  verify: { message_b64, signature_b64: Buffer.alloc(64).toString('base64url') },
+  sign: { message_b64 },
+  sign_batch: { messages_b64: [message_b64, message_b64] },
+  rotate: { grace_seconds: 0 },
+  unlock: { pin: '1234' },
+  clientkey_register: { public_key: Buffer.alloc(32, 9).toString('base64url') },
+  clientkey_show: { id },
+  clientkey_revoke: { id },
+  apikey_create: { id: 'made', scope: 'admin' },
+  apikey_update: { id: 'tried', scope: 'admin' },
+  apikey_revoke: { id: 'spare' },
+  backup: { to: [id] },
+  restore: { keystore_b64: message_b64, replace: true },
+};
+
+/** What a call of the table may come to beside its result: there is no such thing, or it is not in this state. */
+const otherwise: Readonly<Record<string, readonly string[]>> = {
+  unlock: ['not_supported'],
+  lock: ['not_supported'],
+  prepare: ['already_exists'],
+};
+/** Whose services are not part of the rig: that they are reached is enough. */
+const reachedOnly = /^clientkey_|^apikey_|^backup$|^restore$/;
+
+/** A connection, and what it may do. */
+interface Case {
+  readonly says: string;
+  readonly caller: Caller;
+  readonly scope: Scope;
+  /** null: all. */
+  readonly keyrings: readonly string[] | null;
+  /** The key is accepted no more. */
+  readonly broken: boolean;
+}
+
+let rig: RequestRig;
+beforeAll(async () => {
+  rig = await new RequestRig().open();
+  rig.access.configure({ readers: ['1002'], apps: ['1003'], admins: ['1004'] });
+});
+afterAll(() => rig.remove());
+beforeEach(() => {
+  rig.events.length = 0;
+});
+
+const peers: readonly (readonly [number, Scope])[] = [
+  [1001, 'none'],
+  [1002, 'reader'],
+  [1003, 'app'],
+  [1004, 'admin'],
+  [agentUid, 'admin'],
+  [0, 'admin'],
+];
+const keyScopes = ['reader', 'app', 'admin'] as const;
+const spare = apiKey('spare', { scope: 'reader' });
+const otherMachine = 'b'.repeat(64);
+
+/** Ways in which a key `tried` is not, or no longer, what it was. */
+const faults: Readonly<Record<string, (scope: LoadedApiKey['scope']) => LoadedApiKeys>> = {
+  expired: (scope) => apiKeys(spare, apiKey('tried', { scope, expires: 1 })),
+  gone: () => apiKeys(spare),
+  replaced: (scope) => apiKeys(spare, apiKey('tried', { scope }, 2)),
+  machine: (scope) => apiKeys(spare, apiKey('tried', { scope, allowedMachines: [otherMachine] })),
+  user: (scope) => apiKeys(spare, apiKey('tried', { scope, users: new Set([4242]) })),
+  entry: () => ({ ...apiKeys(spare), refused: new Map([['tried', 'it has no scope']]) }),
+};
+
+/** Without a credential, and with one that was not accepted: both are what their user is. */
+async function peerCases(): Promise<Case[]> {
+  const cases: Case[] = [];
+  for (const [uid, scope] of peers) {
+    const common = { scope, keyrings: null, broken: false };
+    cases.push({ ...common, says: `uid ${uid}`, caller: rig.access.connect(uid) });
+    for (const [fault, keys] of Object.entries(faults)) {
+      const caller = rig.access.connect(uid);
+      rig.access.control.keys = keys('admin');
+      const attempt = rig.access.control.authenticate(caller, secretOf('tried'));
+      rig.access.endPauses();
+      await expect(attempt).rejects.toMatchObject({ kind: 'unauthenticated' });
+      cases.push({ ...common, says: `uid ${uid} whose key was not accepted: ${fault}`, caller });
+    }
+  }
+  rig.access.control.keys = apiKeys(spare);
+  return cases;
+}
+
+const limits = [null, ['default'], ['ci'], ['default', 'ci'], ['absent'], []];
+
+/** With API keys that hold: of every scope, for all keyrings or for some, by users who have less and more. */
+async function keyCases(): Promise<Case[]> {
+  const keys = keyScopes.flatMap((scope) =>
+    limits.map((allowedKeyrings, at) => apiKey(`${scope}-${at}`, { scope, allowedKeyrings })),
+  );
+  rig.access.control.keys = apiKeys(spare, ...keys);
+  const cases: Case[] = [];
+  for (const key of keys) {
+    for (const uid of [1001, 0]) {
+      const caller = rig.access.connect(uid);
+      await rig.access.control.authenticate(caller, secretOf(key.id));
+      const of = key.allowedKeyrings === null ? 'all keyrings' : `[${key.allowedKeyrings.join()}]`;
+      const says = `uid ${uid} with a key of scope ${key.scope} for ${of}`;
+      cases.push({ says, caller, scope: key.scope, keyrings: key.allowedKeyrings, broken: false });
+    }
+  }
+  return cases;
+}
+
+/** With API keys that held when they were given, by users who may do nothing and everything without one. */
+async function brokenCases(
+  fault: string,
+  keys: (scope: LoadedApiKey['scope']) => LoadedApiKeys,
+): Promise<Case[]> {
+  const cases: Case[] = [];
+  for (const scope of keyScopes) {
+    for (const uid of [1001, 0]) {
+      const caller = rig.access.connect(uid);
+      rig.access.control.keys = apiKeys(spare, apiKey('tried', { scope }));
+      await rig.access.control.authenticate(caller, secretOf('tried'));
+      const says = `uid ${uid} with a key of scope ${scope} that is by now: ${fault}`;
+      cases.push({ says, caller, scope, keyrings: null, broken: true });
+      rig.access.control.keys = keys(scope);
+    }
+  }
+  return cases;
+}
+
+/** What the table says of a call; `null`: it is let through. */
+function expected(name: string, of: Case, keyring: string | undefined): string | null {
+  if (of.broken && name !== 'authenticate') return 'unauthenticated';
+  const [lowest, limited] = table[name] ?? ['none', 'never'];
+  if (scopes.indexOf(of.scope) < scopes.indexOf(lowest)) return 'forbidden';
+  if (of.keyrings === null || limited === 'yes') return null;
+  if (limited === 'never') return 'forbidden';
+  return of.keyrings.includes(keyring ?? 'default') ? null : 'forbidden';
+}
+
+/** Makes the call and holds it against the table; answers what was answered. */
+async function hold(name: string, of: Case, keyring: string | undefined): Promise<Answer> {
+  const says = `${name}${keyring === undefined ? '' : ` on ${keyring}`} by ${of.says}`;
+  const given = { ...params[name], ...(name === 'revoke' ? { kid: await kidOf(keyring) } : {}) };
+  const before = { signatures: rig.signatures, state: rig.state() };
+  rig.used.length = 0;
+  rig.events.length = 0;
+  const answer = await rig.call(of.caller, name, {
+    ...given,
+    ...(keyring === undefined ? {} : { keyring }),
+  });
+  const { error } = answer;
+  const kind = error?.data.kind ?? 'done';
+  const refusal = expected(name, of, keyring);
+  if (refusal === null) {
+    const may = [
+      'done',
+      ...(keyring === 'absent' ? ['not_found'] : []),
+      ...(otherwise[name] ?? []),
+    ];
+    expect(reachedOnly.test(name) ? ['not_supported'] : may, says).toContain(kind);
+    return answer;
+  }
+  expect(kind, says).toBe(refusal);
+  expect(error?.code, says).toBe(errorCodes[refusal as 'forbidden']);
+  if (refusal === 'forbidden') expect(error?.data['needs'], says).toBe(table[name]?.[0]);
+  expect(rig.used, says).toEqual([]);
+  expect({ signatures: rig.signatures, state: rig.state() }, says).toEqual(before);
+  const recorded = { method: name, outcome: 'refused', kind: refusal };
+  expect(rig.events, says).toMatchObject([recorded]);
+  return answer;
+}
+
+async function kidOf(keyring: string | undefined): Promise<string> {
+  return keyring === 'absent' ? '00000000' : rig.activeKid(keyring ?? 'default');
+}
+
+/** Where it is said on which keyring, and where not. */
+function placesOf(name: string): readonly (string | undefined)[] {
+  return methods.get(name)?.reach === 'keyring' ? [undefined, ...keyrings] : [undefined];
+}
+
+test('the table has every method, and no other', () => {
+  expect(Object.keys(table).sort()).toEqual([...methods.keys()].sort());
+});
+
+test('a method without a scope, or without a reach, does not compile', () => {
+  const rest = { effect: 'reads', params: {}, act: () => ({}) } as const;
+  // @ts-expect-error -- there is no scope
+  expect(method({ ...rest, reach: 'caller' }).scope).toBeUndefined();
+  // @ts-expect-error -- there is no reach
+  expect(method({ ...rest, scope: 'admin' }).reach).toBeUndefined();
+  // @ts-expect-error -- it does not say whether it changes anything
+  expect(method({ scope: 'admin', reach: 'caller', params: {}, act: () => ({}) })).toBeDefined();
+  // @ts-expect-error -- not one of the scopes
+  expect(method({ ...rest, reach: 'caller', scope: 'root' }).scope).toBe('root');
+});
+
+describe.each(Object.keys(table))('%s', (name) => {
+  test('by users, with no key or with one that was not accepted', async () => {
+    for (const one of await peerCases()) {
+      for (const keyring of placesOf(name)) await hold(name, one, keyring);
+    }
+  });
+
+  test('by API keys, for all keyrings and for some', async () => {
+    for (const one of await keyCases()) {
+      for (const keyring of placesOf(name)) await hold(name, one, keyring);
+    }
+  });
+
+  test('by API keys that are accepted no more', async () => {
+    const answers = new Set<string>();
+    const reasons = new Set<string>();
+    for (const [fault, keys] of Object.entries(faults)) {
+      for (const one of await brokenCases(fault, keys)) {
+        for (const keyring of placesOf(name)) {
+          const { error } = await hold(name, one, keyring);
+          answers.add(JSON.stringify(error));
+          reasons.add(rig.events[0]?.reason ?? '');
+        }
+      }
+    }
+    if (name === 'authenticate') return;
+    // The caller is not told what is wrong with it; the auditor is.
+    expect(answers.size).toBe(1);
+    expect([...reasons].map((reason) => reason.split(':')[0])).toEqual([
+      ...['expired', 'gone', 'replaced', 'machine', 'user'],
+    ]);
+  });
+});
