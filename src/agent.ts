@@ -18,7 +18,7 @@ import type { RequestContext } from './handle.ts';
 import type { Libc } from './native/libc.ts';
 import { machineFingerprint } from './native/machine.ts';
 import type { OpenKeyrings } from './open-keyrings.ts';
-import type { Reloaded, Services } from './protocol/services.ts';
+import { unreadText, type Reloaded, type Services } from './protocol/services.ts';
 import type { AgentStatus } from './protocol/status.ts';
 import { Queue } from './queue.ts';
 import { recordedKeyrings } from './recorded-keyrings.ts';
@@ -206,7 +206,8 @@ async function serve(
     reload: () => {
       const reloaded = reloadAll();
       // Only when it is done: a full disk must not keep an API key alive that was taken back.
-      void audit.owe(ownEvent({ method: 'reload', keyring: null }, { outcome: 'done' }));
+      const ended = { outcome: 'done', reason: unreadText(reloaded) } as const;
+      void audit.owe(ownEvent({ method: 'reload', keyring: null }, ended));
       return reloaded;
     },
     stop: async () => {

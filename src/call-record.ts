@@ -33,7 +33,7 @@ export function eventOf(
     subject: checked?.subject ?? null,
     outcome,
     kind: failure === undefined ? null : kindOf(failure),
-    reason: failure === undefined ? null : reasonOf(failure),
+    reason: reasonText(method, result, failure),
     of: of ?? null,
   };
 }
@@ -53,6 +53,11 @@ export function outcomeOf(failure: unknown): AuditOutcome {
 export function kindOf(failure: unknown): ErrorKind {
   if (failure instanceof ZodError) return 'invalid_params';
   return failure instanceof AgentError ? failure.kind : 'internal';
+}
+
+function reasonText(method: Method, result: unknown, failure: unknown): string | null {
+  if (failure !== undefined) return reasonOf(failure);
+  return result === undefined ? null : method.reasonOf(result);
 }
 
 function reasonOf(failure: unknown): string {

@@ -1,6 +1,7 @@
 import { claimedId } from '../access/api-key-check.ts';
 import { fields } from './fields.ts';
 import { method } from './method.ts';
+import { unreadText } from './services.ts';
 
 /** The methods that are about the agent and the caller (contract section 2). */
 export const agentMethods = {
@@ -41,5 +42,6 @@ export const agentMethods = {
     effect: 'changes',
     params: {},
     act: (_params, services) => services.reload(),
+    resultReason: unreadText,
   }),
 };

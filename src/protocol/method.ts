@@ -40,6 +40,8 @@ export interface Method extends Needs {
   readonly takeBack: ((services: Services, context: CallContext) => void) | null;
   /** The key that the result names. */
   readonly kidOf: (result: unknown) => string | null;
+  /** What the record says of a result that is not all that was asked for. */
+  readonly reasonOf: (result: unknown) => string | null;
 }
 
 interface Definition<S extends z.core.$ZodLooseShape, Result> extends Needs {
@@ -56,6 +58,7 @@ interface Definition<S extends z.core.$ZodLooseShape, Result> extends Needs {
   readonly messages?: (params: z.output<z.ZodObject<S>>) => readonly Uint8Array[];
   readonly subject?: (params: z.output<z.ZodObject<S>>) => string | null;
   readonly resultKid?: (result: Awaited<Result>) => string | null;
+  readonly resultReason?: (result: Awaited<Result>) => string | null;
 }
 
 /** An entry of the table, of what is typed by its own params. */
@@ -82,5 +85,6 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
       };
     },
     kidOf: (result) => definition.resultKid?.(result as Awaited<Result>) ?? null,
+    reasonOf: (result) => definition.resultReason?.(result as Awaited<Result>) ?? null,
   };
 }

@@ -42,6 +42,14 @@ export interface Reloaded {
   readonly kept: readonly KeptPart[];
 }
 
+/** For the audit record: which parts could not be read; null where all could. What they say is not for the record. */
+export function unreadText({ kept }: Reloaded): string | null {
+  const unread = kept.filter(({ failed }) => failed).map(({ part }) => part);
+  return unread.length === 0
+    ? null
+    : `could not be read, and stays as it was: ${unread.join(', ')}`;
+}
+
 export interface KeptPart {
   readonly part: string;
   readonly reason: string;

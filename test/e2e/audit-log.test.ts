@@ -75,6 +75,24 @@ test('what an agent does is recorded, from its start to its end', async () => {
   expect(verdictOf(dir, 'final')).toMatchObject({ valid: true, unsignedTail: 0 });
 });
 
+test('a reload that could not read everything says so in its record', async () => {
+  await start();
+  const caller = await client();
+  daemon.config('[audit');
+  await caller.call('reload');
+  process.kill(daemon.pid, 'SIGHUP');
+  const reloads = (): number =>
+    daemon.log.filter(({ msg }) => msg === 'not everything was reloaded').length;
+  await until('it reloads', () => reloads() === 2);
+  expect(await daemon.stop()).toBe(0);
+  const reason = 'could not be read, and stays as it was: configuration';
+  expect(auditRecords(dir).filter(({ method }) => method === 'reload')).toMatchObject([
+    { outcome: 'begun', reason: null },
+    { outcome: 'done', reason },
+    { outcome: 'done', reason, uid: null },
+  ]);
+});
+
 test('an agent that is killed under load has a record of every signature that it gave away', async () => {
   const answered: Buffer[] = [];
   for (let life = 0; life < 4; life += 1) {

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLibc } from '../../src/native/libc.ts';
 import { ensurePrivateDir } from '../../src/state/checked-dir.ts';
-import { AlreadyRunningError, lockStateDir } from '../../src/state/lock.ts';
+import { AlreadyRunningError, lockHolder, lockStateDir } from '../../src/state/lock.ts';
 
 const libc = openLibc();
 let directory: string;
@@ -82,6 +82,20 @@ describe('lockStateDir', () => {
     writeFileSync(file, '');
     chmodSync(file, 0o644);
     expect(() => lockStateDir(directory, libc)).toThrow(`chmod 600 ${file}`);
+  });
+});
+
+describe('lockHolder', () => {
+  it('names the file that it may not look at', () => {
+    const loop = join(directory, 'loop');
+    symlinkSync(loop, loop);
+    const file = join(loop, 'lock');
+    expect(() => lockHolder(loop)).toThrow(
+      expect.objectContaining({
+        kind: 'backend_unavailable',
+        message: `cannot examine ${file}: ELOOP`,
+      }),
+    );
   });
 });
 
