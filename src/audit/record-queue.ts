@@ -8,11 +8,16 @@ import { logEntry, type Entry } from './entry.ts';
 /** Between attempts to write again after a failure, milliseconds. */
 const retryAfter = 1000;
 
+/** A write of fewer records waits a moment for others, where the one before it says that several callers sign at once. */
+const enough = 10;
+/** Milliseconds. */
+const moment = 1;
+
 export interface RecordQueueParts {
   /** Directory of the log, for messages. */
   readonly dir: string;
   readonly writer: Pick<ChainWriter, 'write' | 'path'>;
-  readonly world: Pick<World, 'now' | 'elapsed' | 'later' | 'log'>;
+  readonly world: Pick<World, 'now' | 'elapsed' | 'later' | 'pause' | 'log'>;
   /** Called each time that records have come to the disk. */
   readonly written: () => void;
 }
@@ -35,6 +40,8 @@ export class RecordQueue {
   #waiting: Entry[] = [];
   /** Kept while nothing can be written: they go before everything else. */
   #owed: Entry[] = [];
+  /** How many records the last write had. */
+  #before = 0;
   #working: Promise<void> | null = null;
   #outage: Outage | null = null;
   #lastError: AuditStatus['last_error'] = null;
@@ -91,7 +98,10 @@ export class RecordQueue {
     // What comes in the same turn goes out together.
     await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
+      // Where many sign at once more come in a moment, and a write for each few of them would cost as much as they do.
+      if (this.#before > 1 && this.#waiting.length < enough) await this.#parts.world.pause(moment);
       const batch = this.#waiting;
+      this.#before = batch.length;
       this.#waiting = [];
       try {
         const numbers = await this.#parts.writer.write(batch);

@@ -15,14 +15,19 @@ const semiSpace = 4;
 
 /**
  * Node fixes the size of its thread pool and of its heap's young generation before any of our code runs. A keystore
- * file's signatures are made in that pool: with more threads than processors they are in each other's way. So the
- * agent starts itself once more, as the same process. An operator who sets UV_THREADPOOL_SIZE has decided for
- * himself.
+ * file's signatures are made in that pool: with more threads than processors they are in each other's way, but for one
+ * that only waits for the disk, where an audit log is `durable`. So the agent starts itself once more, as the same
+ * process. An operator who sets UV_THREADPOOL_SIZE has decided for himself.
  */
-export function relaunchSized(processors: number, libc: Libc, world: World): void {
+export function relaunchSized(
+  { processors, durable }: { processors: number; durable: boolean },
+  libc: Libc,
+  world: World,
+): void {
   const { env, execPath, execArgv, argv } = process;
   if (env['UV_THREADPOOL_SIZE'] !== undefined) return;
-  const threads = Math.min(Math.max(processors, fewestThreads), mostThreads);
+  const signing = Math.max(processors, fewestThreads);
+  const threads = Math.min(signing + (durable ? 1 : 0), mostThreads);
   const environment = Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );

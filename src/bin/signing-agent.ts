@@ -94,7 +94,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
       log: openLog(settings.logLevel),
       reached: failpoint(process.env),
     };
-    relaunchSized(processors, libc, world);
+    relaunchSized({ processors, durable: settings.audit?.fsync === true }, libc, world);
     libc.refuseCoreDumps();
     const signals = obeySignals(world, libc);
     const agent = await startAgent({
