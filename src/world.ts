@@ -15,7 +15,7 @@ export interface World {
    * alive for it.
    */
   readonly later: (milliseconds: number, act: () => void) => () => void;
-  /** Resolves that many milliseconds from now. Neither does this keep the process alive. */
+  /** Resolves that many milliseconds from now. The process stays alive for it: something waits. */
   readonly pause: (milliseconds: number) => Promise<void>;
   /** That many bytes from the operating system's generator. */
   readonly randomBytes: (size: number) => Buffer;

@@ -88,7 +88,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
           clearTimeout(timer);
         };
       },
-      pause: (milliseconds) => sleep(milliseconds, undefined, { ref: false }),
+      pause: (milliseconds) => sleep(milliseconds),
       randomBytes,
       files: durableFiles(libc),
       log: openLog(settings.logLevel),
