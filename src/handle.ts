@@ -166,7 +166,6 @@ async function recordThenAct(
   world: World,
 ): Promise<unknown> {
   const of = await audit.record(eventOf(call, 'begun', {}));
-  world.reached('audit/begun');
   const { name, caller } = call;
   const { uid, pid, executable } = caller.peer;
   const where = {
