@@ -166,18 +166,12 @@ async function recordThenAct(
   world: World,
 ): Promise<unknown> {
   const of = await audit.record(eventOf(call, 'begun', {}));
-  const { name, caller } = call;
-  const { uid, pid, executable } = caller.peer;
-  const where = {
-    method: name,
-    uid,
-    pid,
-    exe_best_effort: executable,
-    api_key: caller.credential?.id,
-  };
   try {
     const result = await act();
-    world.log.info({ ...where, keyring: call.checked?.keyring }, 'changed');
+    world.log.info(
+      { ...logged(call.name, call.caller), keyring: call.checked?.keyring },
+      'changed',
+    );
     await audit.owe(eventOf(call, 'done', { result, of }));
     return result;
   } catch (failure) {
@@ -186,25 +180,24 @@ async function recordThenAct(
   }
 }
 
+/** What the log says of every request that it names. */
+function logged(method: string, { peer, credential }: Caller): Record<string, unknown> {
+  const { uid, pid, executable } = peer;
+  return { method, uid, pid, exe_best_effort: executable, api_key: credential?.id };
+}
+
 /** What leaves the process of a failure: all of one that was foreseen, an id of one that was not. */
 function asAgentError(
   failure: unknown,
   request: Request,
-  { peer, credential }: Caller,
+  caller: Caller,
   world: World,
 ): AgentError {
   if (failure instanceof ZodError) {
     const issues = fieldIssues(failure);
     return new AgentError('invalid_params', issuesText(issues), { details: { issues } });
   }
-  const { uid, pid, executable } = peer;
-  const where = {
-    method: request.method,
-    uid,
-    pid,
-    exe_best_effort: executable,
-    api_key: credential?.id,
-  };
+  const where = logged(request.method, caller);
   if (failure instanceof AgentError && failure.kind !== 'internal') {
     const reason = failure instanceof CredentialError ? failure.reason : failure.message;
     world.log.debug({ ...where, kind: failure.kind, reason }, 'refused');

@@ -38,7 +38,7 @@ export interface AccessParts {
 /** Says of every request who is calling and what he may do, by the rules and API keys of that moment. */
 export class AccessControl {
   settings: AccessSettings;
-  #keys: LoadedApiKeys;
+  keys: LoadedApiKeys;
   readonly #machine: string | null;
   readonly #world: AccessParts['world'];
   readonly #rates: SignatureRates;
@@ -48,25 +48,10 @@ export class AccessControl {
 
   constructor({ settings, keys, machine, world }: AccessParts) {
     this.settings = settings;
-    this.#keys = keys;
+    this.keys = keys;
     this.#machine = machine;
     this.#world = world;
     this.#rates = new SignatureRates(world.elapsed);
-  }
-
-  get keys(): LoadedApiKeys {
-    return this.#keys;
-  }
-
-  /** A key that takes the name of another one was never used. */
-  set keys(next: LoadedApiKeys) {
-    for (const id of this.#lastUsed.keys()) {
-      const before = this.#keys.keys.get(id)?.hash;
-      const now = next.keys.get(id)?.hash;
-      const isSame = before && now && Buffer.from(before).equals(now);
-      if (!isSame && !next.refused.has(id)) this.#lastUsed.delete(id);
-    }
-    this.#keys = next;
   }
 
   /**

@@ -1,13 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { isKid } from '../keyring/kid.ts';
-import { openLog } from '../log.ts';
 import { openLibc } from '../native/libc.ts';
 import { withOfflineKeyring } from '../offline-keyring.ts';
-import { durableFiles } from '../state/durable-files.ts';
 import { configuredHosts } from '../vault/host/configured-hosts.ts';
-import type { World } from '../world.ts';
 import { CommandError, exitCodes, UsageError } from './failure.ts';
 import { offlineSettings, type OfflineOptions } from './offline-settings.ts';
+import { offlineWorld } from './offline-world.ts';
 import { Output } from './output.ts';
 import { printReport, refusalOf, reportDocument } from './reconcile-report.ts';
 import { isRefused } from './reconcile-seal.ts';
@@ -36,16 +33,7 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
   // As in the agent: this process is given the token's PIN, and modules write files of their own.
   libc.refuseCoreDumps();
   process.umask(0o077);
-  const world: World = {
-    now: terminal.now,
-    elapsed: () => performance.now(),
-    later: () => () => undefined,
-    pause: () => Promise.resolve(), // nothing here waits
-    randomBytes,
-    files: durableFiles(libc),
-    log: openLog('silent'),
-    reached: () => undefined,
-  };
+  const world = offlineWorld(terminal, libc);
   const wishes: Wishes = {
     keyring: globals.keyring ?? 'default',
     config: options.config ?? null,

@@ -1,13 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { configuredKeystore } from '../configured-keystore.ts';
 import type { Libc } from '../native/libc.ts';
 import { ensurePrivateDir } from '../state/checked-dir.ts';
-import { durableFiles } from '../state/durable-files.ts';
 import { AlreadyRunningError, lockStateDir } from '../state/lock.ts';
 import type { Restored } from '../vault/file/keystore-copies.ts';
 import { CommandError } from './failure.ts';
+import { offlineWorld } from './offline-world.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface OfflineRestore {
@@ -27,8 +26,7 @@ export async function restoreOffline(
   { settings, keyring, replace, libc, terminal }: OfflineRestore,
 ): Promise<Restored> {
   const { stateDir, keyrings, socket } = settings;
-  const world = { files: durableFiles(libc), now: terminal.now, randomBytes };
-  const copies = configuredKeystore(keyrings, keyring, world);
+  const copies = configuredKeystore(keyrings, keyring, offlineWorld(terminal, libc));
   ensurePrivateDir(stateDir);
   ensurePrivateDir(join(stateDir, 'keyrings'));
   const lock = locked(stateDir, socket.path, libc);

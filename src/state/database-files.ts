@@ -1,6 +1,7 @@
-import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fsyncSync, linkSync, openSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoName } from '../errors.ts';
+import { errnoName, type AgentError } from '../errors.ts';
 import {
   fileFailure,
   lstatOrNull,
@@ -14,16 +15,51 @@ export function databaseExists(path: string): boolean {
 }
 
 /**
- * Makes the file of a database where it is missing, 0600, and checks it and those that SQLite has beside it: each of
- * this user, closed to others. SQLite gives them the owner and the mode of the database. Throws AgentError.
+ * Checks the file of a database, and those that SQLite has beside it: each of this user, closed to others. SQLite gives
+ * them the owner and the mode of the database. One that is empty was cut off: ours never are. Throws AgentError.
  */
-export function prepareFiles(path: string): void {
+export function checkFiles(path: string): void {
   try {
     requireTrustedParent(path);
-    if (!requireSafe(path)) create(path);
-    for (const beside of ['-wal', '-shm', '-journal']) requireSafe(`${path}${beside}`);
+    for (const beside of ['', '-wal', '-shm', '-journal']) requireSafe(`${path}${beside}`);
+    if (lstatOrNull(path)?.size === 0) throw damaged(path, 'it is empty');
   } catch (failure) {
     throw fileFailure(path, 'open', failure);
+  }
+}
+
+export function damaged(path: string, what: string): AgentError {
+  return refusal(
+    path,
+    `is damaged (${what}): it was left alone; put back a copy, or move it away: ` +
+      'then client keys have to be registered again',
+  );
+}
+
+/**
+ * Makes a file under its name in one step: `fill` is given an empty one, 0600, to write to and close. Where another
+ * process was quicker its file stays. Throws AgentError, and then there is none.
+ */
+export function makeWhole(path: string, fill: (fresh: string) => void): void {
+  const fresh = `${path}.${randomBytes(8).toString('hex')}.tmp`;
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, O_RDONLY, O_DIRECTORY } = constants;
+  try {
+    requireTrustedParent(path);
+    closeSync(openSync(fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+    try {
+      fill(fresh);
+      linkSync(fresh, path);
+    } finally {
+      unlinkSync(fresh);
+    }
+    const directory = openSync(dirname(path), O_RDONLY | O_DIRECTORY);
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+  } catch (failure) {
+    if (errnoName(failure) !== 'EEXIST') throw fileFailure(path, 'make', failure);
   }
 }
 
@@ -51,29 +87,10 @@ export function requireSame(path: string, opened: string | null): void {
   );
 }
 
-/** False where there is no such file. */
-function requireSafe(path: string): boolean {
+function requireSafe(path: string): void {
   const inode = lstatOrNull(path);
-  if (inode === null) return false;
+  if (inode === null) return;
   if (inode.isSymbolicLink()) throw refusal(path, 'is a symbolic link, which is not followed');
   if (!inode.isFile()) throw refusal(path, 'is not a regular file');
   requirePrivate(path, inode, '600');
-  return true;
-}
-
-function create(path: string): void {
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, O_RDONLY, O_DIRECTORY } = constants;
-  try {
-    closeSync(openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
-  } catch (failure) {
-    if (errnoName(failure) !== 'EEXIST') throw failure;
-    requireSafe(path); // another process was quicker
-    return;
-  }
-  const directory = openSync(dirname(path), O_RDONLY | O_DIRECTORY);
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
 }

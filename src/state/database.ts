@@ -3,7 +3,14 @@ import type * as sqlite from '@photostructure/sqlite';
 import { AgentError, describeFailure } from '../errors.ts';
 import { Turns } from '../turns.ts';
 import { databaseFailure, isBusy } from './database-failure.ts';
-import { inodeOf, prepareFiles, requireSame } from './database-files.ts';
+import {
+  checkFiles,
+  damaged,
+  databaseExists,
+  inodeOf,
+  makeWhole,
+  requireSame,
+} from './database-files.ts';
 import { migrations as ownMigrations } from './migrations.ts';
 import { refusal } from './ownership.ts';
 
@@ -107,8 +114,14 @@ export async function openDatabase(
   path: string,
   migrations: readonly string[] = ownMigrations,
 ): Promise<Database> {
-  prepareFiles(path);
+  checkFiles(path);
   const { DatabaseSync } = await loadBinding();
+  if (!databaseExists(path)) {
+    makeWhole(path, (fresh) => {
+      fillNew(new DatabaseSync(fresh), path, migrations);
+    });
+    checkFiles(path); // another process may have been quicker
+  }
   let connection: sqlite.DatabaseSyncInstance | null = null;
   const unlessBusy = (work: () => void): Promise<void> =>
     patiently(performance.now() + patience, work);
@@ -172,11 +185,7 @@ function requireSound(path: string, connection: sqlite.DatabaseSyncInstance): vo
   const [row] = connection.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
   if (row?.quick_check === 'ok') return;
   const found = row?.quick_check.replaceAll(/\s+/g, ' ') ?? 'nothing can be read'; // SQLite writes lines
-  throw refusal(
-    path,
-    `is damaged (${found}): it was left alone; put back a copy, or move it away: ` +
-      'then client keys have to be registered again',
-  );
+  throw damaged(path, found);
 }
 
 function useWal(path: string, connection: sqlite.DatabaseSyncInstance): void {
@@ -195,6 +204,22 @@ async function patiently<T>(deadline: number, work: () => T): Promise<T> {
       await sleep(pause); // before it is given up too: others that wait try after this one
       if (performance.now() >= deadline) throw failure;
     }
+  }
+}
+
+/** All of the schema, in a file that nobody else has: without a log, so that it is whole when it is closed. */
+function fillNew(
+  connection: sqlite.DatabaseSyncInstance,
+  path: string,
+  migrations: readonly string[],
+): void {
+  try {
+    connection.exec('PRAGMA synchronous = FULL');
+    migrate(path, connection, migrations);
+  } catch (failure) {
+    throw databaseFailure(path, failure);
+  } finally {
+    connection.close();
   }
 }
 

@@ -101,6 +101,13 @@ describe('a new database', () => {
     }).toThrow(/UNIQUE/); // the same key of the same actor, whoever forgot to look
   });
 
+  test('is there whole or not at all: a step of the schema that fails leaves no file', async () => {
+    await expect(opened(['CREATE TABLE one (id)', 'no SQL at all'])).rejects.toThrow();
+    expect(readdirSync(folder)).toEqual([]);
+    await opened();
+    expect(readdirSync(folder).sort()).toEqual(['agent.db', 'agent.db-shm', 'agent.db-wal']);
+  });
+
   test('is not made by looking whether there is one', async () => {
     const database = new AgentDatabase(path);
     await database.openExisting();
@@ -126,6 +133,7 @@ describe('the schema', () => {
   });
 
   test('stays at the last step that worked, each step whole or not at all', async () => {
+    (await opened(older)).close();
     const broken = [...older, 'CREATE TABLE half (x); CREATE TABLE things (y)'];
     await expect(opened(broken)).rejects.toThrow(/things already exists/);
     expect(pragma('user_version')).toBe(1);
@@ -161,6 +169,7 @@ describe('a file is refused, named, and left alone that', () => {
   test.each([
     ['is no database', () => Buffer.from('this is no database\n'.repeat(500))],
     ['is shorter than a header', () => Buffer.from('SQLite')],
+    ['is empty', () => Buffer.alloc(0)],
     [
       'has a damaged page',
       async () => {
