@@ -160,6 +160,7 @@ async function serve(
     });
   const services: Services = {
     keyring: (name) => keyrings.get(name),
+    clusterKeyring: () => clusterKeyring(settings),
     keystore: (name) => configuredKeystore(settings.keyrings, name, world),
     status,
     unlock: (name, pin, again) => keyrings.unlock(name, pin, again),
@@ -217,6 +218,14 @@ async function serve(
       release();
     },
   };
+}
+
+function clusterKeyring({ cluster }: Settings): string {
+  if (cluster !== null) return cluster.keyring;
+  throw new AgentError(
+    'not_supported',
+    'this agent is in no cluster: give it a [cluster] with a domain, and start it again',
+  );
 }
 
 function sum(numbers: Iterable<number>): number {

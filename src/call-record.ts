@@ -29,7 +29,7 @@ export function eventOf(
     method: name,
     keyring: checked?.keyring ?? null,
     kid: (result === undefined ? null : method.kidOf(result)) ?? checked?.kid ?? null,
-    messages: checked?.messages ?? [],
+    messages: (result === undefined ? null : method.signedOf(result)) ?? checked?.messages ?? [],
     subject: checked?.subject ?? null,
     outcome,
     kind: failure === undefined ? null : kindOf(failure),

@@ -64,7 +64,7 @@ async function answer(request: Request, caller: Caller, context: RequestContext)
   const call = callOf(request, caller);
   let checked: CheckedCall;
   try {
-    checked = admitted(call, request, context.access);
+    checked = admitted(call, request, context);
   } catch (refusal) {
     await recordRefusal(call, refusal, context.audit);
     throw refusal;
@@ -81,17 +81,17 @@ function callOf(request: Request, caller: Caller): Call {
 }
 
 /** Who calls, whether he may, and what exactly he asks for. */
-function admitted(call: Call, request: Request, access: AccessControl): CheckedCall {
+function admitted(call: Call, request: Request, { access, services }: RequestContext): CheckedCall {
   const { name, method, caller } = call;
   call.grant = method.beforeCredential ? access.grantOrNone(caller) : access.grant(caller);
   authorize(call.grant, name, method);
-  const checked = method.check(request.params);
+  const params = method.check(request.params);
+  const checked =
+    method.reach === 'cluster' ? { ...params, keyring: services.clusterKeyring() } : params;
   call.checked = checked;
   if (checked.keyring !== null) authorizeKeyring(call.grant, name, method, checked.keyring);
-  if (checked.messages.length > 0) {
-    refuseReserved(checked.messages);
-    access.takeSignatures(call.grant, checked.messages.length);
-  }
+  refuseReserved(checked.messages);
+  if (checked.signatures > 0) access.takeSignatures(call.grant, checked.signatures);
   return checked;
 }
 

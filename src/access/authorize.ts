@@ -2,10 +2,10 @@ import { AgentError } from '../errors.ts';
 import { scopes, type Grant, type Scope } from './principal.ts';
 
 /**
- * What a method acts on: one keyring; the agent as a whole, which a key that is for some keyrings alone must not
- * touch; or nothing but the caller's own.
+ * What a method acts on: one keyring; the keyring of the cluster, which the configuration names; the agent as a
+ * whole, which a key that is for some keyrings alone must not touch; or nothing but the caller's own.
  */
-type Reach = 'keyring' | 'agent' | 'caller';
+type Reach = 'keyring' | 'cluster' | 'agent' | 'caller';
 
 export interface Needs {
   readonly scope: Scope;

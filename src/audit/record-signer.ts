@@ -3,7 +3,7 @@ import { decodeBase64, encodeBase64 } from '../base64.ts';
 import { AgentError, describeFailure } from '../errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { World } from '../world.ts';
-import { hasKey, parseJwkSet, withKey, type JwkSet, type PublicKey } from './jwks.ts';
+import { hasKey, parseJwkSet, withKey, type JwkSet, type PublicKey } from '../jose/jwks.ts';
 import { signedBytes, type AuditRecord } from './record.ts';
 
 /** While a record is being signed no other one is written, milliseconds. */

@@ -1,5 +1,7 @@
 import { decodeBase64 } from '../base64.ts';
 import type { AlgorithmName } from '../keyring/signing-backend.ts';
+import { decodePublicKey, sshTypeOf } from '../ssh/public-key.ts';
+import { algorithmNames, type AlgorithmNames } from '../vault/algorithm-names.ts';
 import type { GivenKey } from './public-key.ts';
 
 /** Why a text is not a public key that can be used; says what would be. */
@@ -7,24 +9,7 @@ export class PublicKeyFormError extends Error {
   override readonly name = 'PublicKeyFormError';
 }
 
-/**
- * The encodings around raw public keys, taken off byte by byte: node:crypto would load keys here that strict
- * verification has to refuse, and would refuse some with less to say.
- */
-const spki: readonly {
-  readonly algorithm: AlgorithmName;
-  readonly prefix: Buffer;
-  length: number;
-}[] = [
-  // RFC 8410, section 4
-  { algorithm: 'ed25519', prefix: Buffer.from('302a300506032b6570032100', 'hex'), length: 32 },
-  {
-    // RFC 5480, section 2: id-ecPublicKey, secp256r1, the uncompressed point
-    algorithm: 'es256',
-    prefix: Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex'),
-    length: 65,
-  },
-];
+const names = Object.entries(algorithmNames) as [AlgorithmName, AlgorithmNames][];
 
 const supported = 'only Ed25519 and P-256 public keys can be used';
 
@@ -41,10 +26,12 @@ export function fromPem(text: string): GivenKey {
   if (label !== 'PUBLIC KEY') throw new PublicKeyFormError(`PEM of another kind: ${label}`);
   const der = decodeBase64((match?.[2] ?? '-').replaceAll(/\s/g, ''));
   if (der === null) throw new PublicKeyFormError('PEM that cannot be decoded');
-  for (const { algorithm, prefix, length } of spki) {
-    if (der.length === prefix.length + length && der.subarray(0, prefix.length).equals(prefix)) {
-      return { algorithm, bytes: der.subarray(prefix.length) };
-    }
+  // Taken off byte by byte: node:crypto would load keys here that strict verification has to refuse, and would
+  // refuse some with less to say.
+  for (const [algorithm, { spkiPrefix: prefix, publicKeyLength }] of names) {
+    if (der.length !== prefix.length + publicKeyLength) continue;
+    if (!der.subarray(0, prefix.length).equals(prefix)) continue;
+    return { algorithm, bytes: der.subarray(prefix.length) };
   }
   throw new PublicKeyFormError(`${supported} (P-256 with the uncompressed point)`);
 }
@@ -72,33 +59,11 @@ export function fromJwk(text: string): GivenKey {
 /** A line of authorized_keys or a .pub file (RFC 4253 section 6.6, RFC 8709, RFC 5656). */
 export function fromSshLine(text: string): GivenKey {
   const [type, encoded] = text.split(/\s+/);
-  const parts = sshStrings(decodeBase64(encoded ?? '') ?? Buffer.alloc(0));
-  if (parts[0]?.toString('latin1') !== type) {
-    throw new PublicKeyFormError('an ssh key that cannot be decoded');
-  }
-  const [, second, third] = parts;
-  if (type === 'ssh-ed25519' && parts.length === 2 && second?.length === 32) {
-    return { algorithm: 'ed25519', bytes: second };
-  }
-  const isP256 = type === 'ecdsa-sha2-nistp256' && second?.toString('latin1') === 'nistp256';
-  if (isP256 && parts.length === 3 && third?.length === 65) {
-    return { algorithm: 'es256', bytes: third };
-  }
+  const blob = decodeBase64(encoded ?? '') ?? Buffer.alloc(0);
+  if (sshTypeOf(blob) !== type) throw new PublicKeyFormError('an ssh key that cannot be decoded');
+  const key = decodePublicKey(blob);
+  if (key !== null) return key;
   throw new PublicKeyFormError(`an ssh key of another kind; ${supported}`);
-}
-
-/** The strings of an ssh blob (RFC 4251, section 5); none where it is not made of whole ones. */
-function sshStrings(blob: Buffer): Buffer[] {
-  const parts: Buffer[] = [];
-  let at = 0;
-  while (at < blob.length) {
-    if (at + 4 > blob.length) return [];
-    const end = at + 4 + blob.readUInt32BE(at);
-    if (end > blob.length) return [];
-    parts.push(blob.subarray(at + 4, end));
-    at = end;
-  }
-  return parts;
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clusterKeys, clusterTable, reservedKeyring } from './cluster.ts';
 import { duration } from './fields.ts';
 import { rotationKeys, rotationTable } from './rotation.ts';
 
@@ -52,17 +53,27 @@ const everybody = z.literal('*');
 const accounts = z.array(z.union([everybody, accountName]));
 const limit = z.int().min(1).max(1_000_000);
 
+const socketFile = {
+  path: absolutePath.optional(),
+  mode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'must be an octal mode such as "0660"')
+    .default('0600'),
+  group: z.string().min(1).optional(),
+};
+
+/** `[ssh_agent]` */
+const sshAgent = z.strictObject({
+  ...socketFile,
+  keyrings: z.array(z.string()).min(1).default(['default']),
+});
+
 export const configSchema = z
   .strictObject({
     state_dir: absolutePath.optional(),
     socket: z
       .strictObject({
-        path: absolutePath.optional(),
-        mode: z
-          .string()
-          .regex(/^0?[0-7]{3}$/, 'must be an octal mode such as "0660"')
-          .default('0600'),
-        group: z.string().min(1).optional(),
+        ...socketFile,
         max_frame_bytes: z
           .int()
           .min(1024)
@@ -94,6 +105,8 @@ export const configSchema = z
         keyring: z.string().optional(),
       })
       .optional(),
+    cluster: clusterTable.optional(),
+    ssh_agent: sshAgent.optional(),
     log: z
       .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
       .prefault({}),
@@ -105,17 +118,39 @@ export const configSchema = z
       .refine((rings) => Object.keys(rings).length > 0, 'there must be at least one keyring')
       .prefault({ default: {} }),
   })
-  .superRefine(({ audit, keyrings }, context) => {
-    if (audit?.keyring === undefined || Object.hasOwn(keyrings, audit.keyring)) return;
-    const message = 'names no keyring of this configuration';
-    context.addIssue({ code: 'custom', path: ['audit', 'keyring'], message });
+  .superRefine(({ audit, cluster, ssh_agent, keyrings }, context) => {
+    const refuse = (path: PropertyKey[], message: string): void => {
+      context.addIssue({ code: 'custom', path, message });
+    };
+    const requireKeyring = (path: PropertyKey[], name: string | undefined): void => {
+      if (name === undefined || Object.hasOwn(keyrings, name)) return;
+      refuse(path, 'names no keyring of this configuration');
+    };
+    requireKeyring(['audit', 'keyring'], audit?.keyring);
+    requireKeyring(['cluster', 'keyring'], cluster?.keyring);
+    ssh_agent?.keyrings.forEach((name, at) => {
+      requireKeyring(['ssh_agent', 'keyrings', at], name);
+    });
+    if (Object.hasOwn(keyrings, reservedKeyring)) {
+      refuse(
+        ['keyrings', reservedKeyring],
+        'the name is kept for the CA of a cluster: take another',
+      );
+    }
+    const ofCluster = cluster === undefined ? undefined : keyrings[cluster.keyring];
+    if (ofCluster !== undefined && ofCluster.algorithm !== 'ed25519') {
+      refuse(
+        ['cluster', 'keyring'],
+        'certificates and join tokens are for Ed25519 keys, and that keyring has others',
+      );
+    }
   });
 
 export type Config = z.output<typeof configSchema>;
 export type KeyringConfig = Config['keyrings'][string];
 
 /** Parts of the configuration that this version does not have: refused, never ignored. */
-export const unavailableKeys: readonly string[] = ['cluster', 'ssh_agent', 'http', 'state'];
+export const unavailableKeys: readonly string[] = ['http', 'state'];
 
 /** Names that a mistyped key may have been meant as, by the path of the table they stand in. */
 export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
@@ -124,6 +159,8 @@ export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
   if (first === 'socket') return Object.keys(configSchema.shape.socket.unwrap().shape);
   if (first === 'access') return Object.keys(configSchema.shape.access.unwrap().shape);
   if (first === 'audit') return Object.keys(configSchema.shape.audit.unwrap().shape);
+  if (first === 'cluster') return clusterKeys;
+  if (first === 'ssh_agent') return Object.keys(sshAgent.shape);
   if (first === 'log') return Object.keys(configSchema.shape.log.unwrap().shape);
   if (first === 'keyrings' && third === 'rotation') return rotationKeys;
   return first === 'keyrings' && second !== undefined ? Object.keys(keyring.shape) : [];

@@ -1,10 +1,11 @@
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { defaultSocketPath, defaultStateDir, type Environment } from '../client/default-socket.ts';
 import type { AccessLimits } from '../access/access-control.ts';
 import type { AccessNames } from '../access/access-rules.ts';
 import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import type { LogLevel } from '../log.ts';
 import { parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
+import { reservedKeyring } from './cluster.ts';
 import { ConfigError } from './load.ts';
 import type { Config, KeyringConfig } from './schema.ts';
 
@@ -20,11 +21,7 @@ const mostSessions = 16;
 /** What the agent runs with: configuration, flags and environment, resolved and frozen. */
 export interface Settings {
   readonly stateDir: string;
-  readonly socket: {
-    readonly path: string;
-    /** Permission bits. */
-    readonly mode: number;
-    readonly group: string | null;
+  readonly socket: SocketFileSettings & {
     readonly maxFrameBytes: number;
     readonly maxConnections: number;
     readonly maxConnectionsPerUid: number;
@@ -34,6 +31,32 @@ export interface Settings {
   /** null: nothing is recorded. */
   readonly audit: AuditSettings | null;
   readonly keyrings: readonly KeyringSettings[];
+  /** null: this agent has no part in a cluster. */
+  readonly cluster: ClusterSettings | null;
+  /** null: there is no SSH agent. */
+  readonly sshAgent: SshAgentSettings | null;
+}
+
+export interface SocketFileSettings {
+  readonly path: string;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly group: string | null;
+}
+
+export interface ClusterSettings {
+  readonly domain: string;
+  /** Whose keys get certificates. */
+  readonly keyring: string;
+  readonly ca:
+    | { readonly backend: 'file'; readonly path: string }
+    /** `sidecarPath`: beside it stands what is remembered of refused PINs; there is no sidecar. */
+    | { readonly backend: 'pkcs11'; readonly uri: Pkcs11Uri; readonly sidecarPath: string };
+}
+
+export interface SshAgentSettings extends SocketFileSettings {
+  /** Whose keys it has, in this order. */
+  readonly keyrings: readonly string[];
 }
 
 export interface AuditSettings {
@@ -92,12 +115,15 @@ export function resolveSettings(
     flags.socket === undefined
       ? (config.socket.path ?? defaultSocketPath(world.env, world.uid, stateDir))
       : resolve(world.cwd, flags.socket);
+  const keyrings = Object.entries(config.keyrings).map(([name, keyring]) =>
+    keyringSettings(name, keyring, stateDir, world),
+  );
+  const cluster = clusterSettings(config, stateDir, world.file);
+  refuseKeyOfCa(keyrings, stateDir, world.file);
   return {
     stateDir,
     socket: {
-      path: socketPath,
-      mode: Number.parseInt(config.socket.mode, 8),
-      group: config.socket.group ?? null,
+      ...socketFile(config.socket, socketPath),
       maxFrameBytes: config.socket.max_frame_bytes,
       maxConnections: config.socket.max_connections,
       maxConnectionsPerUid: config.socket.max_connections_per_uid,
@@ -112,10 +138,62 @@ export function resolveSettings(
       connectionsPerKey: config.access.max_connections_per_key ?? null,
     },
     audit: auditSettings(config, stateDir),
-    keyrings: Object.entries(config.keyrings).map(([name, keyring]) =>
-      keyringSettings(name, keyring, stateDir, world),
-    ),
+    keyrings,
+    cluster,
+    sshAgent: sshAgentSettings(config, socketPath),
   };
+}
+
+function socketFile(
+  { mode, group }: { readonly mode: string; readonly group?: string | undefined },
+  path: string,
+): SocketFileSettings {
+  return { path, mode: Number.parseInt(mode, 8), group: group ?? null };
+}
+
+/** Beside the agent's own socket, unless it says where. */
+function sshAgentSettings(
+  { ssh_agent: given }: Config,
+  socketPath: string,
+): SshAgentSettings | null {
+  if (given === undefined) return null;
+  const path = given.path ?? join(dirname(socketPath), 'ssh.sock');
+  return { ...socketFile(given, path), keyrings: [...new Set(given.keyrings)] };
+}
+
+function clusterSettings(
+  { cluster }: Config,
+  stateDir: string,
+  file: string,
+): ClusterSettings | null {
+  if (cluster === undefined) return null;
+  const { domain, keyring, ca_backend, ca_uri = '' } = cluster;
+  if (ca_backend === 'file') {
+    return { domain, keyring, ca: { backend: 'file', path: caKeyPath(stateDir) } };
+  }
+  const sidecarPath = join(stateDir, 'keyrings', `${reservedKeyring}.json`);
+  const uri = tokenUri(ca_uri, `${file}: cluster.ca_uri`);
+  return { domain, keyring, ca: { backend: 'pkcs11', uri, sidecarPath } };
+}
+
+function caKeyPath(stateDir: string): string {
+  return join(stateDir, 'cluster-ca.key');
+}
+
+/** A keyring that had the CA's key for one of its own would sign with it for everybody. */
+function refuseKeyOfCa(keyrings: readonly KeyringSettings[], stateDir: string, file: string): void {
+  for (const keyring of keyrings) {
+    if (keyring.backend === 'file') {
+      if (keyring.path !== caKeyPath(stateDir)) continue;
+      throw new ConfigError(
+        `${file}: keyrings.${keyring.name}.path: that is the key of the cluster CA, which is no keyring's`,
+      );
+    }
+    if (keyring.uri.object !== `signing-agent/${reservedKeyring}`) continue;
+    throw new ConfigError(
+      `${file}: keyrings.${keyring.name}.uri: that label is the cluster CA's: leave "object" out, or name another`,
+    );
+  }
 }
 
 /** Signed by `audit.keyring`, else by `default`, else by the first. */

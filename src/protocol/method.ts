@@ -18,10 +18,12 @@ interface CallContext {
 
 /** A call whose params were checked. */
 export interface CheckedCall {
-  /** The keyring that it acts on; null where it acts on none. */
+  /** The keyring that it acts on; null where it acts on none, or on the cluster's. */
   readonly keyring: string | null;
-  /** What is to be signed. */
+  /** What is to be signed, as far as the params say it. */
   readonly messages: readonly Uint8Array[];
+  /** How many signatures it makes. */
+  readonly signatures: number;
   /** The key that the params name. */
   readonly kid: string | null;
   /** What else the params name: an API key, a client key. */
@@ -40,6 +42,8 @@ export interface Method extends Needs {
   readonly takeBack: ((services: Services, context: CallContext) => void) | null;
   /** The key that the result names. */
   readonly kidOf: (result: unknown) => string | null;
+  /** What was signed, where the params do not say it. */
+  readonly signedOf: (result: unknown) => readonly Uint8Array[] | null;
   /** What the record says of a result that is not all that was asked for. */
   readonly reasonOf: (result: unknown) => string | null;
 }
@@ -56,7 +60,10 @@ interface Definition<S extends z.core.$ZodLooseShape, Result> extends Needs {
   readonly takeBack?: (services: Services, context: CallContext) => void;
   /** For the record. */
   readonly messages?: (params: z.output<z.ZodObject<S>>) => readonly Uint8Array[];
+  /** How many signatures it makes, where it is not one a message of `messages`. */
+  readonly signatures?: number;
   readonly subject?: (params: z.output<z.ZodObject<S>>) => string | null;
+  readonly resultSigned?: (result: Awaited<Result>) => readonly Uint8Array[];
   readonly resultKid?: (result: Awaited<Result>) => string | null;
   readonly resultReason?: (result: Awaited<Result>) => string | null;
 }
@@ -76,14 +83,17 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
     check(given) {
       const params = schema.parse(given);
       const { keyring, kid } = params as { readonly keyring?: unknown; readonly kid?: unknown };
+      const toSign = messages?.(params) ?? [];
       return {
         keyring: reach === 'keyring' && typeof keyring === 'string' ? keyring : null,
-        messages: messages?.(params) ?? [],
+        messages: toSign,
+        signatures: definition.signatures ?? toSign.length,
         kid: typeof kid === 'string' ? kid : null,
         subject: subject?.(params) ?? null,
         act: async (services, context) => await act(params, services, context),
       };
     },
+    signedOf: (result) => definition.resultSigned?.(result as Awaited<Result>) ?? null,
     kidOf: (result) => definition.resultKid?.(result as Awaited<Result>) ?? null,
     reasonOf: (result) => definition.resultReason?.(result as Awaited<Result>) ?? null,
   };

@@ -10,6 +10,8 @@ import type { AgentStatus } from './status.ts';
 export interface Services {
   /** The keyring of that name. Throws `not_found`, or `backend_unavailable` while it is not open. */
   keyring(name: string): Keyring;
+  /** The name of the keyring whose keys are the cluster's. Throws `not_supported` without a `[cluster]`. */
+  clusterKeyring(): string;
   /** The keystore of a file keyring, open or not. Throws `not_found`, or `not_supported` for a token's. */
   keystore(name: string): KeystoreCopies;
   /** What the caller may know: of the keyrings of its API key alone, of API keys where it is admin. */

@@ -6,17 +6,14 @@ import {
 } from 'node:crypto';
 import { Point } from '@noble/ed25519';
 import type { AlgorithmName } from '../keyring/signing-backend.ts';
+import { algorithmNames, type AlgorithmNames } from './algorithm-names.ts';
 
 /**
  * Everything that differs from one signature algorithm to the next, one entry each. Nothing outside this
  * table asks which algorithm it has in hand.
  */
-export interface Algorithm {
+export interface Algorithm extends AlgorithmNames {
   readonly name: AlgorithmName;
-  /** JOSE `alg` (RFC 7518, RFC 8037). */
-  readonly jose: 'EdDSA' | 'ES256';
-  /** Bytes of a raw public key. */
-  readonly publicKeyLength: number;
   /** What a token is given: mechanism and key type numbers of PKCS#11 3.0, parameters in order of preference. */
   readonly pkcs11: {
     readonly keyType: number;
@@ -39,9 +36,8 @@ export interface Algorithm {
 export const signatureLength = 64;
 
 const ed25519: Algorithm = {
+  ...algorithmNames.ed25519,
   name: 'ed25519',
-  jose: 'EdDSA',
-  publicKeyLength: 32,
   pkcs11: {
     keyType: 0x40, // CKK_EC_EDWARDS
     generate: 0x1055, // CKM_EC_EDWARDS_KEY_PAIR_GEN
@@ -63,9 +59,8 @@ const ed25519: Algorithm = {
 };
 
 const es256: Algorithm = {
+  ...algorithmNames.es256,
   name: 'es256',
-  jose: 'ES256',
-  publicKeyLength: 65,
   pkcs11: {
     keyType: 0x03, // CKK_EC
     generate: 0x1040, // CKM_EC_KEY_PAIR_GEN
@@ -95,12 +90,9 @@ function isAcceptablePoint(encoded: Uint8Array): boolean {
   }
 }
 
-/** SubjectPublicKeyInfo of RFC 8410 up to the 32 key bytes. */
-const ed25519Spki = Buffer.from('302a300506032b6570032100', 'hex');
-
 function ed25519PublicKey(publicKey: Uint8Array): KeyObject {
   return createPublicKey({
-    key: Buffer.concat([ed25519Spki, publicKey]),
+    key: Buffer.concat([algorithmNames.ed25519.spkiPrefix, publicKey]),
     format: 'der',
     type: 'spki',
   });

@@ -37,6 +37,8 @@ test('no configuration at all is one file keyring', () => {
       connectionsPerKey: null,
     },
     audit: null,
+    cluster: null,
+    sshAgent: null,
     keyrings: [
       {
         name: 'default',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { encodeBase64 } from '../base64.ts';
 import type { AlgorithmName } from '../keyring/signing-backend.ts';
-import { algorithms } from '../vault/algorithm.ts';
+import { algorithmNames } from '../vault/algorithm-names.ts';
 
 export interface PublicKey {
   readonly kid: string;
@@ -12,6 +12,7 @@ export interface PublicKey {
 
 const jwkSet = z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) });
 export type JwkSet = z.output<typeof jwkSet>;
+export type Jwk = JwkSet['keys'][number];
 
 /** A JWK Set (RFC 7517, section 5); null where the text is none. */
 export function parseJwkSet(text: string): JwkSet | null {
@@ -41,11 +42,10 @@ export function withKey(set: JwkSet, key: PublicKey): string {
 }
 
 /** RFC 8037 for Ed25519; RFC 7518, section 6.2, for P-256. */
-function jwkOf({ kid, algorithm, bytes }: PublicKey): JwkSet['keys'][number] {
-  const names = { kid, use: 'sig', alg: algorithms[algorithm].jose };
-  if (algorithm === 'ed25519') {
-    return { kty: 'OKP', crv: 'Ed25519', x: encodeBase64(bytes), ...names };
-  }
+export function jwkOf({ kid, algorithm, bytes }: PublicKey): Jwk {
+  const { alg, kty, crv } = algorithmNames[algorithm].jose;
+  const names = { kid, use: 'sig', alg };
+  if (kty === 'OKP') return { kty, crv, x: encodeBase64(bytes), ...names };
   const [x, y] = [bytes.subarray(1, 33), bytes.subarray(33)];
-  return { kty: 'EC', crv: 'P-256', x: encodeBase64(x), y: encodeBase64(y), ...names };
+  return { kty, crv, x: encodeBase64(x), y: encodeBase64(y), ...names };
 }

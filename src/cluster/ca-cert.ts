@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { hasCome, parseTime } from '../rfc3339.ts';
+import { algorithms } from '../vault/algorithm.ts';
+import { bytesOf, members, parseDocument, utf8 } from './document.ts';
+
+/** Binds a key of a cluster to its domain for a time; signed by the cluster's CA. */
+export interface CaCert {
+  readonly v: 1;
+  readonly active_kid: string;
+  /** 32 bytes, base64url. */
+  readonly active_pubkey_b64: string;
+  /** RFC 3339, as it was written. */
+  readonly issued_at: string;
+  readonly expires_at: string;
+  readonly cluster_domain: string;
+  /** 64 bytes, base64url. */
+  readonly sig_by_ca: string;
+}
+
+export const caCertSchema = z.strictObject({
+  v: z.literal(1, 'is of a version that is not known here'),
+  active_kid: members.kid,
+  active_pubkey_b64: members.publicKey,
+  issued_at: members.time,
+  expires_at: members.time,
+  cluster_domain: members.domain,
+  sig_by_ca: members.signature,
+});
+
+/** Throws DocumentError. */
+export function parseCaCert(json: string): CaCert {
+  return inOrder(parseDocument(json, caCertSchema, 'the certificate'));
+}
+
+/** Compact JSON, the members in the order of the format. */
+export function caCertText(certificate: CaCert): string {
+  return JSON.stringify(inOrder(certificate));
+}
+
+/** What the CA signs: the certificate with an empty `sig_by_ca`. */
+export function caCertSignedBytes(certificate: Omit<CaCert, 'sig_by_ca'>): Buffer {
+  return utf8(JSON.stringify(inOrder({ ...certificate, sig_by_ca: '' })));
+}
+
+/** Why a certificate does not hold. */
+export type CaCertFault = 'signature' | 'expired';
+
+/**
+ * null where it holds: the CA's signature verifies strictly, and it has not expired. The domain is for the caller to
+ * match. `now`: milliseconds since the epoch.
+ */
+export function faultOfCaCert(
+  certificate: CaCert,
+  caPublicKey: Uint8Array,
+  now: number,
+): CaCertFault | null {
+  const signed = caCertSignedBytes(certificate);
+  const signature = bytesOf(certificate.sig_by_ca);
+  if (!algorithms.ed25519.verify(signed, signature, caPublicKey)) return 'signature';
+  const expires = parseTime(certificate.expires_at);
+  return expires === null || hasCome(expires, now) ? 'expired' : null;
+}
+
+export function inOrder(certificate: CaCert): CaCert {
+  const { v, active_kid, active_pubkey_b64, issued_at, expires_at } = certificate;
+  const { cluster_domain, sig_by_ca } = certificate;
+  return { v, active_kid, active_pubkey_b64, issued_at, expires_at, cluster_domain, sig_by_ca };
+}
