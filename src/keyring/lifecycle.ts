@@ -132,7 +132,7 @@ export function activate(
   graceSeconds: number,
 ): { state: KeyringState; previousKid: string; previousGraceUntil: string } {
   const previousKid = activeKey(state).kid;
-  const previousGraceUntil = formatTime(now + graceSeconds * 1000);
+  const previousGraceUntil = formatTime(graceEndAt(now, graceSeconds));
   return {
     state: {
       ...makeActive(state, next, formatTime(now)),
@@ -144,6 +144,20 @@ export function activate(
     previousKid,
     previousGraceUntil,
   };
+}
+
+/** The last moment that RFC 3339 has a text for. */
+const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+function graceEndAt(now: number, graceSeconds: number): number {
+  const end = now + graceSeconds * 1000;
+  if (end <= lastTime) return end;
+  throw new AgentError(
+    'backend_unavailable',
+    `a grace of ${graceSeconds} s would end after the year 9999: the keyring goes by ${formatTime(now)}, the latest ` +
+      'time that was ever seen, so a clock was wrong once. Take that time back: agentctl reconcile --reset-clock, or ' +
+      'for a file keyring remove latest_time with the agent stopped',
+  );
 }
 
 /**

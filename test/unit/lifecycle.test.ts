@@ -28,6 +28,12 @@ const key = (kid: string): KeyRecord => ({
 });
 const one = begin(emptyState, key('a'));
 
+test('a grace ends at a time that can be written, or the time that keys go by is to blame', () => {
+  const late = Date.UTC(9999, 11, 31, 23, 59, 50);
+  expect(activate(one, key('b'), late, 9).previousGraceUntil).toBe('9999-12-31T23:59:59.000Z');
+  expect(() => activate(one, key('b'), late, 10)).toThrow(/latest_time/);
+});
+
 test('a state is never changed in place', () => {
   const before = structuredClone(one);
   activate(one, key('b'), start, 10);
