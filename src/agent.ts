@@ -18,13 +18,16 @@ import type { RequestContext } from './handle.ts';
 import type { Libc } from './native/libc.ts';
 import { machineFingerprint } from './native/machine.ts';
 import type { OpenKeyrings } from './open-keyrings.ts';
+import { jsonRpc } from './protocol/json-rpc.ts';
 import { unreadText, type Reloaded, type Services } from './protocol/services.ts';
 import type { AgentStatus } from './protocol/status.ts';
 import { Queue } from './queue.ts';
 import { recordedKeyrings } from './recorded-keyrings.ts';
 import { reload } from './reload.ts';
 import { formatTime } from './rfc3339.ts';
+import { ConnectionCounts } from './socket/connection-counts.ts';
 import { socketLimits } from './socket/limits.ts';
+import { lines } from './socket/lines.ts';
 import { listen, type Listener } from './socket/listener.ts';
 import { AgentDatabase } from './state/agent-database.ts';
 import { ApiKeysFile } from './state/api-keys-file.ts';
@@ -191,14 +194,17 @@ async function serve(
     admission: admission(queue(), counters),
     world,
   };
+  const counts = new ConnectionCounts();
   const listener = await listen({
     path: settings.socket.path,
     mode: settings.socket.mode,
     group,
+    framing: lines,
     limits: socketLimits(settings.socket),
+    counts,
     libc,
     log: world.log,
-    accept: (peer) => connectionService(peer, context, libc),
+    accept: (peer) => connectionService(peer, context, libc, jsonRpc),
   });
   connections.listener = listener;
   return {

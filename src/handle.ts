@@ -7,11 +7,9 @@ import type { Audit } from './audit/audit.ts';
 import { refuseReserved } from './audit/reserved.ts';
 import { eventOf, issuesText, kindOf, outcomeOf, type Call } from './call-record.ts';
 import { AgentError, describeFailure, quoted } from './errors.ts';
-import { errorAnswer, resultAnswer } from './protocol/answer.ts';
 import { fieldIssues } from './protocol/fields.ts';
 import type { CheckedCall } from './protocol/method.ts';
-import { methods } from './protocol/methods.ts';
-import { decodeRequest, type Request } from './protocol/request.ts';
+import type { Asked, Protocol } from './protocol/protocol.ts';
 import type { Services } from './protocol/services.ts';
 import type { World } from './world.ts';
 
@@ -31,36 +29,37 @@ export interface Admission {
 }
 
 /**
- * The request path: decode → admit → authenticate → authorize → audit → act → answer. Takes one frame, answers one
- * line without its newline, never rejects.
+ * The request path: decode → admit → authenticate → authorize → audit → act → answer. Takes one frame, answers one,
+ * never rejects. How both are spelled is the protocol's; all between is the same for every one.
  */
-export async function handle(
-  frame: Uint8Array,
+export async function handle<Request extends Asked, Answer>(
+  frame: Buffer,
   caller: Caller,
   context: RequestContext,
-): Promise<string> {
-  const decoded = decodeRequest(frame);
-  if ('refusal' in decoded) return errorAnswer(decoded.id, decoded.refusal);
+  protocol: Protocol<Request, Answer>,
+): Promise<Answer> {
+  const decoded = protocol.decode(frame);
+  if ('refusal' in decoded) return decoded.refusal;
   const { request } = decoded;
   let failed = true;
   try {
     context.admission.enter(caller.peer.uid);
   } catch (refusal) {
-    return errorAnswer(request.id, asAgentError(refusal, request, caller, context.world));
+    return protocol.error(request, asAgentError(refusal, request, caller, context.world));
   }
   try {
     const result = await answer(request, caller, context);
     failed = false;
-    return resultAnswer(request.id, result);
+    return protocol.result(request, result);
   } catch (failure) {
-    return errorAnswer(request.id, asAgentError(failure, request, caller, context.world));
+    return protocol.error(request, asAgentError(failure, request, caller, context.world));
   } finally {
     context.admission.leave(caller.peer.uid, failed);
   }
 }
 
 /** Up to the act nothing waits: what comes behind an `authenticate` goes by it. */
-async function answer(request: Request, caller: Caller, context: RequestContext): Promise<unknown> {
+async function answer(request: Asked, caller: Caller, context: RequestContext): Promise<unknown> {
   const call = callOf(request, caller);
   let checked: CheckedCall;
   try {
@@ -72,22 +71,21 @@ async function answer(request: Request, caller: Caller, context: RequestContext)
   return perform(call, checked, context);
 }
 
-function callOf(request: Request, caller: Caller): Call {
-  const method = methods.get(request.method);
+function callOf({ name, method }: Asked, caller: Caller): Call {
   if (method === undefined) {
-    throw new AgentError('method_not_found', `there is no method ${quoted(request.method)}`);
+    throw new AgentError('method_not_found', `there is no method ${quoted(name)}`);
   }
-  return { name: request.method, method, caller, grant: null, checked: null };
+  return { name, method, caller, grant: null, checked: null };
 }
 
 /** Who calls, whether he may, and what exactly he asks for. */
-function admitted(call: Call, request: Request, { access, services }: RequestContext): CheckedCall {
+function admitted(call: Call, request: Asked, { access, services }: RequestContext): CheckedCall {
   const { name, method, caller } = call;
   call.grant = method.beforeCredential ? access.grantOrNone(caller) : access.grant(caller);
   authorize(call.grant, name, method);
-  const params = method.check(request.params);
+  const asked = method.check(request.params, services);
   const checked =
-    method.reach === 'cluster' ? { ...params, keyring: services.clusterKeyring() } : params;
+    method.reach === 'cluster' ? { ...asked, keyring: services.clusterKeyring() } : asked;
   call.checked = checked;
   if (checked.keyring !== null) authorizeKeyring(call.grant, name, method, checked.keyring);
   refuseReserved(checked.messages);
@@ -115,7 +113,7 @@ async function perform(
       return actUnlessRefused(call, act, audit);
     case 'signs':
       audit.requireReady();
-      return actThenRecord(call, act, audit, () => method.takeBack?.(services, { caller, grant }));
+      return actThenRecord(call, act, audit, () => checked.takeBack?.(services, { caller, grant }));
     case 'changes':
       return recordThenAct(call, act, audit, world);
   }
@@ -187,17 +185,12 @@ function logged(method: string, { peer, credential }: Caller): Record<string, un
 }
 
 /** What leaves the process of a failure: all of one that was foreseen, an id of one that was not. */
-function asAgentError(
-  failure: unknown,
-  request: Request,
-  caller: Caller,
-  world: World,
-): AgentError {
+function asAgentError(failure: unknown, request: Asked, caller: Caller, world: World): AgentError {
   if (failure instanceof ZodError) {
     const issues = fieldIssues(failure);
     return new AgentError('invalid_params', issuesText(issues), { details: { issues } });
   }
-  const where = logged(request.method, caller);
+  const where = logged(request.name, caller);
   if (failure instanceof AgentError && failure.kind !== 'internal') {
     const reason = failure instanceof CredentialError ? failure.reason : failure.message;
     world.log.debug({ ...where, kind: failure.kind, reason }, 'refused');

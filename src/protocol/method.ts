@@ -8,10 +8,10 @@ import type { Services } from './services.ts';
  * `reads`: recorded only where access refuses it. `signs`: recorded when it is made, before it is answered.
  * `changes`: recorded before it is done, and once more when it is done.
  */
-type Effect = 'reads' | 'signs' | 'changes';
+export type Effect = 'reads' | 'signs' | 'changes';
 
 /** Who calls, with what he may do, and over which connection. */
-interface CallContext {
+export interface CallContext {
   readonly caller: Caller;
   readonly grant: Grant;
 }
@@ -29,6 +29,8 @@ export interface CheckedCall {
   /** What else the params name: an API key, a client key. */
   readonly subject: string | null;
   readonly act: (services: Services, context: CallContext) => Promise<unknown>;
+  /** Undoes what was done and could not be recorded. */
+  readonly takeBack: ((services: Services, context: CallContext) => void) | null;
 }
 
 /** One entry of the method table. Without a scope and a reach there is none: neither has a default. */
@@ -36,10 +38,8 @@ export interface Method extends Needs {
   readonly effect: Effect;
   /** Called although the connection's API key is accepted no more; true of `authenticate` alone. */
   readonly beforeCredential: boolean;
-  /** Throws a ZodError for params that do not fit. */
-  readonly check: (params: unknown) => CheckedCall;
-  /** Undoes what was done and could not be recorded. */
-  readonly takeBack: ((services: Services, context: CallContext) => void) | null;
+  /** Throws for params that do not fit: a ZodError, or an AgentError. */
+  readonly check: (params: unknown, services: Services) => CheckedCall;
   /** The key that the result names. */
   readonly kidOf: (result: unknown) => string | null;
   /** What was signed, where the params do not say it. */
@@ -79,7 +79,6 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
     reach,
     effect,
     beforeCredential,
-    takeBack: definition.takeBack ?? null,
     check(given) {
       const params = schema.parse(given);
       const { keyring, kid } = params as { readonly keyring?: unknown; readonly kid?: unknown };
@@ -91,6 +90,7 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
         kid: typeof kid === 'string' ? kid : null,
         subject: subject?.(params) ?? null,
         act: async (services, context) => await act(params, services, context),
+        takeBack: definition.takeBack ?? null,
       };
     },
     signedOf: (result) => definition.resultSigned?.(result as Awaited<Result>) ?? null,

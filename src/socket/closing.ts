@@ -12,7 +12,7 @@ const mostDiscardedBytes = 32 * 1024 * 1024;
  * for a bounded time: closing with input unread makes the kernel reset the connection (unix(7): ECONNRESET,
  * EPIPE), and a peer that fails in its write never reads why.
  */
-export function endAndLinger(socket: Socket, lastWords: string): void {
+export function endAndLinger(socket: Socket, lastWords: string | Buffer): void {
   let discarded = 0;
   socket.removeAllListeners('data');
   socket.on('data', (chunk) => {

@@ -1,16 +1,15 @@
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { errnoName } from '../errors.ts';
-import { FrameDecoder } from '../protocol/frames.ts';
 import { endAndLinger } from './closing.ts';
+import type { Decoder, Framing } from './framing.ts';
 import type { SocketLimits } from './limits.ts';
-import { noNewline, tooLarge, tooSlow } from './refusals.ts';
 
 /** What a connection's requests are handed to. */
-export interface Service {
-  /** Answers one request line with one answer line, both without newline. Never throws, never rejects. */
-  answer(frame: Buffer): Promise<string>;
-  /** The longest line that is taken now, bytes without the newline; null: no less than the agent takes. */
+export interface Service<Answer> {
+  /** Answers one frame. Never throws, never rejects. */
+  answer(frame: Buffer): Promise<Answer>;
+  /** The longest frame that is taken now, bytes; null: no less than the agent takes. */
   readonly maxFrameBytes: number | null;
   /** Called once, when the connection is closed and every request of it was answered. */
   closed(): void;
@@ -20,21 +19,22 @@ export interface Service {
 const framesPerTurn = 64;
 
 /**
- * One client: frames in, answers out, in any order. Reading stops while the client does not take its answers
- * or has too much in flight; nothing else is queued here.
+ * One client: frames in, answers out, in any order but where one request alone may be in flight. Reading stops while
+ * the client does not take its answers, or sends more with enough in flight; nothing else is queued here.
  */
-export class Connection {
+export class Connection<Answer> {
   readonly #socket: Socket;
   readonly #limits: SocketLimits;
-  readonly #service: Service;
+  readonly #service: Service<Answer>;
+  readonly #framing: Framing<Answer>;
   readonly #log: Logger;
   readonly #onDone: () => void;
-  readonly #decoder: FrameDecoder;
+  readonly #decoder: Decoder;
 
   #inFlight = 0;
   #inFlightBytes = 0;
-  /** Answers of this turn, each with its newline. */
-  #out = '';
+  /** Answers of this turn. */
+  #out: Answer[] = [];
   #turnPlanned = false;
   #reading = true;
   #awaitingDrain = false;
@@ -42,7 +42,7 @@ export class Connection {
   /** No more frames are handed on. */
   #finishing = false;
   /** What is said behind the answers that are still due. */
-  #lastWords = '';
+  #lastWords: Answer[] = [];
   #ended = false;
   #closed = false;
   /** `performance.now()` when the unfinished frame began, 0 where there is none. */
@@ -50,13 +50,17 @@ export class Connection {
   #deadline: NodeJS.Timeout | null = null;
 
   /** `onDone` is called once: when the socket is closed and every request of it has been answered. */
-  constructor(socket: Socket, { limits, service, log, onDone }: ConnectionOptions) {
+  constructor(
+    socket: Socket,
+    { limits, service, framing, log, onDone }: ConnectionOptions<Answer>,
+  ) {
     this.#socket = socket;
     this.#limits = limits;
     this.#service = service;
+    this.#framing = framing;
     this.#log = log;
     this.#onDone = onDone;
-    this.#decoder = new FrameDecoder(this.#maxFrameBytes);
+    this.#decoder = framing.decoder(this.#maxFrameBytes);
     socket.on('data', (chunk) => {
       if (this.#finishing) return;
       this.#decoder.push(chunk);
@@ -80,11 +84,11 @@ export class Connection {
   }
 
   /** Hands no more frames on, sends the answers that are due and then `lastWords`, closes. */
-  finish(lastWords?: string): void {
+  finish(lastWords?: Answer): void {
     if (this.#finishing) return;
     this.#finishing = true;
     this.#frameStartedAt = 0;
-    if (lastWords !== undefined) this.#lastWords = `${lastWords}\n`;
+    if (lastWords !== undefined) this.#lastWords = [lastWords];
     // What is still due may take its time: nothing that nobody will handle is read meanwhile.
     this.#pauseReading();
     this.#endWhenAnswered();
@@ -120,6 +124,8 @@ export class Connection {
       }
       this.#handOn(frame);
     }
+    // With nothing left here, what the client sends next says whether it must be kept waiting.
+    if (!this.#decoder.waiting && !this.#inputEnded) return;
     this.#pauseReading();
     if (!this.#congested) this.#planTurn();
   }
@@ -130,8 +136,8 @@ export class Connection {
     this.#inFlight++;
     this.#inFlightBytes += length;
     this.#service.answer(frame).then(
-      (text) => {
-        this.#answered(text, length);
+      (answer) => {
+        this.#answered(answer, length);
       },
       (error: unknown) => {
         // A bug of `answer`: the client cannot be told which request it was.
@@ -142,8 +148,8 @@ export class Connection {
     );
   }
 
-  #answered(text: string, frameBytes: number): void {
-    if (!this.#closed) this.#out += `${text}\n`;
+  #answered(answer: Answer, frameBytes: number): void {
+    if (!this.#closed) this.#out.push(answer);
     this.#settle(frameBytes);
   }
 
@@ -157,7 +163,7 @@ export class Connection {
     // Nothing else is due: what could be written together is here. Else wait for the end of the turn.
     if (this.#inFlight === 0) this.#flush();
     if (this.#finishing) this.#endWhenAnswered();
-    if (this.#out !== '' || !this.#reading) this.#planTurn();
+    if (this.#out.length > 0 || !this.#reading) this.#planTurn();
   }
 
   /** After the callbacks of this turn of the event loop, before it waits for anything. */
@@ -177,11 +183,11 @@ export class Connection {
   }
 
   #flush(): void {
-    if (this.#out === '' || this.#awaitingDrain || this.#ended) return;
-    const text = this.#out;
-    this.#out = '';
+    if (this.#out.length === 0 || this.#awaitingDrain || this.#ended) return;
+    const written = this.#framing.written(this.#out);
+    this.#out = [];
     // False speaks of the size of this write; what counts is whether the kernel took it all.
-    if (this.#socket.write(text) || this.#socket.writableLength === 0) return;
+    if (this.#socket.write(written) || this.#socket.writableLength === 0) return;
     this.#awaitingDrain = true;
     if (!this.#finishing) this.#pauseReading();
   }
@@ -189,11 +195,11 @@ export class Connection {
   /** Every whole frame has been handed on. */
   #wantMore(): void {
     if (this.#decoder.tooLarge) {
-      this.finish(tooLarge(this.#maxFrameBytes));
+      this.finish(this.#framing.tooLarge(this.#maxFrameBytes));
       return;
     }
     if (this.#inputEnded) {
-      this.finish(this.#decoder.partial ? noNewline() : undefined);
+      this.finish(this.#decoder.partial ? this.#framing.cutOff() : undefined);
       return;
     }
     if (this.#decoder.partial && this.#frameStartedAt === 0) {
@@ -220,15 +226,16 @@ export class Connection {
       if (!this.#reading) this.#frameStartedAt = performance.now();
       const left = this.#frameStartedAt + this.#limits.frameDeadlineMs - performance.now();
       if (left > 0) this.#deadline = this.#watch(left);
-      else this.finish(tooSlow(this.#limits));
+      else this.finish(this.#framing.tooSlow(this.#limits));
     }, ms);
   }
 
   #endWhenAnswered(): void {
     if (this.#inFlight > 0 || this.#ended || this.#closed) return;
     this.#ended = true;
-    const rest = this.#out + this.#lastWords;
-    this.#out = '';
+    const answers = [...this.#out, ...this.#lastWords];
+    const rest = answers.length === 0 ? '' : this.#framing.written(answers);
+    this.#out = [];
     // A client that has shut its side down (nc -N) may take all the time it wants to read its answers.
     if (this.#inputEnded) this.#socket.end(rest);
     else endAndLinger(this.#socket, rest);
@@ -237,15 +244,16 @@ export class Connection {
   #close(): void {
     this.#closed = true;
     this.#finishing = true;
-    this.#out = '';
+    this.#out = [];
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     if (this.#inFlight === 0) this.#onDone();
   }
 }
 
-export interface ConnectionOptions {
+export interface ConnectionOptions<Answer> {
   readonly limits: SocketLimits;
-  readonly service: Service;
+  readonly service: Service<Answer>;
+  readonly framing: Framing<Answer>;
   readonly log: Logger;
   readonly onDone: () => void;
 }

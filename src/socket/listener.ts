@@ -6,8 +6,9 @@ import { describeFailure, errnoName } from '../errors.ts';
 import type { Libc } from '../native/libc.ts';
 import { endAndLinger } from './closing.ts';
 import { Connection, type Service } from './connection.ts';
+import type { ConnectionCounts } from './connection-counts.ts';
+import type { Framing } from './framing.ts';
 import type { SocketLimits } from './limits.ts';
-import { tooManyConnections, tooManyOfUser } from './refusals.ts';
 import { bindSocketFile, type SocketFileOptions } from './socket-file.ts';
 
 /** Refused connections that are kept open for a moment so that the client gets to read why. */
@@ -15,12 +16,15 @@ const mostLingering = 64;
 /** Read and write buffers of one socket, bytes: libuv reads that much at once. */
 const highWaterMark = 64 * 1024;
 
-export interface ListenerOptions extends SocketFileOptions {
+export interface ListenerOptions<Answer> extends SocketFileOptions {
+  readonly framing: Framing<Answer>;
   readonly limits: SocketLimits;
+  /** What the limits of connections are held against. */
+  readonly counts: ConnectionCounts;
   readonly libc: Libc;
   readonly log: Logger;
   /** Called once a connection, with what the kernel says of the peer. */
-  readonly accept: (peer: PeerCredentials) => Service;
+  readonly accept: (peer: PeerCredentials) => Service<Answer>;
 }
 
 export interface Listener {
@@ -40,10 +44,9 @@ export interface Listener {
 }
 
 /** Throws as `bindSocketFile` does. The caller holds the lock of the state dir. */
-export async function listen(options: ListenerOptions): Promise<Listener> {
-  const { limits, libc, log, accept } = options;
-  const connections = new Set<Connection>();
-  const perUid = new Map<number, number>();
+export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<Listener> {
+  const { framing, limits, counts, libc, log, accept } = options;
+  const connections = new Set<Connection<Answer>>();
   let accepted = 0;
   let lingering = 0;
   let emptied: (() => void) | null = null;
@@ -56,13 +59,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       socket.destroy();
       return;
     }
-    const ofUid = perUid.get(peer.uid) ?? 0;
-    if (connections.size >= limits.maxConnections) {
-      refuse(socket, peer, tooManyConnections());
+    if (counts.total >= limits.maxConnections) {
+      refuse(socket, peer, framing.tooManyConnections());
       return;
     }
-    if (ofUid >= limits.maxConnectionsPerUid) {
-      refuse(socket, peer, tooManyOfUser(limits));
+    if (counts.of(peer.uid) >= limits.maxConnectionsPerUid) {
+      refuse(socket, peer, framing.tooManyOfUser(limits));
       return;
     }
     const service = serviceFor(peer);
@@ -71,18 +73,17 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       return;
     }
     accepted++;
-    perUid.set(peer.uid, ofUid + 1);
+    counts.enter(peer.uid);
     const connectionLog = log.child({ connection: accepted });
     const connection = new Connection(socket, {
       limits,
       service,
+      framing,
       log: connectionLog,
       onDone() {
         service.closed();
         connections.delete(connection);
-        const left = (perUid.get(peer.uid) ?? 1) - 1;
-        if (left > 0) perUid.set(peer.uid, left);
-        else perUid.delete(peer.uid);
+        counts.leave(peer.uid);
         connectionLog.debug('connection closed');
         if (connections.size === 0) emptied?.();
       },
@@ -92,7 +93,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 
   /** null where it cannot be said who calls: with no file descriptor left, even the account database fails. */
-  function serviceFor(peer: PeerCredentials): Service | null {
+  function serviceFor(peer: PeerCredentials): Service<Answer> | null {
     try {
       return accept(peer);
     } catch (error) {
@@ -101,16 +102,16 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     }
   }
 
-  function refuse(socket: Socket, { uid, pid }: PeerCredentials, why: string): void {
-    log.debug({ uid, pid, open: connections.size }, 'connection refused: too many');
-    const line = `${why}\n`;
+  function refuse(socket: Socket, { uid, pid }: PeerCredentials, why: Answer): void {
+    log.debug({ uid, pid, open: counts.total }, 'connection refused: too many');
+    const lastWords = framing.written([why]);
     if (lingering >= mostLingering) {
-      socket.end(line, () => socket.destroy());
+      socket.end(lastWords, () => socket.destroy());
       return;
     }
     lingering++;
     socket.once('close', () => lingering--);
-    endAndLinger(socket, line);
+    endAndLinger(socket, lastWords);
   }
 
   const server = createServer({ allowHalfOpen: true, highWaterMark }, admit);

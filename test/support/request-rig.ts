@@ -9,6 +9,7 @@ import { configuredKeyrings } from '../../src/configured-keyring.ts';
 import { AgentError } from '../../src/errors.ts';
 import { handle, type RequestContext } from '../../src/handle.ts';
 import { OpenKeyrings } from '../../src/open-keyrings.ts';
+import { jsonRpc } from '../../src/protocol/json-rpc.ts';
 import type { Services } from '../../src/protocol/services.ts';
 import type { AgentStatus } from '../../src/protocol/status.ts';
 import { AccessRig } from './access-control.ts';
@@ -76,7 +77,7 @@ export class RequestRig {
 
   async call(caller: Caller, method: string, params: object): Promise<Answer> {
     const request = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-    return JSON.parse(await handle(Buffer.from(request), caller, this.#context)) as Answer;
+    return JSON.parse(await handle(Buffer.from(request), caller, this.#context, jsonRpc)) as Answer;
   }
 
   async activeKid(keyring: string): Promise<string> {

@@ -17,7 +17,9 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PeerCredentials } from '../../src/access/principal.ts';
 import { openLibc } from '../../src/native/libc.ts';
+import { ConnectionCounts } from '../../src/socket/connection-counts.ts';
 import { socketLimits, type SocketLimits } from '../../src/socket/limits.ts';
+import { lines } from '../../src/socket/lines.ts';
 import { listen, type Listener, type ListenerOptions } from '../../src/socket/listener.ts';
 import { AlreadyRunningError } from '../../src/state/lock.ts';
 
@@ -39,7 +41,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-interface Settings extends Partial<Omit<ListenerOptions, 'limits' | 'accept'>> {
+interface Settings extends Partial<Omit<ListenerOptions<string>, 'limits' | 'accept'>> {
   limits?: Partial<SocketLimits>;
   accept?: (peer: PeerCredentials) => Answer;
   /** Asked before every frame. */
@@ -63,6 +65,8 @@ async function start({
     path,
     mode: 0o600,
     group: null,
+    framing: lines,
+    counts: new ConnectionCounts(),
     libc,
     log,
     accept: (peer) => ({
