@@ -11,6 +11,7 @@ const pure = [
   'src/cluster/**/*.ts',
   'src/jose/**/*.ts',
   'src/ssh/**/*.ts',
+  'src/minisign/**/*.ts',
   'src/handle.ts',
   'src/rfc3339.ts',
   'src/base64.ts',

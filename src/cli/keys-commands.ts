@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Act } from './program.ts';
 
 /** `agentctl keys …`: the flags and the help of what an operator does with keys. */
@@ -26,12 +26,23 @@ Examples:
     .command('show')
     .description('show everything that is known of one key')
     .argument('<kid>', 'the key')
+    .addOption(
+      new Option('--format <format>', 'print the public key of a valid or prepared key').choices([
+        'minisign',
+        'ssh',
+        'pem',
+        'jwk',
+        'b64',
+      ]),
+    )
     .action(act(async () => (await import('./keys-show.ts')).showKey))
     .addHelpText(
       'after',
       `
 Examples:
   agentctl keys show 1f2e3d4c
+  agentctl keys show 1f2e3d4c --format minisign > minisign.pub
+  echo "ann@example.org $(agentctl keys show 1f2e3d4c --format ssh)" >> allowed_signers
   agentctl --json keys show 1f2e3d4c`,
     );
   keys

@@ -1,14 +1,28 @@
 import { AgentError } from '../errors.ts';
 import type { KeyDetails } from '../keyring/signing-backend.ts';
 import { exitCodes } from './failure.ts';
+import type { KeyFormat } from './keys-export.ts';
 import { stateCell, untilText } from './key-text.ts';
 import { Output, protectionInWords, type Cell } from './output.ts';
 import { ask } from './session.ts';
 import type { Invocation } from './terminal.ts';
 import { when } from './when.ts';
 
-/** `agentctl keys show KID`: one key with everything that is known of it, the token's evidence included. */
-export async function showKey({ terminal, globals, args }: Invocation): Promise<number> {
+export interface ShowOptions {
+  /** Of the public key alone. */
+  readonly format?: KeyFormat;
+}
+
+/**
+ * `agentctl keys show KID`: one key with everything that is known of it, the token's evidence included; with
+ * `--format` its public key alone, which needs no admin.
+ */
+export async function showKey(invocation: Invocation<ShowOptions>): Promise<number> {
+  const { terminal, globals, args, options } = invocation;
+  const { format } = options;
+  if (format !== undefined) {
+    return (await import('./keys-export.ts')).exportKey({ ...invocation, options: { format } });
+  }
   const kid = args[0] ?? '';
   const { keyring } = globals;
   const { keys } = await ask<{ keys: readonly KeyDetails[] }>(globals, 'list_keys', { keyring });

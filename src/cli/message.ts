@@ -9,6 +9,9 @@ import type { Terminal } from './terminal.ts';
  */
 export const maxSentMessageBytes = 12 * 1024 * 1024 - 1024;
 
+/** What is read for a key that is given; the whole message has to be in memory. */
+export const maxLocalMessageBytes = 1024 * 1024 * 1024;
+
 /**
  * Reads the whole of a file, or of stdin where the path is undefined or `-`. UsageError where the file
  * cannot be read, `too_large` beyond `maxBytes`.
@@ -18,26 +21,37 @@ export async function readInput(
   terminal: Terminal,
   maxBytes: number,
 ): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of inputChunks(path, terminal)) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > maxBytes) throw tooLarge(path ?? '-', maxBytes);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** What `readInput` reads, a piece at a time and as much as there is. UsageError where it cannot be read. */
+export async function* inputChunks(
+  path: string | undefined,
+  terminal: Terminal,
+): AsyncGenerator<Buffer, void> {
   const fromStdin = path === undefined || path === '-';
   if (fromStdin && terminal.stdin.isTTY === true && terminal.stderr.isTTY === true) {
     terminal.stderr.write('reading from the terminal; Ctrl-D ends the input\n');
   }
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const stream = fromStdin ? terminal.stdin : createReadStream(path, { highWaterMark: pieceBytes });
   try {
-    for await (const chunk of fromStdin ? terminal.stdin : createReadStream(path)) {
-      chunks.push(chunk as Buffer);
-      length += (chunk as Buffer).length;
-      if (length > maxBytes) throw tooLarge(path ?? '-', maxBytes);
-    }
+    for await (const chunk of stream) yield chunk as Buffer;
   } catch (error) {
-    if (error instanceof AgentError) throw error;
     throw new UsageError(`cannot read ${path ?? 'stdin'}: ${describeFailure(error)}`, {
       cause: error,
     });
   }
-  return Buffer.concat(chunks, length);
 }
+
+/** Of a file that is read: fewer turns than with Node's 64 KiB. */
+const pieceBytes = 256 * 1024;
 
 function tooLarge(path: string, limit: number): AgentError {
   const name = path === '-' ? 'stdin' : path;

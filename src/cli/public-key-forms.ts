@@ -1,5 +1,7 @@
 import { decodeBase64 } from '../base64.ts';
 import type { AlgorithmName } from '../keyring/signing-backend.ts';
+import { MinisignFormatError } from '../minisign/format.ts';
+import { readPublicKeyFile } from '../minisign/public-key.ts';
 import { decodePublicKey, sshTypeOf } from '../ssh/public-key.ts';
 import { algorithmNames, type AlgorithmNames } from '../vault/algorithm-names.ts';
 import type { GivenKey } from './public-key.ts';
@@ -64,6 +66,17 @@ export function fromSshLine(text: string): GivenKey {
   const key = decodePublicKey(blob);
   if (key !== null) return key;
   throw new PublicKeyFormError(`an ssh key of another kind; ${supported}`);
+}
+
+/** The two lines of minisign's .pub file. */
+export function fromMinisign(text: string): GivenKey {
+  try {
+    const { bytes, keyId } = readPublicKeyFile(text);
+    return { algorithm: 'ed25519', bytes, minisignKeyId: keyId };
+  } catch (error) {
+    if (!(error instanceof MinisignFormatError)) throw error;
+    throw new PublicKeyFormError(error.message, { cause: error });
+  }
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {

@@ -1,9 +1,16 @@
 import { existsSync } from 'node:fs';
 import { decodeBase64 } from '../base64.ts';
 import type { AlgorithmName } from '../keyring/signing-backend.ts';
+import { publicKeyOf } from '../minisign/public-key.ts';
 import { UsageError } from './failure.ts';
 import { readInput } from './message.ts';
-import { fromJwk, fromPem, fromSshLine, PublicKeyFormError } from './public-key-forms.ts';
+import {
+  fromJwk,
+  fromMinisign,
+  fromPem,
+  fromSshLine,
+  PublicKeyFormError,
+} from './public-key-forms.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A public key as somebody gave it: whether it is an acceptable point is not yet known. */
@@ -11,21 +18,23 @@ export interface GivenKey {
   readonly algorithm: AlgorithmName;
   /** Ed25519: 32 bytes. ES256: 65 bytes, 04 first. */
   readonly bytes: Buffer;
+  /** 8 bytes, where it was given in a form of minisign. */
+  readonly minisignKeyId?: Buffer;
 }
 
 /** Far beyond any single public key. */
 const maxKeyFileBytes = 64 * 1024;
 
 /**
- * The key that `--public-key` gives: base64 of its raw bytes, an ssh line, a PEM or JWK text, or a file with
- * one of these. UsageError for everything else, a private key above all.
+ * The key that `--public-key` gives: base64 of its raw bytes, an ssh line, a PEM or JWK text, a minisign key,
+ * or a file with one of these. UsageError for everything else, a private key above all.
  */
 export async function publicKeyFrom(value: string, terminal: Terminal): Promise<GivenKey> {
   const given = parse(value.trim(), '--public-key');
   if (given !== null) return given;
   if (!existsSync(value)) {
     const forms =
-      'base64 of 32 (ed25519) or 65 (es256) bytes, an ssh line, or a PEM, JWK or ssh file';
+      'base64 of 32 (ed25519) or 65 (es256) bytes, an ssh line, or a PEM, JWK, ssh or minisign file';
     throw new UsageError(`--public-key: neither a key nor a file: ${value}; a key is ${forms}`);
   }
   const content = await readInput(value, terminal, maxKeyFileBytes);
@@ -38,6 +47,7 @@ function parse(text: string, name: string): GivenKey | null {
   try {
     if (text.startsWith('{')) return fromJwk(text);
     if (text.startsWith('-----BEGIN ')) return fromPem(text);
+    if (text.startsWith('untrusted comment:')) return fromMinisign(text);
     if (/^(ssh|ecdsa)-\S+\s/.test(text)) return fromSshLine(text);
   } catch (error) {
     if (!(error instanceof PublicKeyFormError)) throw error;
@@ -50,5 +60,6 @@ function parse(text: string, name: string): GivenKey | null {
 function ofRawBytes(bytes: Buffer): GivenKey | null {
   if (bytes.length === 32) return { algorithm: 'ed25519', bytes };
   if (bytes.length === 65) return { algorithm: 'es256', bytes };
-  return null;
+  const key = publicKeyOf(bytes);
+  return key && { algorithm: 'ed25519', bytes: key.bytes, minisignKeyId: key.keyId };
 }

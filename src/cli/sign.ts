@@ -1,5 +1,5 @@
-import { decodeBase64 } from '../base64.ts';
-import { CommandError, exitCodes, UsageError } from './failure.ts';
+import { exitCodes, UsageError } from './failure.ts';
+import { signatureBytes, type SignResult } from './made-signature.ts';
 import { maxSentMessageBytes, readInput } from './message.ts';
 import { askAbout } from './session.ts';
 import type { Invocation } from './terminal.ts';
@@ -7,37 +7,51 @@ import { jsonText } from './text.ts';
 
 export interface SignOptions {
   readonly kid?: string;
-  readonly format?: 'raw' | 'b64' | 'json';
+  readonly format?: FormatName;
   readonly out?: string;
+  /** Of `sshsig`. */
+  readonly namespace?: string;
+  /** Of `minisign`. */
+  readonly trustedComment?: string;
 }
 
-/** Bytes, whatever the algorithm; vault/algorithm.ts says the same, and loads what this command can do without. */
-const signatureLength = 64;
-
-interface SignResult {
-  readonly kid: string;
-  readonly signature_b64: string;
+/** What a format makes: what is written, and the wire's result for `--json`. */
+export interface Signed {
+  readonly result: SignResult;
+  readonly content: Buffer | string;
 }
+
+/** One entry a format; what only that one needs is loaded for it alone. */
+const formats = {
+  raw: (invocation: Invocation<SignOptions>) => plain(invocation, signatureBytes),
+  b64: (invocation: Invocation<SignOptions>) =>
+    plain(invocation, ({ signature_b64 }) => `${signature_b64}\n`),
+  json: (invocation: Invocation<SignOptions>) =>
+    plain(invocation, (result) => `${jsonText(result)}\n`),
+  sshsig: async (invocation: Invocation<SignOptions>) =>
+    (await import('./sign-sshsig.ts')).signSshsig(invocation),
+  minisign: async (invocation: Invocation<SignOptions>) =>
+    (await import('./sign-minisign.ts')).signMinisign(invocation),
+} satisfies Record<string, (invocation: Invocation<SignOptions>) => Promise<Signed>>;
+type FormatName = keyof typeof formats;
 
 /** `agentctl sign [FILE]`: the signature of a file or of stdin, on stdout or in a file. */
 export async function sign(invocation: Invocation<SignOptions>): Promise<number> {
-  const { terminal, globals, args, options } = invocation;
+  const { terminal, globals, options } = invocation;
   const format = formatOf(invocation);
-  const message = await readInput(args[0], terminal, maxSentMessageBytes);
-  const params = { keyring: globals.keyring, kid: options.kid };
-  const result = await askAbout<SignResult>(message, globals, 'sign', params);
-  const bytes = encode(result, format);
+  refuseForeignOptions(options, format);
+  const { result, content } = await formats[format](invocation);
   if (options.out !== undefined && options.out !== '-') {
     const { writeWholeFile } = await import('./write-file.ts');
-    await writeWholeFile(options.out, bytes);
+    await writeWholeFile(options.out, content);
     if (globals.json) terminal.stdout.write(`${jsonText(result)}\n`);
   } else {
-    terminal.stdout.write(bytes);
+    terminal.stdout.write(content);
   }
   return exitCodes.done;
 }
 
-function formatOf({ terminal, globals, options }: Invocation<SignOptions>): string {
+function formatOf({ terminal, globals, options }: Invocation<SignOptions>): FormatName {
   const toStdout = options.out === undefined || options.out === '-';
   if (toStdout && globals.json) {
     if ((options.format ?? 'json') === 'json') return 'json';
@@ -50,12 +64,23 @@ function formatOf({ terminal, globals, options }: Invocation<SignOptions>): stri
   return format;
 }
 
-function encode(result: SignResult, format: string): Buffer | string {
-  const bytes =
-    typeof result.signature_b64 === 'string' ? decodeBase64(result.signature_b64) : null;
-  if (bytes?.length !== signatureLength) {
-    throw new CommandError('what the agent answered is no signature');
+function refuseForeignOptions(options: SignOptions, format: FormatName): void {
+  if (options.namespace !== undefined && format !== 'sshsig') {
+    throw new UsageError('--namespace goes with --format sshsig alone');
   }
-  if (format === 'json') return `${jsonText(result)}\n`;
-  return format === 'raw' ? bytes : `${result.signature_b64}\n`;
+  if (options.trustedComment !== undefined && format !== 'minisign') {
+    throw new UsageError('--trusted-comment goes with --format minisign alone');
+  }
+}
+
+/** The signature of the message itself. */
+async function plain(
+  { terminal, globals, args, options }: Invocation<SignOptions>,
+  encode: (result: SignResult) => Buffer | string,
+): Promise<Signed> {
+  const message = await readInput(args[0], terminal, maxSentMessageBytes);
+  const params = { keyring: globals.keyring, kid: options.kid };
+  const result = await askAbout<SignResult>(message, globals, 'sign', params);
+  signatureBytes(result);
+  return { result, content: encode(result) };
 }

@@ -1,41 +1,78 @@
 import type { Verification } from '../keyring/signing-backend.ts';
+import { untrustedPrefix } from '../minisign/format.ts';
+import { armorBegin } from '../ssh/sshsig.ts';
 import { CommandError, exitCodes, UsageError } from './failure.ts';
-import { maxSentMessageBytes, readInput } from './message.ts';
+import { maxLocalMessageBytes, maxSentMessageBytes, readInput } from './message.ts';
 import { Output } from './output.ts';
 import { askAbout } from './session.ts';
 import { signatureIn } from './signature-file.ts';
 import type { Invocation } from './terminal.ts';
+import { notValid, type Check, type Checked, type VerifyOptions } from './verify-outcome.ts';
 
-export interface VerifyOptions {
-  readonly signature: string;
-  readonly kid?: string;
-  readonly publicKey?: string;
-}
+/** Forms of signatures that say themselves what they are, by how they begin. */
+const forms: readonly { readonly begins: string; readonly load: () => Promise<Check> }[] = [
+  { begins: armorBegin, load: async () => (await import('./verify-sshsig.ts')).verifySshsig },
+  {
+    begins: untrustedPrefix,
+    load: async () => (await import('./verify-minisign.ts')).verifyMinisign,
+  },
+];
 
 /** Far beyond a signature in any of its forms. */
 const maxSignatureFileBytes = 64 * 1024;
-
-/** What is read for a key that is given; the whole message has to be in memory. */
-const maxLocalMessageBytes = 1024 * 1024 * 1024;
 
 /**
  * `agentctl verify [FILE] --signature FILE`: asks the agent, or checks against a key that is given and asks
  * nobody. That a signature does not verify is an answer, on stdout, with an exit code of its own.
  */
 export async function verify(invocation: Invocation<VerifyOptions>): Promise<number> {
-  const { terminal, globals, args, options } = invocation;
-  if (options.signature === '-' && (args[0] === undefined || args[0] === '-')) {
-    throw new UsageError('the message and the signature cannot both come from stdin');
-  }
+  const { terminal, options } = invocation;
+  refuseContradictions(invocation);
   const content = await readInput(options.signature, terminal, maxSignatureFileBytes);
+  const form = forms.find(({ begins }) =>
+    content.subarray(0, begins.length).equals(Buffer.from(begins)),
+  );
+  const check = form === undefined ? checkPlain : await form.load();
+  const foreign = form?.begins === armorBegin ? undefined : optionOfSsh(options);
+  const checked =
+    foreign === undefined
+      ? await check(invocation, content)
+      : notValid(options, `it is no ssh signature, and ${foreign} is for those alone`);
+  report(invocation, checked);
+  return checked.verification.valid ? exitCodes.done : exitCodes.notVerified;
+}
+
+function refuseContradictions({ args, options }: Invocation<VerifyOptions>): void {
+  const { signature, allowedSigners, identity } = options;
+  const fromStdin = [args[0] ?? '-', signature, allowedSigners].filter((path) => path === '-');
+  if (fromStdin.length > 1) {
+    throw new UsageError('stdin can be only one of what is signed, its signature and the allowed signers');
+  }
+  if ((allowedSigners === undefined) !== (identity === undefined)) {
+    throw new UsageError('--allowed-signers FILE and --identity NAME go together');
+  }
+}
+
+/** A signature of another form must not get around what these ask for. */
+function optionOfSsh({ allowedSigners, namespace }: VerifyOptions): string | undefined {
+  if (allowedSigners !== undefined) return '--allowed-signers';
+  return namespace === undefined ? undefined : '--namespace';
+}
+
+/** A signature of the message itself. */
+async function checkPlain(
+  invocation: Invocation<VerifyOptions>,
+  content: Buffer,
+): Promise<Checked> {
+  const { globals, options } = invocation;
   const signature = signatureIn(content, options.signature);
   const { publicKey } = options;
-  const [verification, checkedBy] =
-    publicKey === undefined
-      ? [await askAgent(invocation, signature), `keyring ${globals.keyring ?? 'default'}`]
-      : [await checkHere(invocation, publicKey, signature), 'the public key that was given'];
-  report(invocation, verification, checkedBy);
-  return verification.valid ? exitCodes.done : exitCodes.notVerified;
+  if (publicKey === undefined) {
+    const checkedBy = `keyring ${globals.keyring ?? 'default'}`;
+    return { verification: await askAgent(invocation, signature), checkedBy };
+  }
+  const verification = await checkHere(invocation, publicKey, signature);
+  return { verification, checkedBy: 'the public key that was given' };
 }
 
 async function askAgent(
@@ -79,14 +116,15 @@ async function checkHere(
 
 function report(
   { terminal, globals }: Invocation<VerifyOptions>,
-  verification: Verification,
-  checkedBy: string,
+  { verification, checkedBy, signer, notes = [] }: Checked,
 ): void {
   const output = new Output(terminal);
   const { valid, kid, reason } = verification;
   if (globals.json) output.json(verification);
   else if (valid) {
-    output.line({ text: 'valid', style: 'green' }, `: signed by ${kid ?? '?'} (${checkedBy})`);
+    const by = signer ?? kid ?? '?';
+    output.line({ text: 'valid', style: 'green' }, `: signed by ${by} (${checkedBy})`);
+    for (const note of notes) output.line(note);
   } else {
     const why = reason ?? `no key of ${checkedBy} made this signature`;
     output.line({ text: 'not valid', style: 'red' }, `: ${why}`);

@@ -100,7 +100,7 @@ describe('agentctl sign', () => {
     expect(JSON.parse((await run('sign --format json')).out)).toEqual(results['sign']);
     expect(JSON.parse((await run('sign --json')).out)).toEqual(results['sign']);
     expect(await run('sign --json --format raw')).toMatchObject({ code: 2, out: '' });
-    expect((await run('sign --format hex')).err).toContain('Allowed choices are raw, b64, json');
+    expect((await run('sign --format hex')).err).toContain('Allowed choices are raw, b64, json, ');
     const terminal = await run('sign --format raw', { stdoutIsTerminal: true });
     expect(terminal).toMatchObject({ code: 2, out: '' });
     expect(terminal.err).toContain('xxd');

@@ -65,7 +65,12 @@ describe('completion in bash', () => {
     ['subcommands', ['keys', 'pr'], ['prepare', 'prune']],
     ['behind flags', ['--json', '--keyring', 'keys', 'keys', 'ro'], ['rotate']],
     ['choices of an argument', ['completion', ''], ['bash', 'zsh', 'fish']],
-    ['choices of an option', ['sign', '--format', ''], ['raw', 'b64', 'json']],
+    [
+      'choices of an option',
+      ['sign', '--format', ''],
+      ['raw', 'b64', 'json', 'sshsig', 'minisign'],
+    ],
+    ['choices of another', ['keys', 'show', '--format', 'p'], ['pem']],
     ['choices behind =', ['sign', '--format', '=', 'r'], ['raw']],
     ['options', ['sign', '--k'], ['--kid', '--keyring']],
     ['options of a subcommand', ['keys', 'revoke', '--r'], ['--reason']],
