@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { inputChunks } from './message.ts';
+import { progressOf } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
@@ -12,6 +13,14 @@ export async function digestOf(
   algorithm: 'sha256' | 'sha512' | 'blake2b512',
 ): Promise<Buffer> {
   const hash = createHash(algorithm);
-  for await (const chunk of inputChunks(path, terminal)) hash.update(chunk);
+  const progress = await progressOf(path, terminal);
+  try {
+    for await (const chunk of inputChunks(path, terminal)) {
+      hash.update(chunk);
+      progress.advance(chunk.length);
+    }
+  } finally {
+    progress.end();
+  }
   return hash.digest();
 }

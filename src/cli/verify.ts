@@ -46,7 +46,9 @@ function refuseContradictions({ args, options }: Invocation<VerifyOptions>): voi
   const { signature, allowedSigners, identity } = options;
   const fromStdin = [args[0] ?? '-', signature, allowedSigners].filter((path) => path === '-');
   if (fromStdin.length > 1) {
-    throw new UsageError('stdin can be only one of what is signed, its signature and the allowed signers');
+    throw new UsageError(
+      'stdin can be only one of what is signed, its signature and the allowed signers',
+    );
   }
   if ((allowedSigners === undefined) !== (identity === undefined)) {
     throw new UsageError('--allowed-signers FILE and --identity NAME go together');
