@@ -169,6 +169,7 @@ async function serve(
     unlock: (name, pin, again) => keyrings.unlock(name, pin, again),
     lock: (name) => keyrings.lock(name),
     signing: signing(queue(), counters),
+    randomBytes: (size) => world.randomBytes(size),
     authenticate: (caller, secret) => access.authenticate(caller, secret),
     withdrawCredential: (caller) => {
       access.withdraw(caller);

@@ -1,5 +1,6 @@
 import type { Rotation } from '../keyring/signing-backend.ts';
 import { parseDuration } from '../duration.ts';
+import { usualGraceSeconds } from '../keyring/usual-grace.ts';
 import type { AgentStatus } from '../protocol/status.ts';
 import { exitCodes, UsageError } from './failure.ts';
 import { Output } from './output.ts';
@@ -10,9 +11,6 @@ import { when } from './when.ts';
 export interface RotateOptions {
   readonly grace?: string;
 }
-
-/** Where neither the command nor the configuration says, seconds: 7 days. */
-const usualGrace = 7 * 86_400;
 
 /** `agentctl keys rotate`: a new key signs from now on, the previous one stays valid for the grace. */
 export async function rotateKey(invocation: Invocation<RotateOptions>): Promise<number> {
@@ -45,5 +43,5 @@ function secondsOf(text: string): number {
 async function configuredGrace(globals: GlobalOptions): Promise<number> {
   const { keyrings } = await ask<AgentStatus>(globals, 'status');
   const own = keyrings.find(({ name }) => name === (globals.keyring ?? 'default'));
-  return own?.rotation?.grace_seconds ?? usualGrace;
+  return own?.rotation?.grace_seconds ?? usualGraceSeconds;
 }

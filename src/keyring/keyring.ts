@@ -43,6 +43,7 @@ import type {
 import { TimeKeeper } from './time-keeper.ts';
 import { TrustedClock } from './trusted-clock.ts';
 import { Upkeep } from './upkeep.ts';
+import { usualGraceSeconds } from './usual-grace.ts';
 import { verification } from './verification.ts';
 
 export interface KeyringParts {
@@ -222,6 +223,16 @@ export class Keyring implements SigningBackend, KeyAdministration {
 
   startUpkeep(): void {
     this.#upkeep.start();
+  }
+
+  /** How long a key stays valid at least once it is replaced in the usual way, seconds. */
+  get graceSeconds(): number {
+    return this.#rotation?.policy.graceSeconds ?? usualGraceSeconds;
+  }
+
+  /** The time that the keys go by, milliseconds since the epoch: it never goes back. */
+  trustedNow(): number {
+    return this.#now(this.#current().state);
   }
 
   /** When the active key is replaced by itself, milliseconds since the epoch; null: rotated by hand. */

@@ -14,6 +14,7 @@ import {
 } from './lifecycle.ts';
 import { isWhole, sideBySide, type Finding, type Pair } from './side-by-side.ts';
 import type { KeyStatus } from './signing-backend.ts';
+import { usualGraceSeconds } from './usual-grace.ts';
 
 /** What the saved records were found to be. */
 export type Records =
@@ -63,8 +64,6 @@ export interface Choice {
   readonly active: string | null;
 }
 
-/** How long the active key stays valid once another one was named in its place, seconds: 7 days. */
-const graceSeconds = 7 * 86_400;
 /** How far clocks may have been apart when an id was made, milliseconds. */
 const clockSlack = 86_400_000;
 
@@ -184,7 +183,11 @@ function repaired(
 ): Verdict {
   if (current?.kid === key.kid) return { kind: 'repair', state, active: key };
   if (current !== null) {
-    return { kind: 'repair', state: activate(state, key, now, graceSeconds).state, active: key };
+    return {
+      kind: 'repair',
+      state: activate(state, key, now, usualGraceSeconds).state,
+      active: key,
+    };
   }
   const prepared = state.prepared?.kid === key.kid ? null : state.prepared;
   const { keys } = state; // `remove` takes record and grace; the record stays, in its place

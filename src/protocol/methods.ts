@@ -2,6 +2,7 @@ import { agentMethods } from './agent-methods.ts';
 import { apiKeyMethods } from './api-key-methods.ts';
 import { backupMethods } from './backup-methods.ts';
 import { clientKeyMethods } from './client-key-methods.ts';
+import { jwtMethods } from './jwt-methods.ts';
 import { keyringMethods } from './keyring-methods.ts';
 import type { Method } from './method.ts';
 
@@ -9,6 +10,7 @@ import type { Method } from './method.ts';
 export const methods: ReadonlyMap<string, Method> = new Map(
   Object.entries({
     ...keyringMethods,
+    ...jwtMethods,
     ...agentMethods,
     ...apiKeyMethods,
     ...clientKeyMethods,

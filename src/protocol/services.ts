@@ -25,6 +25,8 @@ export interface Services {
    * fit into the agent's queue.
    */
   signing<T>(uid: number, signatures: number, make: () => Promise<T>): Promise<T>;
+  /** That many bytes from the operating system's generator. */
+  randomBytes(size: number): Buffer;
   /** Gives the connection what the API key has. Decided before it returns; rejects with `unauthenticated`. */
   authenticate(caller: Caller, secret: string): Promise<Principal>;
   /** The connection has what its user has, as before it authenticated. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,6 +110,7 @@ export class RequestRig {
         this.signatures += signatures;
         return made;
       },
+      randomBytes,
       authenticate: (caller, secret) => this.access.control.authenticate(caller, secret),
       withdrawCredential: (caller) => {
         this.access.control.withdraw(caller);
