@@ -6,9 +6,11 @@ import { ApiKeys } from './access/api-keys.ts';
 import { loadApiKeys } from './access/load-api-keys.ts';
 import type { Grant } from './access/principal.ts';
 import { noAudit } from './audit/audit.ts';
-import type { AuditLog } from './audit/audit-log.ts';
 import { ownEvent } from './audit/schedule-journal.ts';
 import { clientKeyRegistry } from './client-key-registry.ts';
+import type { ClusterAuthority } from './cluster-authority.ts';
+import { refuseCaByAnotherName } from './config/ca-file.ts';
+import { reservedKeyring } from './config/cluster.ts';
 import type { Settings } from './config/settings.ts';
 import { configuredKeystore } from './configured-keystore.ts';
 import { AgentError } from './errors.ts';
@@ -17,12 +19,11 @@ import { connectionService } from './connection-service.ts';
 import type { RequestContext } from './handle.ts';
 import type { Libc } from './native/libc.ts';
 import { machineFingerprint } from './native/machine.ts';
-import type { OpenKeyrings } from './open-keyrings.ts';
 import { jsonRpc } from './protocol/json-rpc.ts';
 import { unreadText, type Reloaded, type Services } from './protocol/services.ts';
 import type { AgentStatus } from './protocol/status.ts';
 import { Queue } from './queue.ts';
-import { recordedKeyrings } from './recorded-keyrings.ts';
+import { recordedKeyrings, type RecordedKeyrings } from './recorded-keyrings.ts';
 import { reload } from './reload.ts';
 import { formatTime } from './rfc3339.ts';
 import { ConnectionCounts } from './socket/connection-counts.ts';
@@ -74,26 +75,30 @@ export interface Agent {
 /**
  * Configuration and world in, a running agent out: the one place that knows every part. When it resolves,
  * every keyring that is not locked has signed and verified a message and the socket accepts. Throws
- * AlreadyRunningError, KeyringError, or an AgentError for a state dir, socket or database that cannot be used.
+ * ConfigError, AlreadyRunningError, KeyringError, or an AgentError for a state dir, socket or database that cannot be used.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { settings, libc } = options;
+  refuseCaByAnotherName(settings);
   const group = socketGroup(settings, libc);
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
-  const { audit, keyrings } = releasedOnFailure(lock, () => recordedKeyrings(options));
   const database = new AgentDatabase(join(settings.stateDir, 'agent.db'));
+  const parts = releasedOnFailure(lock, () => recordedKeyrings(options, database));
+  const { audit, keyrings, cluster } = parts;
   const release = (): void => {
     database.close();
     lock.release();
   };
   try {
     await database.openExisting();
-    await keyrings.open();
+    await Promise.all([keyrings.open(), cluster?.open()]);
     await audit?.start();
-    return await serve(options, group, keyrings, audit, database, release);
+    await cluster?.start();
+    return await serve(options, group, parts, database, release);
   } catch (failure) {
+    await cluster?.stop();
     await audit?.stop();
     await keyrings.close();
     release();
@@ -113,8 +118,7 @@ function releasedOnFailure<T>(lock: StateDirLock, work: () => T): T {
 async function serve(
   options: AgentOptions,
   group: number | null,
-  keyrings: OpenKeyrings,
-  auditLog: AuditLog | null,
+  { keyrings, audit: auditLog, cluster }: RecordedKeyrings,
   database: AgentDatabase,
   release: () => void,
 ): Promise<Agent> {
@@ -151,6 +155,10 @@ async function serve(
       warnings: to === null ? access.warnings : access.warningsFor(to),
     },
     audit: audit.status(),
+    cluster:
+      to?.keyrings?.has(settings.cluster?.keyring ?? '') === false
+        ? null
+        : (cluster?.status() ?? null),
   });
   const reloadAll = (): Reloaded =>
     reload({
@@ -161,13 +169,17 @@ async function serve(
       access,
       world,
     });
+  const ofCa = (name: string): ClusterAuthority | null =>
+    name === reservedKeyring ? cluster : null;
   const services: Services = {
     keyring: (name) => keyrings.get(name),
-    clusterKeyring: () => clusterKeyring(settings),
+    clusterKeyring: () => inCluster(settings.cluster).keyring,
+    clusterCa: () => inCluster(cluster),
     keystore: (name) => configuredKeystore(settings.keyrings, name, world),
     status,
-    unlock: (name, pin, again) => keyrings.unlock(name, pin, again),
-    lock: (name) => keyrings.lock(name),
+    unlock: (name, pin, again) =>
+      ofCa(name)?.unlock(pin, again) ?? keyrings.unlock(name, pin, again),
+    lock: (name) => ofCa(name)?.lock() ?? keyrings.lock(name),
     signing: signing(queue(), counters),
     randomBytes: (size) => world.randomBytes(size),
     authenticate: (caller, secret) => access.authenticate(caller, secret),
@@ -220,6 +232,7 @@ async function serve(
     },
     stop: async () => {
       await listener.drain(drainTime);
+      await cluster?.stop();
       await auditLog?.stop();
       await keyrings.close();
       release();
@@ -227,8 +240,8 @@ async function serve(
   };
 }
 
-function clusterKeyring({ cluster }: Settings): string {
-  if (cluster !== null) return cluster.keyring;
+function inCluster<T>(part: T | null): T {
+  if (part !== null) return part;
   throw new AgentError(
     'not_supported',
     'this agent is in no cluster: give it a [cluster] with a domain, and start it again',

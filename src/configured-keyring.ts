@@ -8,7 +8,7 @@ import { Sidecar } from './state/sidecar.ts';
 import type { StateStore } from './state/state-store.ts';
 import { algorithms } from './vault/algorithm.ts';
 import { FileKeystore } from './vault/file/keystore.ts';
-import { ModuleHosts, type HostLaunch } from './vault/host/module-hosts.ts';
+import type { ModuleHosts } from './vault/host/module-hosts.ts';
 import type { PinGate } from './vault/pin-gate.ts';
 import type { Vault } from './vault/vault.ts';
 import type { World } from './world.ts';
@@ -27,16 +27,23 @@ export interface TokenKeyringParts {
   readonly store: Sidecar;
 }
 
+export interface KeyringWatch {
+  readonly journal?: ChangeJournal | undefined;
+  /** See KeyringParts; `name` is the keyring's. */
+  readonly changed?: (name: string) => Promise<void>;
+}
+
 /**
- * Opens keyrings as they are configured. The opener that it answers with is used for all of them: keyrings on
- * the same PKCS#11 module share it. It rejects with `locked` where the PIN is missing or wrong.
+ * Opens keyrings as they are configured. `hosts` are the same for all of them, and for whoever else has keys in
+ * tokens: those on one PKCS#11 module share its process. The opener rejects with `locked` where the PIN is missing
+ * or wrong.
  */
 export function configuredKeyrings(
   world: World,
-  launch: HostLaunch,
-  journal?: ChangeJournal,
+  hosts: ModuleHosts,
+  { journal, changed }: KeyringWatch = {},
 ): (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring> {
-  const openToken = tokenKeyrings(world, launch);
+  const openToken = tokenKeyrings(world, hosts);
   return async (settings, pins) => {
     const parts =
       settings.backend === 'file'
@@ -50,6 +57,7 @@ export function configuredKeyrings(
         ...parts,
         world,
         journal,
+        changed: changed === undefined ? undefined : () => changed(settings.name),
       });
     } catch (failure) {
       await parts.vault.close();
@@ -76,9 +84,8 @@ function refuseWeaker(protection: Protection, { name, require }: KeyringSettings
 /** Token and sidecar as they are configured; see `configuredKeyrings`. */
 export function tokenKeyrings(
   world: World,
-  launch: HostLaunch,
+  hosts: ModuleHosts,
 ): (settings: TokenKeyringSettings, pins: PinGate | null) => Promise<TokenKeyringParts> {
-  const hosts = new ModuleHosts(launch);
   return async (settings, pins) => {
     if (pins === null) throw new Error(`keyring ${settings.name} has a token and no PIN gate`);
     const { name: keyring, algorithm, sidecarPath, uri, sessions, callTimeout } = settings;

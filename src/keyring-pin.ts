@@ -1,10 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { KeyringSettings } from './config/settings.ts';
 import { AgentError, describeFailure } from './errors.ts';
 import { lockedError, unlockCommand } from './keyring/locked.ts';
 import { PinMemory, pinMemoryPath, type RememberedRefusal } from './state/pin-memory.ts';
 import type { PinGate, PinRefusal } from './vault/pin-gate.ts';
 import { readPin } from './vault/pkcs11/pin.ts';
+import type { Pkcs11Uri } from './vault/pkcs11/uri.ts';
 import type { World } from './world.ts';
 
 interface KeyringPinOptions {
@@ -233,9 +233,20 @@ export class KeyringPin implements PinGate {
   }
 }
 
+/** What the configuration says of what may have a PIN: a keyring, the CA of a cluster. */
+export type PinSettings = { readonly name: string } & (
+  | { readonly backend: 'file' }
+  | {
+      readonly backend: 'pkcs11';
+      readonly uri: Pkcs11Uri;
+      /** See KeyringPinOptions. */
+      readonly sidecarPath: string;
+    }
+);
+
 /** Of a keyring in a token; null for one that has no PIN. */
 export function keyringPin(
-  settings: KeyringSettings,
+  settings: PinSettings,
   credentialsDirectory: string | null,
   world: KeyringPinOptions['world'],
 ): KeyringPin | null {

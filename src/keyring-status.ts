@@ -1,11 +1,14 @@
 import type { KeyringSettings } from './config/settings.ts';
 import { AgentError, describeFailure } from './errors.ts';
+import type { KeyringFailure } from './keyring/health.ts';
 import type { Keyring } from './keyring/keyring.ts';
 import type { KeyringStatus } from './protocol/status.ts';
 import { formatTime } from './rfc3339.ts';
 
-/** A keyring of the configuration, as it is at present. */
-export type Slot = { readonly keyring: Keyring } | ClosedSlot;
+/** A keyring of the configuration, or the CA, as it is at present. */
+export interface OpenSlot<T> {
+  readonly keyring: T;
+}
 
 /** Locked where the failure's kind is; then, and where `retryAt` is null, it is not tried by itself. */
 export interface ClosedSlot {
@@ -18,7 +21,7 @@ export interface ClosedSlot {
 /** What `status` says of a keyring; `slot` is null before it was tried. */
 export function keyringStatus(
   settings: KeyringSettings,
-  slot: Slot | null,
+  slot: OpenSlot<Keyring> | ClosedSlot | null,
   now: number,
 ): KeyringStatus {
   const { name, backend } = settings;
@@ -82,6 +85,6 @@ export function asAgentError(thrown: unknown): AgentError {
   return new AgentError('internal', describeFailure(thrown), { cause: thrown });
 }
 
-function described({ kind, message }: AgentError, at: string): KeyringStatus['last_error'] {
+export function described({ kind, message }: AgentError, at: string): KeyringFailure {
   return { kind, message, at };
 }

@@ -11,7 +11,7 @@ import type { Libc } from './native/libc.ts';
 import { ensurePrivateDir } from './state/checked-dir.ts';
 import { lockStateDir } from './state/lock.ts';
 import { lstatOrNull } from './state/ownership.ts';
-import type { HostLaunch } from './vault/host/module-hosts.ts';
+import { ModuleHosts, type HostLaunch } from './vault/host/module-hosts.ts';
 import type { World } from './world.ts';
 
 export interface OfflineOptions {
@@ -45,7 +45,7 @@ export async function withOfflineKeyring<T>(
     if (writes) ensurePrivateDir(join(settings.stateDir, 'keyrings'));
     // The agent's memory of refused PINs holds here too.
     const pins = keyringPin(keyring, credentialsDir, world);
-    const parts = await tokenKeyrings(world, options.hosts)(keyring, pins);
+    const parts = await tokenKeyrings(world, new ModuleHosts(options.hosts))(keyring, pins);
     try {
       return await work(parts);
     } finally {

@@ -1,273 +1,28 @@
-import { AgentError, describeFailure, quoted } from './errors.ts';
 import type { KeyringSettings } from './config/settings.ts';
-import { keyringPin, type KeyringPin } from './keyring-pin.ts';
-import { asAgentError, keyringStatus, type ClosedSlot, type Slot } from './keyring-status.ts';
+import { keyringStatus } from './keyring-status.ts';
 import type { Keyring } from './keyring/keyring.ts';
-import { asLocked, isLocked, lockedError } from './keyring/locked.ts';
+import { OpenSlots } from './open-slots.ts';
 import type { KeyringStatus } from './protocol/status.ts';
-import { formatTime } from './rfc3339.ts';
-import { Turns } from './turns.ts';
 import type { PinGate } from './vault/pin-gate.ts';
 import type { World } from './world.ts';
 
-/** First and longest wait before an optional keyring whose token is away is tried again, milliseconds. */
-const firstRetry = 1000;
-const longestRetry = 30_000;
+/** The keyrings of the configuration. */
+export class OpenKeyrings extends OpenSlots<KeyringSettings, Keyring> {
+  readonly #now: () => number;
 
-/** `pins` is null for a keyring that has no PIN. */
-type Open = (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring>;
-
-/** A keyring could not be opened and is not optional. */
-export class KeyringError extends Error {
-  override readonly name = 'KeyringError';
-}
-
-/**
- * The keyrings of the configuration: open ones, locked ones that wait for `unlock`, and optional ones that are
- * still tried.
- */
-export class OpenKeyrings {
-  readonly #settings: readonly KeyringSettings[];
-  readonly #open: Open;
-  readonly #pins: ReadonlyMap<string, KeyringPin | null>;
-  readonly #world: World;
-  readonly #slots = new Map<string, Slot>();
-  readonly #retries = new Map<string, NodeJS.Timeout>();
-  /** Opening and closing one keyring, whoever wants it: two at once would be two logins. */
-  readonly #turns = new Turns();
-  #closed = false;
-
-  /** `credentialsDir`: for systemd credentials. */
+  /** `credentialsDir`: for systemd credentials. `open` is given null for a keyring that has no PIN. */
   constructor(
     settings: readonly KeyringSettings[],
-    open: Open,
+    open: (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring>,
     world: World,
     credentialsDir: string | null,
   ) {
-    this.#settings = settings;
-    this.#open = open;
-    this.#world = world;
-    this.#pins = new Map(
-      settings.map((keyring) => [keyring.name, keyringPin(keyring, credentialsDir, world)]),
-    );
-    for (const keyring of settings) {
-      const pins = this.#pins.get(keyring.name);
-      if (pins) pins.kin = settings.flatMap((other) => this.#kinOf(keyring, other));
-    }
-  }
-
-  /** Opens every keyring but those that are locked. Throws KeyringError, with what was opened closed again. */
-  async open(): Promise<void> {
-    // Together: a token that hangs holds up nobody else.
-    const failures = await Promise.all(this.#settings.map((one) => this.#openAtStart(one)));
-    const failure = failures.find((one) => one !== null);
-    if (failure === undefined) return;
-    await this.close();
-    throw failure;
-  }
-
-  /** Throws `not_found`, `locked`, or `backend_unavailable` before it is open and while it is tried again. */
-  get(name: string): Keyring {
-    const slot = this.#slots.get(name);
-    if (slot === undefined) {
-      this.#refuseClosed();
-      if (!this.#pins.has(name)) throw this.#notFound(name);
-      throw new AgentError('backend_unavailable', `keyring ${name} is not open yet`);
-    }
-    if ('keyring' in slot) return slot.keyring;
-    const { failure, retryAt } = slot;
-    if (failure.kind === 'locked') throw asLocked(name, failure);
-    const details =
-      retryAt === null ? {} : { retry_after_ms: Math.max(0, retryAt - this.#world.now()) };
-    throw new AgentError(failure.kind, `keyring ${name} is not open: ${failure.message}`, {
-      details,
-    });
+    super(settings, open, world, { credentialsDir, called: 'an optional keyring' });
+    this.#now = world.now;
   }
 
   status(): readonly KeyringStatus[] {
-    const now = this.#world.now();
-    return this.#settings.map((settings) =>
-      keyringStatus(settings, this.#slots.get(settings.name) ?? null, now),
-    );
+    const now = this.#now();
+    return this.entries().map(({ settings, slot }) => keyringStatus(settings, slot, now));
   }
-
-  /**
-   * Opens a locked keyring with this PIN, which stays the caller's. A PIN that opens nothing is not kept, where
-   * the token was away neither. Does nothing where the keyring is open: the PIN is not tried then. `again`: also
-   * a PIN that the token has refused before.
-   *
-   * Rejects with `not_found`, `not_supported` (it has no PIN), `locked` (refused now or before), or as opening
-   * it does; it is then as locked as it was.
-   */
-  async unlock(name: string, pin: Buffer, again: boolean): Promise<void> {
-    const { settings, pins } = this.#lockable(name);
-    await this.#turns.take(name, () => this.#unlock(settings, pins, pin, again));
-  }
-
-  /**
-   * Forgets the keyring's PIN and lets go of its token, once the change under way is done. From then on it answers
-   * `locked`, until `unlock` or, where the PIN is in a file, a restart. Rejects with `not_found`, `not_supported`.
-   */
-  async lock(name: string): Promise<void> {
-    const { pins } = this.#lockable(name);
-    await this.#turns.take(name, async () => {
-      this.#refuseClosed();
-      clearTimeout(this.#retries.get(name));
-      const slot = this.#slots.get(name);
-      const because = 'an operator locked it';
-      pins.forget(because);
-      this.#noteLocked(name, lockedError(name, because));
-      if (slot !== undefined && 'keyring' in slot) await slot.keyring.close({ forget: true });
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    for (const timer of this.#retries.values()) clearTimeout(timer);
-    // Some modules rewrite the token as they log in, and must not be cut off there.
-    await this.#turns.idle();
-    const slots = [...this.#slots.values()];
-    await Promise.all(slots.flatMap((slot) => ('keyring' in slot ? [slot.keyring.close()] : [])));
-    this.#slots.clear();
-    for (const pins of this.#pins.values()) pins?.forget('the agent stops');
-  }
-
-  /** Answers why the agent cannot start, null where it can. */
-  async #openAtStart(settings: KeyringSettings): Promise<KeyringError | null> {
-    try {
-      this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
-      return null;
-    } catch (failure) {
-      if (isLocked(failure)) this.#noteLocked(settings.name, failure);
-      else if (settings.optional) this.#retryLater(settings, failure, firstRetry);
-      else return new KeyringError(describeFailure(failure), { cause: failure });
-      return null;
-    }
-  }
-
-  async #unlock(
-    settings: KeyringSettings,
-    pins: KeyringPin,
-    pin: Buffer,
-    again: boolean,
-  ): Promise<void> {
-    const { name } = settings;
-    this.#refuseClosed();
-    const before = this.#slots.get(name);
-    const open = before !== undefined && 'keyring' in before ? before.keyring : null;
-    const trouble = open?.health.trouble ?? null;
-    if (open !== null && trouble?.kind !== 'locked') return;
-    await pins.give(pin, again);
-    try {
-      if (open !== null && trouble !== null) {
-        this.#noteLocked(name, trouble);
-        await open.close();
-      }
-      this.#slots.set(name, { keyring: await this.#openOne(settings) });
-    } catch (failure) {
-      pins.withdraw();
-      if (!isLocked(failure)) throw failure;
-      const slot = this.#slots.get(name);
-      // One that is tried again by itself goes on with the PIN that it has.
-      const retried = slot !== undefined && 'retryAt' in slot && slot.retryAt !== null;
-      if (!retried) this.#noteLocked(name, failure);
-      throw asLocked(name, failure);
-    }
-  }
-
-  /** Rejects with `shutting_down` where it has come too late. */
-  async #openOne(settings: KeyringSettings): Promise<Keyring> {
-    const keyring = await this.#open(settings, this.#pins.get(settings.name) ?? null);
-    if (!this.#closed) return keyring;
-    await keyring.close();
-    throw shuttingDown();
-  }
-
-  #kinOf(keyring: KeyringSettings, other: KeyringSettings): readonly KeyringPin[] {
-    const pins = this.#pins.get(other.name) ?? null;
-    const same = other !== keyring && pins !== null && isSameToken(keyring, other);
-    return same ? [pins] : [];
-  }
-
-  #refuseClosed(): void {
-    if (this.#closed) throw shuttingDown();
-  }
-
-  #lockable(name: string): { settings: KeyringSettings; pins: KeyringPin } {
-    const settings = this.#settings.find((keyring) => keyring.name === name);
-    if (settings === undefined) throw this.#notFound(name);
-    const pins = this.#pins.get(name) ?? null;
-    if (pins !== null) return { settings, pins };
-    throw new AgentError(
-      'not_supported',
-      `keyring ${name} is a file keyring: it has no PIN, and is neither locked nor unlocked`,
-    );
-  }
-
-  #notFound(name: string): AgentError {
-    return new AgentError(
-      'not_found',
-      `there is no keyring ${quoted(name)}; there is: ${this.#settings.map((one) => one.name).join(', ')}`,
-      { details: { keyring: name.slice(0, 80) } },
-    );
-  }
-
-  #noteLocked(name: string, failure: { readonly message: string }): void {
-    const locked = asLocked(name, failure);
-    this.#world.log.warn({ keyring: name, reason: locked.message }, 'a keyring is locked');
-    this.#slots.set(name, {
-      failure: locked,
-      at: formatTime(this.#world.now()),
-      retryAt: null,
-    });
-  }
-
-  #retryLater(settings: KeyringSettings, thrown: unknown, wait: number): void {
-    const { name } = settings;
-    const failure = asAgentError(thrown);
-    const again = failure.kind === 'backend_unavailable'; // what is away may come back
-    this.#world.log.error(
-      { keyring: name, reason: failure.message, retry_after_ms: again ? wait : null },
-      again
-        ? 'an optional keyring could not be opened, and is tried again'
-        : 'an optional keyring could not be opened, and is not tried again before a restart',
-    );
-    const slot = {
-      failure,
-      at: formatTime(this.#world.now()),
-      retryAt: again ? this.#world.now() + wait : null,
-    };
-    this.#slots.set(name, slot);
-    if (!again) return;
-    const retry = () => this.#turns.take(name, () => this.#retry(settings, slot, wait));
-    this.#retries.set(
-      name,
-      setTimeout(() => void retry(), wait),
-    );
-  }
-
-  async #retry(settings: KeyringSettings, slot: ClosedSlot, waited: number): Promise<void> {
-    // Whoever had a turn before may have opened or locked it.
-    if (this.#slots.get(settings.name) !== slot) return;
-    try {
-      this.#refuseClosed();
-      this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
-    } catch (failure) {
-      if (this.#closed) return;
-      // A PIN that was refused must not be tried again: tokens lock.
-      if (isLocked(failure)) this.#noteLocked(settings.name, failure);
-      else this.#retryLater(settings, failure, Math.min(waited * 2, longestRetry));
-    }
-  }
-}
-
-/** As far as the configuration says. */
-function isSameToken(a: KeyringSettings, b: KeyringSettings): boolean {
-  if (a.backend === 'file' || b.backend === 'file') return false;
-  const names = ['modulePath', 'moduleName', 'token', 'serial', 'manufacturer', 'model'] as const;
-  return names.every((name) => a.uri[name] === b.uri[name]);
-}
-
-function shuttingDown(): AgentError {
-  return new AgentError('shutting_down', 'the agent stops');
 }

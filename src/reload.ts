@@ -63,8 +63,14 @@ function failedPart(part: string, failure: unknown): KeptPart {
 
 /** Parts of the configuration that were changed and that a running agent does not change. */
 function needingRestart(running: Settings, read: Settings): readonly KeptPart[] {
-  const parts = ['stateDir', 'socket', 'keyrings', 'audit'] as const;
-  const names = { stateDir: 'state_dir', socket: 'socket', keyrings: 'keyrings', audit: 'audit' };
+  const parts = ['stateDir', 'socket', 'keyrings', 'audit', 'cluster'] as const;
+  const names = {
+    stateDir: 'state_dir',
+    socket: 'socket',
+    keyrings: 'keyrings',
+    audit: 'audit',
+    cluster: 'cluster',
+  };
   return parts
     .filter((part) => !isDeepStrictEqual(running[part], read[part]))
     .map((part) => ({

@@ -10,7 +10,7 @@ import { resolveSettings, type Flags, type Settings } from '../config/settings.t
 import { AgentError, describeFailure } from '../errors.ts';
 import { openLog, type LogLevel } from '../log.ts';
 import { openLibc, type Libc } from '../native/libc.ts';
-import { KeyringError } from '../open-keyrings.ts';
+import { KeyringError } from '../open-slots.ts';
 import { durableFiles } from '../state/durable-files.ts';
 import { AlreadyRunningError } from '../state/lock.ts';
 import { configuredHosts } from '../vault/host/configured-hosts.ts';

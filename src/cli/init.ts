@@ -6,6 +6,7 @@ import { ensurePrivateDir } from '../state/checked-dir.ts';
 import { lockStateDir } from '../state/lock.ts';
 import { lstatOrNull } from '../state/ownership.ts';
 import { configuredHosts } from '../vault/host/configured-hosts.ts';
+import { ModuleHosts } from '../vault/host/module-hosts.ts';
 import { runningAgent } from './apikey-offline.ts';
 import { exitCodes } from './failure.ts';
 import { adminKeyHere, adminKeyOfAgent, type AdminKey } from './init-admin-key.ts';
@@ -79,7 +80,10 @@ async function setUpHere(
   const lock = lockStateDir(settings.stateDir, libc);
   try {
     const world = offlineWorld(terminal, libc);
-    const open = configuredKeyrings(world, configuredHosts(settings, terminal.env, 1));
+    const open = configuredKeyrings(
+      world,
+      new ModuleHosts(configuredHosts(settings, terminal.env, 1)),
+    );
     const keyrings: InitKeyring[] = [];
     for (const keyring of settings.keyrings) {
       const { name } = keyring;

@@ -1,5 +1,5 @@
 import type { AgentStatus } from '../protocol/status.ts';
 
-/** What any agent says of itself: an older one says nothing of access and audit. */
-export type KnownStatus = Omit<AgentStatus, 'access' | 'audit'> &
-  Partial<Pick<AgentStatus, 'access' | 'audit'>>;
+/** What any agent says of itself: an older one says nothing of access, audit and cluster. */
+export type KnownStatus = Omit<AgentStatus, 'access' | 'audit' | 'cluster'> &
+  Partial<Pick<AgentStatus, 'access' | 'audit' | 'cluster'>>;

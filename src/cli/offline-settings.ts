@@ -1,3 +1,4 @@
+import { refuseCaByAnotherName } from '../config/ca-file.ts';
 import { ConfigError } from '../config/load.ts';
 import { readConfig } from '../config/read.ts';
 import { resolveSettings, type Settings } from '../config/settings.ts';
@@ -18,13 +19,16 @@ export function offlineSettings(
 ): Settings {
   const uid = effectiveUid();
   try {
-    return resolveSettings(readConfig(file, uid), stateDir === undefined ? {} : { stateDir }, {
+    const flags = stateDir === undefined ? {} : { stateDir };
+    const settings = resolveSettings(readConfig(file, uid), flags, {
       env: terminal.env,
       uid,
       cwd: process.cwd(),
       file: file ?? 'configuration',
       processors: 1, // nothing here makes many signatures
     });
+    refuseCaByAnotherName(settings);
+    return settings;
   } catch (failure) {
     if (!(failure instanceof ConfigError)) throw failure;
     throw new UsageError(failure.message, { cause: failure });

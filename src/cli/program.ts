@@ -4,6 +4,7 @@ import { apiKeyInput, withoutStdin } from './api-key-input.ts';
 import { addApiKeyCommand } from './apikey-commands.ts';
 import { addAuditCommand } from './audit-commands.ts';
 import { addBackupCommands } from './backup-commands.ts';
+import { addCaCommand } from './ca-commands.ts';
 import { addClientKeyCommand } from './clientkey-commands.ts';
 import { addInitCommand } from './init-command.ts';
 import { addKeysCommand } from './keys-commands.ts';
@@ -110,6 +111,7 @@ Examples:
   addLockCommands(program, act);
   addApiKeyCommand(program, act);
   addClientKeyCommand(program, act);
+  addCaCommand(program, act);
   addBackupCommands(program, act);
   addInitCommand(program, act);
   addOfflineCommands(program, act);

@@ -26,16 +26,20 @@ export interface GivenKey {
 const maxKeyFileBytes = 64 * 1024;
 
 /**
- * The key that `--public-key` gives: base64 of its raw bytes, an ssh line, a PEM or JWK text, a minisign key,
- * or a file with one of these. UsageError for everything else, a private key above all.
+ * The key that `--public-key`, or another flag, gives: base64 of its raw bytes, an ssh line, a PEM or JWK text, a
+ * minisign key, or a file with one of these. UsageError for everything else, a private key above all.
  */
-export async function publicKeyFrom(value: string, terminal: Terminal): Promise<GivenKey> {
-  const given = parse(value.trim(), '--public-key');
+export async function publicKeyFrom(
+  value: string,
+  terminal: Terminal,
+  flag = '--public-key',
+): Promise<GivenKey> {
+  const given = parse(value.trim(), flag);
   if (given !== null) return given;
   if (!existsSync(value)) {
     const forms =
       'base64 of 32 (ed25519) or 65 (es256) bytes, an ssh line, or a PEM, JWK, ssh or minisign file';
-    throw new UsageError(`--public-key: neither a key nor a file: ${value}; a key is ${forms}`);
+    throw new UsageError(`${flag}: neither a key nor a file: ${value}; a key is ${forms}`);
   }
   const content = await readInput(value, terminal, maxKeyFileBytes);
   const key = parse(content.toString('utf8').trim(), value) ?? ofRawBytes(content);

@@ -5,6 +5,7 @@ import type { KnownStatus } from './known-status.ts';
 import { changeInWords } from './next-change.ts';
 import { Output, protectionInWords, type Cell } from './output.ts';
 import { ask } from './session.ts';
+import { clusterFacts } from './status-cluster.ts';
 import type { Invocation } from './terminal.ts';
 import { when } from './when.ts';
 
@@ -30,6 +31,12 @@ export async function status({ terminal, globals }: Invocation): Promise<number>
     output.line('');
     output.line('keyring ', { text: keyring.name, style: 'bold' });
     output.table(describe(keyring, now));
+  }
+  const { cluster = null } = result;
+  if (cluster !== null) {
+    output.line('');
+    output.line('cluster ', { text: cluster.domain, style: 'bold' });
+    output.table(clusterFacts(cluster, now));
   }
   return exitCodes.done;
 }

@@ -4,7 +4,7 @@ import type { AccessLimits } from '../access/access-control.ts';
 import type { AccessNames } from '../access/access-rules.ts';
 import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import type { LogLevel } from '../log.ts';
-import { parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
+import { keyLabel, parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
 import { reservedKeyring } from './cluster.ts';
 import { ConfigError } from './load.ts';
 import type { Config, KeyringConfig } from './schema.ts';
@@ -48,11 +48,13 @@ export interface ClusterSettings {
   readonly domain: string;
   /** Whose keys get certificates. */
   readonly keyring: string;
-  readonly ca:
-    | { readonly backend: 'file'; readonly path: string }
-    /** `sidecarPath`: beside it stands what is remembered of refused PINs; there is no sidecar. */
-    | { readonly backend: 'pkcs11'; readonly uri: Pkcs11Uri; readonly sidecarPath: string };
+  readonly ca: CaSettings;
 }
+
+export type CaSettings =
+  | { readonly backend: 'file'; readonly path: string }
+  /** `sidecarPath`: beside it stands what is remembered of refused PINs; there is no sidecar. */
+  | { readonly backend: 'pkcs11'; readonly uri: Pkcs11Uri; readonly sidecarPath: string };
 
 export interface SshAgentSettings extends SocketFileSettings {
   /** Whose keys it has, in this order. */
@@ -119,7 +121,7 @@ export function resolveSettings(
     keyringSettings(name, keyring, stateDir, world),
   );
   const cluster = clusterSettings(config, stateDir, world.file);
-  refuseKeyOfCa(keyrings, stateDir, world.file);
+  refuseKeyOfCa(keyrings, cluster, stateDir, world.file);
   return {
     stateDir,
     socket: {
@@ -176,24 +178,35 @@ function clusterSettings(
   return { domain, keyring, ca: { backend: 'pkcs11', uri, sidecarPath } };
 }
 
-function caKeyPath(stateDir: string): string {
+export function caKeyPath(stateDir: string): string {
   return join(stateDir, 'cluster-ca.key');
 }
 
 /** A keyring that had the CA's key for one of its own would sign with it for everybody. */
-function refuseKeyOfCa(keyrings: readonly KeyringSettings[], stateDir: string, file: string): void {
+function refuseKeyOfCa(
+  keyrings: readonly KeyringSettings[],
+  cluster: ClusterSettings | null,
+  stateDir: string,
+  file: string,
+): void {
+  const labels = [keyLabel(reservedKeyring, null)];
+  if (cluster?.ca.backend === 'pkcs11') labels.push(keyLabel(reservedKeyring, cluster.ca.uri));
   for (const keyring of keyrings) {
     if (keyring.backend === 'file') {
       if (keyring.path !== caKeyPath(stateDir)) continue;
-      throw new ConfigError(
-        `${file}: keyrings.${keyring.name}.path: that is the key of the cluster CA, which is no keyring's`,
-      );
+      throw new ConfigError(caKeyOfKeyring(file, keyring.name));
     }
-    if (keyring.uri.object !== `signing-agent/${reservedKeyring}`) continue;
+    const label = keyLabel(keyring.name, keyring.uri);
+    if (!labels.includes(label)) continue;
     throw new ConfigError(
-      `${file}: keyrings.${keyring.name}.uri: that label is the cluster CA's: leave "object" out, or name another`,
+      `${file}: keyrings.${keyring.name}.uri: its keys would have the label ${label}, which is the cluster CA's: ` +
+        'leave "object" out, here and in cluster.ca_uri, or name another',
     );
   }
+}
+
+export function caKeyOfKeyring(file: string, keyring: string): string {
+  return `${file}: keyrings.${keyring}.path: that is the key of the cluster CA, which is no keyring's`;
 }
 
 /** Signed by `audit.keyring`, else by `default`, else by the first. */

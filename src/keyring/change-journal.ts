@@ -1,10 +1,11 @@
 /**
  * What a keyring changes by itself: by its schedule, or when it is opened (its first key, the end of steps that were
- * cut off).
+ * cut off). `ca_issue`: the cluster's CA certifies one of its keys.
  */
 export interface OwnChange {
   readonly keyring: string;
-  readonly method: 'prepare' | 'rotate' | 'prune_expired_grace' | 'first_key' | 'end_steps';
+  readonly method:
+    'prepare' | 'rotate' | 'prune_expired_grace' | 'first_key' | 'end_steps' | 'ca_issue';
 }
 
 /** A change that may be made now. It must be told how it ended, once. */

@@ -8,6 +8,7 @@ import { KeyringHealth, type KeyringFailure } from './health.ts';
 import { KeyChanges } from './key-changes.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
+import { keysInUse, type KeyInUse } from './keys-in-use.ts';
 import {
   activeKey,
   isHeld,
@@ -30,6 +31,7 @@ import type {
   BackendDescription,
   KeyAdministration,
   KeyDetails,
+  KeyStatus,
   PreparedKey,
   Revocation,
   RollbackProtection,
@@ -55,6 +57,8 @@ export interface KeyringParts {
   readonly rotation: RotationPolicy | null;
   /** Absent: what the keyring changes by itself is not recorded. */
   readonly journal?: ChangeJournal | undefined;
+  /** Called when keys were prepared, activated, revoked or removed, before whoever wanted it is answered. Never rejects. */
+  readonly changed?: (() => Promise<void>) | undefined;
 }
 
 /** A named set of keys, one of them active: ties a vault to a state store by the rules of the lifecycle. */
@@ -69,6 +73,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly #rotation: ScheduledRotation | null;
   readonly #time: TimeKeeper;
   readonly #upkeep: Upkeep;
+  readonly #changed: () => Promise<void>;
   #closing: Promise<void> | null = null;
 
   /** Opened by `openKeyring`, which first holds state and vault against each other. */
@@ -83,11 +88,12 @@ export class Keyring implements SigningBackend, KeyAdministration {
     const changes = new KeyChanges(parts, clock);
     this.#changes = changes;
     const ready = this.#ready;
-    const { journal } = parts;
+    const { journal, changed = () => Promise.resolve() } = parts;
+    this.#changed = changed;
     this.#rotation =
       policy === null
         ? null
-        : new ScheduledRotation({ name, policy, changes, clock, world, ready, journal });
+        : new ScheduledRotation({ name, policy, changes, clock, world, ready, journal, changed });
     const shared = vault.reserve === null;
     this.#time = new TimeKeeper({ name, changes, clock, world, shared });
     this.#upkeep = new Upkeep({ world, rotation: this.#rotation, time: this.#time });
@@ -169,24 +175,28 @@ export class Keyring implements SigningBackend, KeyAdministration {
   async rotate(graceSeconds: number): Promise<Rotation> {
     const made = await this.#changes.run(rotation(this.#now, graceSeconds));
     this.#world.log.info({ keyring: this.name, ...made }, 'rotated');
+    await this.#changed();
     return made;
   }
 
   async pruneExpiredGrace(): Promise<number> {
     const kids = await this.#changes.run(pruning(this.#now));
     if (kids.length > 0) this.#world.log.info({ keyring: this.name, kids }, 'pruned');
+    await this.#changed();
     return kids.length;
   }
 
   async prepare(activateAfterSeconds?: number): Promise<PreparedKey> {
     const prepared = await this.#changes.run(preparation(this.#now, activateAfterSeconds ?? null));
     this.#world.log.info({ keyring: this.name, ...prepared }, 'prepared');
+    await this.#changed();
     return prepared;
   }
 
   async revoke(kid: string, reason?: string): Promise<Revocation> {
     const made = await this.#changes.run(revocation(this.#now, kid, reason ?? null));
     this.#world.log.warn({ keyring: this.name, ...made, reason }, 'revoked');
+    await this.#changed();
     return made;
   }
 
@@ -208,6 +218,22 @@ export class Keyring implements SigningBackend, KeyAdministration {
   keyCounts(): Readonly<Record<KeyDetails['state'], number>> {
     const { state } = this.#current();
     return countKeys(state, this.#now(state));
+  }
+
+  /** The time that its keys are judged by, milliseconds since the epoch: it never goes back. */
+  now(): number {
+    return this.#now(this.#current().state);
+  }
+
+  /** The active key first, then the prepared one. */
+  keysInUse(): readonly KeyInUse[] {
+    return keysInUse(this.#current().state, this.#rotation?.policy ?? null);
+  }
+
+  /** null where there is no record of that key. */
+  statusOf(kid: string): KeyStatus | null {
+    const { state } = this.#current();
+    return statusOf(state, kid, this.#now(state));
   }
 
   /** Signs a random message with the active key and verifies it. Throws where either fails. */

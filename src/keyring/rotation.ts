@@ -29,6 +29,8 @@ export interface RotationParts {
   /** Rejects where nothing can be had from the vault: each try would leave an announced step behind. */
   readonly ready: () => Promise<void>;
   readonly journal?: ChangeJournal | undefined;
+  /** See KeyringParts. */
+  readonly changed: () => Promise<void>;
 }
 
 /**
@@ -81,6 +83,7 @@ export class ScheduledRotation {
       if (this.#failed?.change !== nameOf(change)) this.#forgetFailure();
       if (clock.now(state) < this.#dueAt(change) || this.#isWaiting()) return false;
       await this.#make(change);
+      await this.#parts.changed();
       this.#forgetFailure();
       return true;
     } catch (failure) {

@@ -3,6 +3,7 @@ import { apiKeyMethods } from './api-key-methods.ts';
 import { backupMethods } from './backup-methods.ts';
 import { clientKeyMethods } from './client-key-methods.ts';
 import { jwtMethods } from './jwt-methods.ts';
+import { clusterMethods } from './cluster-methods.ts';
 import { keyringMethods } from './keyring-methods.ts';
 import type { Method } from './method.ts';
 
@@ -15,5 +16,6 @@ export const methods: ReadonlyMap<string, Method> = new Map(
     ...apiKeyMethods,
     ...clientKeyMethods,
     ...backupMethods,
+    ...clusterMethods,
   }),
 );

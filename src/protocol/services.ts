@@ -2,6 +2,7 @@ import type { ApiKeys } from '../access/api-keys.ts';
 import type { Caller } from '../access/caller.ts';
 import type { ClientKeys } from '../access/client-keys.ts';
 import type { Grant, Principal } from '../access/principal.ts';
+import type { ClusterAuthority } from '../cluster-authority.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { KeystoreCopies } from '../vault/file/keystore-copies.ts';
 import type { AgentStatus } from './status.ts';
@@ -12,6 +13,8 @@ export interface Services {
   keyring(name: string): Keyring;
   /** The name of the keyring whose keys are the cluster's. Throws `not_supported` without a `[cluster]`. */
   clusterKeyring(): string;
+  /** The CA of the cluster, open or not. Throws `not_supported` without a `[cluster]`. */
+  clusterCa(): ClusterAuthority;
   /** The keystore of a file keyring, open or not. Throws `not_found`, or `not_supported` for a token's. */
   keystore(name: string): KeystoreCopies;
   /** What the caller may know: of the keyrings of its API key alone, of API keys where it is admin. */

@@ -33,6 +33,23 @@ export interface AgentStatus {
     readonly warnings: readonly string[];
   };
   readonly audit: AuditStatus;
+  /** null: without a `[cluster]`, and for an API key that is not for the cluster's keyring. */
+  readonly cluster: ClusterStatus | null;
+}
+
+/** Of a CA that is not open, only the backend and the last error are known. */
+export interface ClusterStatus {
+  readonly domain: string;
+  /** Whose keys are certified. */
+  readonly keyring: string;
+  readonly backend: BackendName;
+  readonly ca_kid: string | null;
+  readonly protection: Protection | null;
+  /** `locked`: it waits for `unlock` of the keyring `cluster-ca`. */
+  readonly health: KeyringStatus['health'];
+  readonly last_error: KeyringStatus['last_error'];
+  /** Why a key that is in use has no certificate; null where each has one. */
+  readonly certificate_error: KeyringStatus['last_error'];
 }
 
 /** Of a keyring that is not open, only the name, the backend and the last error are known. */

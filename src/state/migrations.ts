@@ -15,4 +15,19 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX client_keys_in_use ON client_keys (actor_kind, actor_id, public_key)
     WHERE revoked_at IS NULL;`,
+  // Of the CA there is one row at most; without a kid it was announced, and may have been made.
+  `CREATE TABLE cluster_ca (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    backend TEXT NOT NULL CHECK (backend IN ('file', 'pkcs11')),
+    object_id TEXT,
+    kid TEXT,
+    public_key BLOB CHECK (length(public_key) = 32),
+    created_at TEXT,
+    CHECK ((kid IS NULL) = (public_key IS NULL) AND (kid IS NULL) = (created_at IS NULL))
+  ) STRICT;
+  CREATE TABLE ca_certificates (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kid TEXT NOT NULL,
+    text TEXT NOT NULL UNIQUE
+  ) STRICT;`,
 ];

@@ -13,6 +13,7 @@ import { OpenKeyrings } from '../../src/open-keyrings.ts';
 import { jsonRpc } from '../../src/protocol/json-rpc.ts';
 import type { Services } from '../../src/protocol/services.ts';
 import type { AgentStatus } from '../../src/protocol/status.ts';
+import { ModuleHosts } from '../../src/vault/host/module-hosts.ts';
 import { AccessRig } from './access-control.ts';
 import { builtHosts } from './built-hosts.ts';
 import type { Answer } from './line-client.ts';
@@ -47,7 +48,7 @@ export class RequestRig {
       { env: {}, uid: 0, cwd: '/', file: 'agent.toml', processors: 2 },
     );
     const world = { ...worldWith(this.access.clock), log: this.access.log };
-    const open = configuredKeyrings(world, builtHosts(settings));
+    const open = configuredKeyrings(world, new ModuleHosts(builtHosts(settings)));
     this.#keyrings = new OpenKeyrings(settings.keyrings, open, world, null);
     this.#context = {
       services: this.#services(),
@@ -97,6 +98,7 @@ export class RequestRig {
   #services(): Services {
     const services: Partial<Services> = {
       keyring: (name) => this.#keyrings.get(name),
+      clusterKeyring: () => 'default',
       status: ({ keyrings: only }) => {
         if (this.refusal !== null) throw this.refusal;
         const keyrings = this.#keyrings.status().filter((one) => only?.has(one.name) ?? true);
@@ -119,7 +121,8 @@ export class RequestRig {
     };
     return new Proxy(services as Services, {
       get: (all, name) => {
-        this.used.push(String(name));
+        // What the request path asks for before it knows whether the caller may.
+        if (name !== 'clusterKeyring') this.used.push(String(name));
         const service: unknown = Reflect.get(all, name);
         if (service !== undefined) return service;
         throw new AgentError('not_supported', `${String(name)} is not part of this rig`);

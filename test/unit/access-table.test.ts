@@ -50,6 +50,11 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   apikey_revoke: ['admin', 'never'],
   backup: ['admin', 'on those'],
   restore: ['admin', 'on those'],
+  // On the keyring that [cluster] names, here `default`.
+  ca_show: ['reader', 'on those'],
+  ca_issue: ['admin', 'on those'],
+  ca_verify: ['reader', 'on those'],
+  ca_bundle: ['reader', 'on those'],
 };
 
 const keyrings = ['default', 'ci', 'absent'];
@@ -75,6 +80,8 @@ const params: Readonly<Record<string, object>> = {
   apikey_revoke: { id: 'spare' },
   backup: { to: [id] },
   restore: { keystore_b64: message_b64, replace: true },
+  ca_issue: { validity_seconds: 3600 },
+  ca_verify: { certificate: '{}' },
 };
 
 /** What a call of the table may come to beside its result: there is no such thing, or it is not in this state. */
@@ -84,7 +91,7 @@ const otherwise: Readonly<Record<string, readonly string[]>> = {
   prepare: ['already_exists'],
 };
 /** Whose services are not part of the rig: that they are reached is enough. */
-const reachedOnly = /^clientkey_|^apikey_|^backup$|^restore$/;
+const reachedOnly = /^clientkey_|^apikey_|^ca_|^backup$|^restore$/;
 
 /** A connection, and what it may do. */
 interface Case {

@@ -52,6 +52,7 @@ describe('completion in bash', () => {
     'apikey',
     'clientkey',
     'backup',
+    'ca',
     'restore',
     'init',
     'reconcile',

@@ -6,7 +6,8 @@ import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings, type KeyringSettings } from '../../src/config/settings.ts';
 import { AgentError } from '../../src/errors.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
-import { KeyringError, OpenKeyrings } from '../../src/open-keyrings.ts';
+import { OpenKeyrings } from '../../src/open-keyrings.ts';
+import { KeyringError } from '../../src/open-slots.ts';
 import type { PinGate } from '../../src/vault/pin-gate.ts';
 import { Clock, worldWith } from '../support/world.ts';
 

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { refuseCaByAnotherName } from '../../config/ca-file.ts';
 import { ConfigError } from '../../config/load.ts';
 import { readConfig } from '../../config/read.ts';
 import { resolveSettings, type Settings } from '../../config/settings.ts';
@@ -21,6 +22,7 @@ export function checkConfiguration(options: {
       stateDir === undefined ? {} : { stateDir },
       { env, uid, cwd: process.cwd(), file: file ?? 'configuration', processors: 1 },
     );
+    refuseCaByAnotherName(settings);
     return { findings: [file === undefined ? without() : valid(file, settings)], settings };
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;

@@ -5,6 +5,7 @@ import type { World } from '../../world.ts';
 import { checkAccess } from './access.ts';
 import { checkApiKeys } from './api-keys.ts';
 import { checkClock } from './clock.ts';
+import { checkClusterCa } from './cluster-ca.ts';
 import { checkConfiguration } from './configuration.ts';
 import { checkFileKeyring } from './file-keyring.ts';
 import { failure, type Finding } from './finding.ts';
@@ -54,6 +55,7 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
     ...checkApiKeys(settings, options),
     finding,
     ...(await checkKeyrings(settings, options)),
+    ...(await checkCluster(settings, options)),
     atSocket.finding,
     ...(atSocket.accepts && agent.running !== false
       ? await checkHealth(socket, {
@@ -89,6 +91,15 @@ async function checkKeyrings(
     );
   }
   return findings;
+}
+
+async function checkCluster(
+  { cluster }: Settings,
+  { keyring: wanted, env, world, probe }: Examination,
+): Promise<readonly Finding[]> {
+  if (cluster === null || (wanted !== null && wanted !== cluster.keyring)) return [];
+  const credentialsDirectory = env['CREDENTIALS_DIRECTORY'] ?? null;
+  return checkClusterCa(cluster.ca, { world, probe, credentialsDirectory });
 }
 
 async function checkTokenKeyring(

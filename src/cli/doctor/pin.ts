@@ -7,7 +7,7 @@ import { failure, lookedAt, ok, warning, type Finding } from './finding.ts';
 
 /** The PIN's file and what is remembered of it. The PIN itself is neither shown nor tried. */
 export function checkPin(
-  { name, uri, sidecarPath }: TokenKeyringSettings,
+  { name, uri, sidecarPath }: Pick<TokenKeyringSettings, 'name' | 'uri' | 'sidecarPath'>,
   credentialsDirectory: string | null,
   world: Pick<World, 'files' | 'now' | 'randomBytes'>,
 ): Finding {

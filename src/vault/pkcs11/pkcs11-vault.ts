@@ -10,7 +10,7 @@ import { resolveModulePath } from './module-path.ts';
 import { TokenVault } from './token-vault.ts';
 import { SessionPool } from './sessions.ts';
 import { describeToken, findToken, type FoundToken } from './token.ts';
-import type { Pkcs11Uri } from './uri.ts';
+import { keyLabel, type Pkcs11Uri } from './uri.ts';
 
 export interface Pkcs11VaultOptions {
   readonly uri: Pkcs11Uri;
@@ -54,7 +54,7 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Toke
         flagsOfMechanism(module, found, algorithm, algorithm.pkcs11.sign),
       ];
       const login = logInTo(found, options);
-      const label = uri.object ?? `signing-agent/${options.keyring}`;
+      const label = keyLabel(options.keyring, uri);
       const sessions = new SessionPool(
         () => openLoggedInSession(found),
         options.sessions,

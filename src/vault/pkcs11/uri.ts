@@ -24,6 +24,11 @@ export interface Pkcs11Uri {
   readonly pinSource: string | null;
 }
 
+/** CKA_LABEL of a keyring's keys in its token. */
+export function keyLabel(keyring: string, uri: Pick<Pkcs11Uri, 'object'> | null): string {
+  return uri?.object ?? `signing-agent/${keyring}`;
+}
+
 const pathAttributes = ['token', 'serial', 'manufacturer', 'model', 'object', 'id'];
 const queryAttributes = ['module-path', 'module-name', 'pin-source'];
 const scheme = 'pkcs11:';

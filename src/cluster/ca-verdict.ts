@@ -1,0 +1,56 @@
+import { formatTime } from '../rfc3339.ts';
+import { faultOfCaCert, parseCaCert, type CaCert } from './ca-cert.ts';
+import { DocumentError } from './document.ts';
+
+/** What a certificate must keep, in the order in which it is looked at. */
+export type CaCertRule = 'form' | 'signature' | 'expired' | 'domain' | 'revoked';
+
+/** The result of `ca_verify`. */
+export interface CaVerdict {
+  readonly valid: boolean;
+  /** The first rule that it breaks. */
+  readonly rule?: CaCertRule;
+  readonly reason?: string;
+  /** null where it is none. */
+  readonly certificate: CaCert | null;
+}
+
+export interface CaCertExpectation {
+  /** Of the CA. */
+  readonly publicKey: Uint8Array;
+  /** null: any. */
+  readonly domain: string | null;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** Holds a text against the format's rules for certificates. */
+export function verdictOn(text: string, { publicKey, domain, now }: CaCertExpectation): CaVerdict {
+  let certificate: CaCert;
+  try {
+    certificate = parseCaCert(text);
+  } catch (failure) {
+    if (!(failure instanceof DocumentError)) throw failure;
+    return { valid: false, rule: 'form', reason: failure.message, certificate: null };
+  }
+  const fault = faultOfCaCert(certificate, publicKey, now);
+  if (fault === 'signature') {
+    return broken(certificate, fault, 'this CA did not make its signature');
+  }
+  if (fault === 'expired') {
+    const reason = `it expired at ${certificate.expires_at}, and it is ${formatTime(now)}`;
+    return broken(certificate, fault, reason);
+  }
+  if (domain !== null && certificate.cluster_domain !== domain) {
+    return broken(
+      certificate,
+      'domain',
+      `it is for the domain ${certificate.cluster_domain}, not for ${domain}`,
+    );
+  }
+  return { valid: true, certificate };
+}
+
+export function broken(certificate: CaCert, rule: CaCertRule, reason: string): CaVerdict {
+  return { valid: false, rule, reason, certificate };
+}

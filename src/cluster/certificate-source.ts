@@ -1,0 +1,11 @@
+import type { CaCert } from './ca-cert.ts';
+
+/** Who has the certificates of the cluster's keys. */
+export interface CertificateSource {
+  /**
+   * The newest certificate of a key that holds: signed by the cluster's CA for its domain, not expired, and the key
+   * active, prepared or in grace. null where there is none. Throws while the cluster's keyring or its CA is not
+   * open, as these do.
+   */
+  certificateFor(kid: string): CaCert | null;
+}
