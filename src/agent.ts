@@ -11,6 +11,7 @@ import { clientKeyRegistry } from './client-key-registry.ts';
 import type { ClusterAuthority } from './cluster-authority.ts';
 import { refuseCaByAnotherName } from './config/ca-file.ts';
 import { reservedKeyring } from './config/cluster.ts';
+import { clusterRegistry } from './cluster-registry.ts';
 import type { Settings } from './config/settings.ts';
 import { configuredKeystore } from './configured-keystore.ts';
 import { AgentError } from './errors.ts';
@@ -196,6 +197,13 @@ async function serve(
       changed: (keys) => {
         access.keys = keys;
       },
+      world,
+    }),
+    ...clusterRegistry({
+      database,
+      keyring: () => keyrings.get(inCluster(settings.cluster).keyring),
+      certificates: { certificateFor: (kid) => inCluster(cluster).certificateFor(kid) },
+      ownCa: () => cluster && { domain: cluster.domain, publicKey: cluster.publicKey },
       world,
     }),
     reload: () => Promise.resolve(reloadAll()),

@@ -61,6 +61,16 @@ export class ClusterAuthority implements CertificateSource {
     });
   }
 
+  get domain(): string {
+    return this.#parts.settings.domain;
+  }
+
+  /** Of the CA, open or not; null before there is one. */
+  get publicKey(): Uint8Array | null {
+    const { current } = this.#parts.database;
+    return current && (new CaTable(current).read()?.key?.publicKey ?? null);
+  }
+
   /** Opens the CA, or makes it where there never was one. Never rejects: without it the agent signs all the same. */
   open(): Promise<void> {
     return this.slots.open();
@@ -110,11 +120,11 @@ export class ClusterAuthority implements CertificateSource {
     const { settings, keyring } = this.#parts;
     const { publicKey } = this.#open();
     const keys = keyring();
-    const verdict = verdictOn(text, { publicKey, domain: settings.domain, now: keys.now() });
+    const verdict = verdictOn(text, { publicKey, domain: settings.domain, now: keys.trustedNow() });
     const { certificate, valid } = verdict;
     if (!valid || certificate === null) return verdict;
     const { active_kid: kid } = certificate;
-    if (keys.statusOf(kid) !== 'revoked') return verdict;
+    if (keys.keyOf(kid)?.status !== 'revoked') return verdict;
     return broken(certificate, 'revoked', `its key ${kid} is revoked`);
   }
 
@@ -126,7 +136,7 @@ export class ClusterAuthority implements CertificateSource {
       cluster_domain: settings.domain,
       ca_public_key_b64: encodeBase64(ca.publicKey),
       ca_kid: ca.kid,
-      generated_at: formatTime(keyring().now()),
+      generated_at: formatTime(keyring().trustedNow()),
     };
   }
 

@@ -7,9 +7,11 @@ import { addBackupCommands } from './backup-commands.ts';
 import { addCaCommand } from './ca-commands.ts';
 import { addClientKeyCommand } from './clientkey-commands.ts';
 import { addInitCommand } from './init-command.ts';
+import { addJoinTokenCommand } from './join-token-commands.ts';
 import { addKeysCommand } from './keys-commands.ts';
 import { addLockCommands } from './lock-commands.ts';
 import { addOfflineCommands } from './offline-commands.ts';
+import { addTrustCommand } from './trust-commands.ts';
 import type { CommandRun, GlobalOptions, Terminal } from './terminal.ts';
 
 /** The flags that stand before every command, as they are given. */
@@ -113,6 +115,8 @@ Examples:
   addClientKeyCommand(program, act);
   addCaCommand(program, act);
   addBackupCommands(program, act);
+  addTrustCommand(program, act);
+  addJoinTokenCommand(program, act);
   addInitCommand(program, act);
   addOfflineCommands(program, act);
   addAuditCommand(program, act);

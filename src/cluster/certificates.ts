@@ -100,7 +100,7 @@ export class Certificates implements CertificateSource {
     if (keyring === null) return; // there is nobody to certify, which the keyring itself says
     const holding = this.#holding(keyring);
     await this.#dropOthers(holding);
-    const now = keyring.now();
+    const now = keyring.trustedNow();
     const due = keyring.keysInUse().filter((key) => {
       const longest = holding.get(key.kid)?.at(-1) ?? null;
       return needsCertificate(longest, plannedExpiry(key, this.#parts.graceSeconds, now), now);
@@ -142,7 +142,7 @@ export class Certificates implements CertificateSource {
   async #issue(keyring: Keyring, key: KeyInUse, validitySeconds: number | null): Promise<CaCert> {
     const { ca, domain, graceSeconds, kept, world } = this.#parts;
     const by = ca();
-    const now = keyring.now();
+    const now = keyring.trustedNow();
     const expires =
       validitySeconds === null
         ? plannedExpiry(key, graceSeconds, now)
@@ -177,7 +177,7 @@ export class Certificates implements CertificateSource {
     const ca = records?.read()?.key ?? null;
     const holding = new Map<string, CaCert[]>();
     if (certificates === undefined || ca === null) return holding;
-    const now = keyring.now();
+    const now = keyring.trustedNow();
     for (const { kid, text } of certificates.list()) {
       const certificate = parseCaCert(text);
       const holds =
@@ -211,6 +211,6 @@ export class Certificates implements CertificateSource {
 }
 
 function isCertifiable(keyring: Keyring, kid: string): boolean {
-  const status = keyring.statusOf(kid);
+  const status = keyring.keyOf(kid)?.status;
   return status === 'active' || status === 'prepared' || status === 'grace';
 }

@@ -125,6 +125,19 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return activeKey(this.#current().state).kid;
   }
 
+  /** The time that the keys go by, milliseconds since the epoch: it never goes back. */
+  trustedNow(): number {
+    return this.#now(this.#current().state);
+  }
+
+  /** A key that has a record, whatever its status; null for any other kid. */
+  keyOf(kid: string): { readonly status: KeyStatus; readonly publicKey: Uint8Array } | null {
+    const { state } = this.#current();
+    const key = state.keys.get(kid);
+    const status = statusOf(state, kid, this.#now(state));
+    return key === undefined || status === null ? null : { status, publicKey: key.publicKey };
+  }
+
   async publicKeyB64(kid: string): Promise<string | null> {
     const state = await this.#state();
     const key = state.keys.get(kid);
@@ -220,20 +233,9 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return countKeys(state, this.#now(state));
   }
 
-  /** The time that its keys are judged by, milliseconds since the epoch: it never goes back. */
-  now(): number {
-    return this.#now(this.#current().state);
-  }
-
   /** The active key first, then the prepared one. */
   keysInUse(): readonly KeyInUse[] {
     return keysInUse(this.#current().state, this.#rotation?.policy ?? null);
-  }
-
-  /** null where there is no record of that key. */
-  statusOf(kid: string): KeyStatus | null {
-    const { state } = this.#current();
-    return statusOf(state, kid, this.#now(state));
   }
 
   /** Signs a random message with the active key and verifies it. Throws where either fails. */
@@ -254,11 +256,6 @@ export class Keyring implements SigningBackend, KeyAdministration {
   /** How long a key stays valid at least once it is replaced in the usual way, seconds. */
   get graceSeconds(): number {
     return this.#rotation?.policy.graceSeconds ?? usualGraceSeconds;
-  }
-
-  /** The time that the keys go by, milliseconds since the epoch: it never goes back. */
-  trustedNow(): number {
-    return this.#now(this.#current().state);
   }
 
   /** When the active key is replaced by itself, milliseconds since the epoch; null: rotated by hand. */

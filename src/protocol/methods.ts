@@ -4,8 +4,10 @@ import { backupMethods } from './backup-methods.ts';
 import { clientKeyMethods } from './client-key-methods.ts';
 import { jwtMethods } from './jwt-methods.ts';
 import { clusterMethods } from './cluster-methods.ts';
+import { joinTokenMethods } from './join-token-methods.ts';
 import { keyringMethods } from './keyring-methods.ts';
 import type { Method } from './method.ts';
+import { trustMethods } from './trust-methods.ts';
 
 /** Every method of the socket. Nothing else can be called. */
 export const methods: ReadonlyMap<string, Method> = new Map(
@@ -17,5 +19,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
     ...clientKeyMethods,
     ...backupMethods,
     ...clusterMethods,
+    ...trustMethods,
+    ...joinTokenMethods,
   }),
 );

@@ -3,6 +3,8 @@ import type { Caller } from '../access/caller.ts';
 import type { ClientKeys } from '../access/client-keys.ts';
 import type { Grant, Principal } from '../access/principal.ts';
 import type { ClusterAuthority } from '../cluster-authority.ts';
+import type { JoinTokens } from '../cluster/join-tokens.ts';
+import type { TrustBundles } from '../cluster/trust-bundles.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { KeystoreCopies } from '../vault/file/keystore-copies.ts';
 import type { AgentStatus } from './status.ts';
@@ -38,6 +40,10 @@ export interface Services {
   readonly clientKeys: ClientKeys;
   /** The administration of API keys. */
   readonly apiKeys: ApiKeys;
+  /** The clusters whose certificates are believed. */
+  readonly trustBundles: TrustBundles;
+  /** The join tokens of the cluster, by the keys of its keyring. */
+  readonly joinTokens: JoinTokens;
   /** Reads configuration and API keys again. */
   reload(): Promise<Reloaded>;
 }

@@ -30,4 +30,23 @@ export const migrations: readonly string[] = [
     kid TEXT NOT NULL,
     text TEXT NOT NULL UNIQUE
   ) STRICT;`,
+  `CREATE TABLE trust_bundles (
+    cluster_domain TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    imported_at TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE revoked_tokens (
+    hash TEXT PRIMARY KEY CHECK (length(hash) = 64),
+    signed TEXT,
+    kid TEXT,
+    revoked_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX revoked_tokens_signed ON revoked_tokens (signed) WHERE signed IS NOT NULL;
+  CREATE INDEX revoked_tokens_expiry ON revoked_tokens (expires_ms);
+  CREATE TABLE revoked_tokens_removal (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    latest_ms INTEGER NOT NULL
+  ) STRICT;`,
 ];

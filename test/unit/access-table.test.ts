@@ -1,8 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { LoadedApiKey, LoadedApiKeys } from '../../src/access/api-key.ts';
 import type { Caller } from '../../src/access/caller.ts';
 import { scopes, type Scope } from '../../src/access/principal.ts';
+import { trustBundleText } from '../../src/cluster/trust-bundle.ts';
 import { errorCodes } from '../../src/errors.ts';
+import { kidOf as kidOfKey } from '../../src/keyring/kid.ts';
 import { method } from '../../src/protocol/method.ts';
 import { methods } from '../../src/protocol/methods.ts';
 import { agentUid } from '../support/access-control.ts';
@@ -55,6 +58,13 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   ca_issue: ['admin', 'on those'],
   ca_verify: ['reader', 'on those'],
   ca_bundle: ['reader', 'on those'],
+  trust_import: ['admin', 'never'],
+  trust_list: ['reader', 'never'],
+  trust_remove: ['admin', 'never'],
+  join_token_mint: ['app', 'on those'],
+  join_token_verify: ['reader', 'on those'],
+  join_token_revoke: ['admin', 'on those'],
+  join_token_revocations: ['reader', 'on those'],
 };
 
 const keyrings = ['default', 'ci', 'absent'];
@@ -82,7 +92,31 @@ const params: Readonly<Record<string, object>> = {
   restore: { keystore_b64: message_b64, replace: true },
   ca_issue: { validity_seconds: 3600 },
   ca_verify: { certificate: '{}' },
+  trust_import: { bundle: trustBundle() },
+  trust_remove: { cluster_domain: 'other.example' },
+  join_token_mint: {
+    claims: {
+      api_endpoint: 'https://leader:3669',
+      raft_endpoint: '10.0.0.1:3670',
+      leader_wg_pubkey: 'wg',
+      overlay_cidr: '10.42.0.0/16',
+      iss: 'leader',
+    },
+  },
+  join_token_verify: { token: 'eyJ2IjoxfQ' },
+  join_token_revoke: { hash: '0'.repeat(64) },
 };
+
+function trustBundle(): string {
+  const { x = '' } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+  return trustBundleText({
+    v: 1,
+    cluster_domain: 'other.example',
+    ca_public_key_b64: x,
+    ca_kid: kidOfKey(Buffer.from(x, 'base64url')),
+    generated_at: '2026-05-14T17:55:00Z',
+  });
+}
 
 /** What a call of the table may come to beside its result: there is no such thing, or it is not in this state. */
 const otherwise: Readonly<Record<string, readonly string[]>> = {
@@ -91,7 +125,7 @@ const otherwise: Readonly<Record<string, readonly string[]>> = {
   prepare: ['already_exists'],
 };
 /** Whose services are not part of the rig: that they are reached is enough. */
-const reachedOnly = /^clientkey_|^apikey_|^ca_|^backup$|^restore$/;
+const reachedOnly = /^clientkey_|^apikey_|^ca_|^backup$|^restore$|^trust_|^join_token_/;
 
 /** A connection, and what it may do. */
 interface Case {

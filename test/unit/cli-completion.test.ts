@@ -54,6 +54,8 @@ describe('completion in bash', () => {
     'backup',
     'ca',
     'restore',
+    'trust',
+    'join-token',
     'init',
     'reconcile',
     'doctor',

@@ -1,0 +1,148 @@
+import { quoted } from '../errors.ts';
+import type { KeyStatus } from '../keyring/signing-backend.ts';
+import { kidOf } from '../keyring/kid.ts';
+import { hasCome, parseTime } from '../rfc3339.ts';
+import { algorithms } from '../vault/algorithm.ts';
+import { faultOfCaCert } from './ca-cert.ts';
+import { bytesOf } from './document.ts';
+import {
+  claimsSignedBytes,
+  decodeJoinToken,
+  type FederatedJoinToken,
+  type JoinClaims,
+  type JoinToken,
+} from './join-token.ts';
+import type { TrustBundle } from './trust-bundle.ts';
+
+/** The rules that a token may fail, in the order in which they are held against it. */
+export const joinTokenRules = [
+  /** It is base64 of a document as the format has it. */
+  'format',
+  /** Version 1 without a certificate, or 2 with one. */
+  'version',
+  /** The key is known: here, or for version 2 through the certificate. */
+  'kid',
+  /** A key that is known here is active or in grace; no certificate brings another one back. */
+  'kid_not_valid',
+  /** There is a trust bundle of the certificate's domain. */
+  'chain_domain',
+  /** The certificate is signed by the CA of that bundle. */
+  'chain_signature',
+  'chain_expired',
+  /** The certificate is that of the token's key. */
+  'chain_kid',
+  /** The key signed the claims. */
+  'signature',
+  'expired',
+  'revoked',
+] as const;
+export type JoinTokenRule = (typeof joinTokenRules)[number];
+
+/** What a token is held against. */
+export interface JoinTokenGround {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** A key of the cluster's keyring, whatever its status; null for every other kid. */
+  keyOf(kid: string): { readonly status: KeyStatus; readonly publicKey: Uint8Array } | null;
+  bundleOf(domain: string): TrustBundle | null;
+  isRevoked(token: JoinToken): boolean;
+}
+
+/** The result of `join_token_verify`. What a member says of the token was verified, but for `v` and `kid`. */
+export interface JoinTokenVerdict {
+  readonly valid: boolean;
+  /** The first rule that failed; left out of a token that is valid. */
+  readonly rule?: JoinTokenRule;
+  readonly reason?: string;
+  readonly v?: 1 | 2;
+  readonly kid?: string;
+  /** Once the signature has verified: also of a token that has expired or was revoked. */
+  readonly claims?: JoinClaims;
+  /** Whose key signed: one of this agent's, or one that a certificate of `cluster_domain` vouches for. */
+  readonly via?: 'local' | 'federated';
+  readonly cluster_domain?: string;
+}
+
+type Failure = Required<Pick<JoinTokenVerdict, 'rule' | 'reason'>>;
+
+type Signer = { readonly publicKey: Uint8Array } & (
+  { readonly via: 'local' } | { readonly via: 'federated'; readonly cluster_domain: string }
+);
+
+/** Never throws for what the token is. Keys of the cluster are Ed25519. */
+export function verifyJoinToken(given: string, ground: JoinTokenGround): JoinTokenVerdict {
+  const decoded = decodeJoinToken(given);
+  if ('rule' in decoded) return { valid: false, ...decoded };
+  const { token } = decoded;
+  const { v, kid, claims } = token;
+  const signer = signerOf(token, ground);
+  if ('rule' in signer) return { valid: false, ...signer, v, kid };
+  const { publicKey, ...through } = signer;
+  if (!algorithms.ed25519.verify(claimsSignedBytes(claims), bytesOf(token.sig), publicKey)) {
+    const reason = `key ${kid} did not sign these claims`;
+    return { valid: false, rule: 'signature', reason, v, kid, ...through };
+  }
+  const verified = { v, kid, claims, ...through };
+  const failure = faultOfLife(token, ground);
+  return failure === null
+    ? { valid: true, ...verified }
+    : { valid: false, ...failure, ...verified };
+}
+
+/** A kid that is known here is judged here alone, and the certificate is not looked at. */
+function signerOf(token: JoinToken, ground: JoinTokenGround): Signer | Failure {
+  const { kid } = token;
+  const key = ground.keyOf(kid);
+  if (key === null) {
+    if (token.v === 2) return certified(token, ground);
+    return { rule: 'kid', reason: `there is no key ${kid} here, and the token has no ca_chain` };
+  }
+  const { status, publicKey } = key;
+  if (status === 'active' || status === 'grace') return { via: 'local', publicKey };
+  return { rule: 'kid_not_valid', reason: `key ${kid} is ${notValid[status]}` };
+}
+
+const notValid = {
+  prepared: 'prepared, and signs nothing yet',
+  revoked: 'revoked',
+  retired: 'valid no more: its grace has ended',
+};
+
+function certified(
+  { kid, ca_chain: certificate }: FederatedJoinToken,
+  ground: JoinTokenGround,
+): Signer | Failure {
+  const { cluster_domain, active_kid, expires_at } = certificate;
+  const bundle = ground.bundleOf(cluster_domain);
+  if (bundle === null) {
+    const reason = `there is no key ${kid} here, and no trust bundle of ${quoted(cluster_domain)}`;
+    return { rule: 'chain_domain', reason };
+  }
+  switch (faultOfCaCert(certificate, bytesOf(bundle.ca_public_key_b64), ground.now)) {
+    case 'signature':
+      return {
+        rule: 'chain_signature',
+        reason: `CA ${bundle.ca_kid} of ${quoted(cluster_domain)} did not sign the certificate`,
+      };
+    case 'expired':
+      return { rule: 'chain_expired', reason: `the certificate expired at ${expires_at}` };
+    case null:
+      break;
+  }
+  const publicKey = bytesOf(certificate.active_pubkey_b64);
+  // Or a certificate could name a revoked key of this agent by another kid.
+  if (active_kid !== kid || kidOf(publicKey) !== kid) {
+    const reason = `the certificate is of key ${kidOf(publicKey)}, called ${active_kid}, not of ${kid}`;
+    return { rule: 'chain_kid', reason };
+  }
+  return { via: 'federated', cluster_domain, publicKey };
+}
+
+function faultOfLife(token: JoinToken, ground: JoinTokenGround): Failure | null {
+  const { exp } = token.claims;
+  const ends = parseTime(exp);
+  if (ends === null || hasCome(ends, ground.now)) {
+    return { rule: 'expired', reason: `it expired at ${exp}` };
+  }
+  return ground.isRevoked(token) ? { rule: 'revoked', reason: 'it was revoked' } : null;
+}
