@@ -1,8 +1,11 @@
 /** Signatures of files by SSH keys (OpenSSH's PROTOCOL.sshsig). Nothing here is hashed or verified. */
-import type { AlgorithmName } from '../keyring/signing-backend.ts';
 import { decodeBase64 } from '../base64.ts';
+import type { AlgorithmName } from '../keyring/signing-backend.ts';
 import { encodePublicKey, encodeSignature } from './public-key.ts';
 import { SshFormatError, SshReader, sshString, uint32 } from './wire.ts';
+
+const hashes = ['sha256', 'sha512'] as const;
+type SshsigHash = (typeof hashes)[number];
 
 /** What the signature is about: whoever verifies names the same, so that none is taken for something else. */
 export interface SshsigContext {
@@ -12,9 +15,6 @@ export interface SshsigContext {
   readonly reserved: Buffer;
   readonly hash: SshsigHash;
 }
-
-export const sshsigHashes = ['sha256', 'sha512'] as const;
-export type SshsigHash = (typeof sshsigHashes)[number];
 
 export interface Sshsig extends SshsigContext {
   /** Key and signature blobs as they stand there, of whatever kind. */
@@ -83,7 +83,7 @@ function readBlob(blob: Buffer): Sshsig {
   if (namespace === '') throw new SshFormatError('its namespace is empty');
   const reserved = reader.string();
   const named = reader.text();
-  const hash = sshsigHashes.find((known) => known === named);
+  const hash = hashes.find((known) => known === named);
   if (hash === undefined) throw new SshFormatError('its hash is neither sha256 nor sha512');
   const signature = reader.string();
   reader.end();
