@@ -31,7 +31,7 @@ export const migrations: readonly string[] = [
     text TEXT NOT NULL UNIQUE
   ) STRICT;`,
   `CREATE TABLE trust_bundles (
-    cluster_domain TEXT PRIMARY KEY,
+    cluster_domain BLOB PRIMARY KEY,
     text TEXT NOT NULL,
     imported_at TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;`,

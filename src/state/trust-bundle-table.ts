@@ -1,9 +1,10 @@
 import type { StoredBundle, TrustBundleStore } from '../cluster/trust-bundles.ts';
-import type { Database } from './database.ts';
+import type { Database, Value } from './database.ts';
 
 /** A row of the table `trust_bundles`. */
 interface Row {
-  readonly cluster_domain: string;
+  /** UTF-8. The binding cuts a text at its first NUL, and that would be another domain. */
+  readonly cluster_domain: Uint8Array;
   readonly text: string;
   readonly imported_at: string;
 }
@@ -21,13 +22,13 @@ export class TrustBundleTable implements TrustBundleStore {
   }
 
   find(domain: string): StoredBundle | null {
-    const [row] = this.#rows('SELECT * FROM trust_bundles WHERE cluster_domain = ?', domain);
+    const [row] = this.#rows('SELECT * FROM trust_bundles WHERE cluster_domain = ?', keyOf(domain));
     return row === undefined ? null : bundleOf(row);
   }
 
   list(): readonly (readonly [string, StoredBundle])[] {
     return this.#rows('SELECT * FROM trust_bundles ORDER BY cluster_domain').map((row) => [
-      row.cluster_domain,
+      Buffer.from(row.cluster_domain).toString('utf8'),
       bundleOf(row),
     ]);
   }
@@ -40,19 +41,23 @@ export class TrustBundleTable implements TrustBundleStore {
   put(domain: string, { text, importedAt }: StoredBundle): void {
     this.#database.run(
       'INSERT OR REPLACE INTO trust_bundles (cluster_domain, text, imported_at) VALUES (?, ?, ?)',
-      domain,
+      keyOf(domain),
       text,
       importedAt,
     );
   }
 
   remove(domain: string): void {
-    this.#database.run('DELETE FROM trust_bundles WHERE cluster_domain = ?', domain);
+    this.#database.run('DELETE FROM trust_bundles WHERE cluster_domain = ?', keyOf(domain));
   }
 
-  #rows(sql: string, ...values: readonly string[]): readonly Row[] {
+  #rows(sql: string, ...values: readonly Value[]): readonly Row[] {
     return this.#database.rows(sql, ...values) as unknown as readonly Row[];
   }
+}
+
+function keyOf(domain: string): Buffer {
+  return Buffer.from(domain, 'utf8');
 }
 
 function bundleOf({ text, imported_at }: Row): StoredBundle {

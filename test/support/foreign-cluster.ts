@@ -64,6 +64,12 @@ export const someClaims: ForeignClaims = {
   iss: 'leader',
 };
 
+/** The claims without their times. */
+export function textsOf(claims: ForeignClaims): Omit<ForeignClaims, 'exp' | 'iat'> {
+  const { api_endpoint, raft_endpoint, leader_wg_pubkey, overlay_cidr, iss } = claims;
+  return { api_endpoint, raft_endpoint, leader_wg_pubkey, overlay_cidr, iss };
+}
+
 export function claimsText(claims: ForeignClaims): string {
   return object(...claimNames.map((name) => [name, quote(claims[name])] as const));
 }
