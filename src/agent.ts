@@ -16,21 +16,22 @@ import type { Settings } from './config/settings.ts';
 import { configuredKeystore } from './configured-keystore.ts';
 import { AgentError } from './errors.ts';
 import { admission, signing } from './admission.ts';
-import { connectionService } from './connection-service.ts';
 import type { RequestContext } from './handle.ts';
 import type { Libc } from './native/libc.ts';
 import { machineFingerprint } from './native/machine.ts';
-import { jsonRpc } from './protocol/json-rpc.ts';
 import { unreadText, type Reloaded, type Services } from './protocol/services.ts';
 import type { AgentStatus } from './protocol/status.ts';
 import { Queue } from './queue.ts';
 import { recordedKeyrings, type RecordedKeyrings } from './recorded-keyrings.ts';
 import { reload } from './reload.ts';
 import { formatTime } from './rfc3339.ts';
-import { ConnectionCounts } from './socket/connection-counts.ts';
-import { socketLimits } from './socket/limits.ts';
-import { lines } from './socket/lines.ts';
-import { listen, type Listener } from './socket/listener.ts';
+import {
+  noSockets,
+  openSockets,
+  socketGroups,
+  type SocketGroups,
+  type Sockets,
+} from './sockets.ts';
 import { AgentDatabase } from './state/agent-database.ts';
 import { ApiKeysFile } from './state/api-keys-file.ts';
 import { ensurePrivateDir } from './state/checked-dir.ts';
@@ -81,7 +82,7 @@ export interface Agent {
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { settings, libc } = options;
   refuseCaByAnotherName(settings);
-  const group = socketGroup(settings, libc);
+  const groups = socketGroups(settings, libc);
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
@@ -97,7 +98,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     await Promise.all([keyrings.open(), cluster?.open()]);
     await audit?.start();
     await cluster?.start();
-    return await serve(options, group, parts, database, release);
+    return await serve(options, groups, parts, database, release);
   } catch (failure) {
     await cluster?.stop();
     await audit?.stop();
@@ -118,7 +119,7 @@ function releasedOnFailure<T>(lock: StateDirLock, work: () => T): T {
 
 async function serve(
   options: AgentOptions,
-  group: number | null,
+  groups: SocketGroups,
   { keyrings, audit: auditLog, cluster }: RecordedKeyrings,
   database: AgentDatabase,
   release: () => void,
@@ -127,7 +128,7 @@ async function serve(
   const queue = (): Queue => new Queue(options.queueLimit ?? queueLimit);
   const counters = { requests: 0, errors: 0, signatures: 0 };
   const startedAt = formatTime(world.now());
-  const connections: { listener?: Listener } = {};
+  let sockets: Sockets | null = null;
   const accessSettings = (read: Settings): AccessSettings => ({
     rules: resolveRules(read.access, options.uid, libc),
     limits: read.access,
@@ -146,10 +147,7 @@ async function serve(
   const status = (to: Grant | null): AgentStatus => ({
     agent: { version: version(), pid: options.pid, started_at: startedAt },
     keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
-    connections: {
-      open: connections.listener?.open ?? 0,
-      accepted: connections.listener?.accepted ?? 0,
-    },
+    ...(sockets ?? noSockets).status,
     counters: { ...counters, authentication_failures: sum(access.failures.values()) },
     access: {
       api_keys: access.keys.keys.size,
@@ -215,19 +213,8 @@ async function serve(
     admission: admission(queue(), counters),
     world,
   };
-  const counts = new ConnectionCounts();
-  const listener = await listen({
-    path: settings.socket.path,
-    mode: settings.socket.mode,
-    group,
-    framing: lines,
-    limits: socketLimits(settings.socket),
-    counts,
-    libc,
-    log: world.log,
-    accept: (peer) => connectionService(peer, context, libc, jsonRpc),
-  });
-  connections.listener = listener;
+  const open = await openSockets({ settings, groups, context, libc });
+  sockets = open;
   return {
     socketPath: settings.socket.path,
     status: () => status(null),
@@ -239,7 +226,7 @@ async function serve(
       return reloaded;
     },
     stop: async () => {
-      await listener.drain(drainTime);
+      await open.drain(drainTime);
       await cluster?.stop();
       await auditLog?.stop();
       await keyrings.close();
@@ -260,13 +247,4 @@ function sum(numbers: Iterable<number>): number {
   let total = 0;
   for (const number of numbers) total += number;
   return total;
-}
-
-function socketGroup({ socket }: Settings, libc: Libc): number | null {
-  if (socket.group === null) return null;
-  const gid = libc.groupId(socket.group);
-  if (gid === null) {
-    throw new AgentError('not_found', `socket.group: there is no group ${socket.group} here`);
-  }
-  return gid;
 }

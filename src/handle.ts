@@ -83,7 +83,7 @@ function admitted(call: Call, request: Asked, { access, services }: RequestConte
   const { name, method, caller } = call;
   call.grant = method.beforeCredential ? access.grantOrNone(caller) : access.grant(caller);
   authorize(call.grant, name, method);
-  const asked = method.check(request.params, services);
+  const asked = method.check(request.params, services, caller);
   const checked =
     method.reach === 'cluster' ? { ...asked, keyring: services.clusterKeyring() } : asked;
   call.checked = checked;

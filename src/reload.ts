@@ -61,20 +61,22 @@ function failedPart(part: string, failure: unknown): KeptPart {
   return { part, reason: describeFailure(failure), failed: true };
 }
 
+/** What a running agent does not change: of the settings, and of the configuration. */
+const fixedParts: readonly (readonly [keyof Settings, string])[] = [
+  ['stateDir', 'state_dir'],
+  ['socket', 'socket'],
+  ['keyrings', 'keyrings'],
+  ['audit', 'audit'],
+  ['cluster', 'cluster'],
+  ['sshAgent', 'ssh_agent'],
+];
+
 /** Parts of the configuration that were changed and that a running agent does not change. */
 function needingRestart(running: Settings, read: Settings): readonly KeptPart[] {
-  const parts = ['stateDir', 'socket', 'keyrings', 'audit', 'cluster'] as const;
-  const names = {
-    stateDir: 'state_dir',
-    socket: 'socket',
-    keyrings: 'keyrings',
-    audit: 'audit',
-    cluster: 'cluster',
-  };
-  return parts
-    .filter((part) => !isDeepStrictEqual(running[part], read[part]))
-    .map((part) => ({
-      part: names[part],
+  return fixedParts
+    .filter(([part]) => !isDeepStrictEqual(running[part], read[part]))
+    .map(([, name]) => ({
+      part: name,
       reason: 'it was changed, and counts after a restart of the agent',
       failed: false,
     }));

@@ -1,5 +1,6 @@
 import type { AgentStatus } from '../protocol/status.ts';
 
-/** What any agent says of itself: an older one says nothing of access, audit and cluster. */
-export type KnownStatus = Omit<AgentStatus, 'access' | 'audit' | 'cluster'> &
-  Partial<Pick<AgentStatus, 'access' | 'audit' | 'cluster'>>;
+type NotAlways = 'access' | 'audit' | 'cluster' | 'ssh_agent';
+
+/** What any agent says of itself: an older one says nothing of access, audit, the cluster and the SSH agent. */
+export type KnownStatus = Omit<AgentStatus, NotAlways> & Partial<Pick<AgentStatus, NotAlways>>;

@@ -22,6 +22,7 @@ export async function status({ terminal, globals }: Invocation): Promise<number>
   output.table([
     ['agent', `${agent.version}, pid ${agent.pid}, started ${when(agent.started_at, now)}`],
     ['connections', `${connections.open} open, ${connections.accepted} since the start`],
+    ...sshAgentFacts(result),
     ['requests', `${counters.requests}, of which ${counters.errors} failed`],
     ['signatures', String(counters.signatures)],
     ...accessFacts(result),
@@ -39,6 +40,12 @@ export async function status({ terminal, globals }: Invocation): Promise<number>
     output.table(clusterFacts(cluster, now));
   }
   return exitCodes.done;
+}
+
+function sshAgentFacts({ ssh_agent }: KnownStatus): Cell[][] {
+  if (!ssh_agent) return [];
+  const { path, open, accepted } = ssh_agent;
+  return [['SSH agent', `${path}, ${open} open, ${accepted} since the start`]];
 }
 
 function accessFacts({ access, counters }: KnownStatus): Cell[][] {

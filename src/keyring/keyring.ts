@@ -9,6 +9,7 @@ import { KeyChanges } from './key-changes.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
+import { kidOf } from './kid.ts';
 import {
   activeKey,
   isHeld,
@@ -152,6 +153,22 @@ export class Keyring implements SigningBackend, KeyAdministration {
     const { include_prepared = false } = options;
     const state = await this.#state();
     return validKeyViews(state, this.#now(state), include_prepared);
+  }
+
+  /** Every key that is valid now: the active one first, then grace by descending end. */
+  validKeys(): readonly KeyRecord[] {
+    const { state } = this.#current();
+    return validKeys(state, this.#now(state));
+  }
+
+  /** The kid of a public key that is valid now; null where it is none of this keyring's. */
+  kidOfValid(publicKey: Uint8Array): string | null {
+    const { state } = this.#current();
+    const kid = kidOf(publicKey);
+    const key = state.keys.get(kid);
+    if (key === undefined || Buffer.compare(key.publicKey, publicKey) !== 0) return null;
+    const status = statusOf(state, kid, this.#now(state));
+    return status === 'active' || status === 'grace' ? kid : null;
   }
 
   async sign(message: Uint8Array, kid?: string): Promise<Signature> {

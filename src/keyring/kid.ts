@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Key id: the first 8 lowercase hex digits of SHA-256 over the raw public key bytes (contract section 2). */
 export function kidOf(publicKey: Uint8Array): string {
-  return createHash('sha256').update(publicKey).digest('hex').slice(0, 8);
+  return hash('sha256', publicKey, 'hex').slice(0, 8);
 }
 
 const form = /^[0-9a-f]{8}$/;

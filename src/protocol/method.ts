@@ -39,7 +39,7 @@ export interface Method extends Needs {
   /** Called although the connection's API key is accepted no more; true of `authenticate` alone. */
   readonly beforeCredential: boolean;
   /** Throws for params that do not fit: a ZodError, or an AgentError. */
-  readonly check: (params: unknown, services: Services) => CheckedCall;
+  readonly check: (params: unknown, services: Services, caller: Caller) => CheckedCall;
   /** The key that the result names. */
   readonly kidOf: (result: unknown) => string | null;
   /** What was signed, where the params do not say it. */

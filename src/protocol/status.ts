@@ -12,7 +12,10 @@ import type {
 export interface AgentStatus {
   readonly agent: { readonly version: string; readonly pid: number; readonly started_at: string };
   readonly keyrings: readonly KeyringStatus[];
-  readonly connections: { readonly open: number; readonly accepted: number };
+  /** Of the agent's own socket. */
+  readonly connections: ConnectionCount;
+  /** null: there is none. `path`: of its socket. */
+  readonly ssh_agent: ({ readonly path: string } & ConnectionCount) | null;
   /**
    * Since the start. `signatures` counts messages, `errors` the refused and failed requests,
    * `authentication_failures` the API keys that were not accepted.
@@ -50,6 +53,12 @@ export interface ClusterStatus {
   readonly last_error: KeyringStatus['last_error'];
   /** Why a key that is in use has no certificate; null where each has one. */
   readonly certificate_error: KeyringStatus['last_error'];
+}
+
+/** Open now, and accepted since the start. */
+interface ConnectionCount {
+  readonly open: number;
+  readonly accepted: number;
 }
 
 /** Of a keyring that is not open, only the name, the backend and the last error are known. */

@@ -14,6 +14,8 @@ import { jsonRpc } from '../../src/protocol/json-rpc.ts';
 import type { Services } from '../../src/protocol/services.ts';
 import type { AgentStatus } from '../../src/protocol/status.ts';
 import { ModuleHosts } from '../../src/vault/host/module-hosts.ts';
+import type { AgentLocks } from '../../src/ssh/agent-locks.ts';
+import { agentProtocol } from '../../src/ssh/agent-protocol.ts';
 import { AccessRig } from './access-control.ts';
 import { builtHosts } from './built-hosts.ts';
 import type { Answer } from './line-client.ts';
@@ -80,6 +82,15 @@ export class RequestRig {
   async call(caller: Caller, method: string, params: object): Promise<Answer> {
     const request = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
     return JSON.parse(await handle(Buffer.from(request), caller, this.#context, jsonRpc)) as Answer;
+  }
+
+  /** A connection of the SSH agent, which has the keys of both keyrings: a message in, a message out. */
+  ssh(caller: Caller, locks: AgentLocks): (message: Buffer) => Promise<Buffer> {
+    const protocol = agentProtocol({ keyrings: ['default', 'ci'], locks, log: this.access.log });
+    return async (message) => {
+      const answer = await handle(message, caller, this.#context, protocol);
+      return answer.subarray(4);
+    };
   }
 
   async activeKid(keyring: string): Promise<string> {

@@ -1,0 +1,69 @@
+import { AgentError } from '../errors.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import type { Services } from '../protocol/services.ts';
+import type { Identity } from './agent-messages.ts';
+import { decodePublicKey } from './public-key.ts';
+
+/** A key that signs, by the names that the request path knows. */
+export interface SigningKey {
+  readonly keyring: string;
+  readonly kid: string;
+}
+
+/**
+ * The valid keys of those keyrings, in the order of the keyrings, each one's active key first. A keyring of which
+ * nothing can be had at present is left out; `leftOut` is told why.
+ */
+export function validIdentities(
+  keyrings: readonly string[],
+  services: Pick<Services, 'keyring'>,
+  leftOut: (keyring: string, reason: string) => void,
+): readonly Identity[] {
+  return keyrings.flatMap((name) => {
+    try {
+      return identitiesOf(name, services.keyring(name));
+    } catch (failure) {
+      if (!(failure instanceof AgentError)) throw failure;
+      leftOut(name, failure.message);
+      return [];
+    }
+  });
+}
+
+function identitiesOf(name: string, keyring: Keyring): readonly Identity[] {
+  const { trouble } = keyring.health;
+  if (trouble !== null) throw new AgentError(trouble.kind, trouble.message);
+  const { algorithm } = keyring.description;
+  return keyring.validKeys().map(({ kid, publicKey }) => ({
+    algorithm,
+    publicKey,
+    comment: `${name}/${kid}`,
+  }));
+}
+
+/** The first of those keyrings where the key of this blob is valid; null where it is in none. */
+export function signingKeyOf(
+  blob: Buffer,
+  keyrings: readonly string[],
+  services: Pick<Services, 'keyring'>,
+): SigningKey | null {
+  const key = decodePublicKey(blob);
+  if (key === null) return null;
+  for (const name of keyrings) {
+    const keyring = openOrNull(name, services);
+    if (keyring?.description.algorithm !== key.algorithm) continue;
+    const kid = keyring.kidOfValid(key.bytes);
+    if (kid !== null) return { keyring: name, kid };
+  }
+  return null;
+}
+
+/** What a keyring that is not open has nobody knows: another one may have the key. */
+function openOrNull(name: string, services: Pick<Services, 'keyring'>): Keyring | null {
+  try {
+    return services.keyring(name);
+  } catch (failure) {
+    if (failure instanceof AgentError) return null;
+    throw failure;
+  }
+}
