@@ -8,6 +8,7 @@ import { addCaCommand } from './ca-commands.ts';
 import { addClientKeyCommand } from './clientkey-commands.ts';
 import { addInitCommand } from './init-command.ts';
 import { addJoinTokenCommand } from './join-token-commands.ts';
+import { addJwtCommands } from './jwt-commands.ts';
 import { addKeysCommand } from './keys-commands.ts';
 import { addLockCommands } from './lock-commands.ts';
 import { addOfflineCommands } from './offline-commands.ts';
@@ -110,6 +111,7 @@ Examples:
   );
   addKeysCommand(program, act);
   addSigning(program, act);
+  addJwtCommands(program, act);
   addLockCommands(program, act);
   addApiKeyCommand(program, act);
   addClientKeyCommand(program, act);
@@ -143,7 +145,7 @@ function addSigning(program: Command, act: Act): void {
       .description('sign a file, or stdin')
       .argument('[file]', 'what to sign; stdin where it is left out or -')
       .option('--kid <kid>', 'the key (default: the active one)')
-      .addOption(formats.choices(['raw', 'b64', 'json', 'sshsig', 'minisign']))
+      .addOption(formats.choices(['raw', 'b64', 'json', 'sshsig', 'minisign', 'jws']))
       .option('--out <file>', 'write the signature to this file, whole or not at all')
       .option('--namespace <name>', 'of an sshsig: what it is for (default: file)')
       .option('--trusted-comment <text>', 'of a minisign signature (default: time and file name)')
@@ -154,7 +156,8 @@ Examples:
   agentctl sign release.tar.gz --out release.tar.gz.sig
   agentctl --keyring ci sign --format json manifest.json
   agentctl sign release.tar.gz --format sshsig --out release.tar.gz.sig
-  agentctl sign release.tar.gz --format minisign --out release.tar.gz.minisig`,
+  agentctl sign release.tar.gz --format minisign --out release.tar.gz.minisig
+  agentctl sign --format jws manifest.json --out manifest.jws`,
   );
   addHelp(
     program
@@ -163,7 +166,7 @@ Examples:
       .argument('[file]', 'what was signed; stdin where it is left out or -')
       .requiredOption(
         '--signature <file>',
-        'raw, base64, the JSON that sign printed, or an sshsig or minisign file',
+        'raw, base64, the JSON that sign printed, an sshsig or minisign file, or a compact JWS',
       )
       .option('--kid <kid>', 'this key alone (default: every valid key of the keyring)')
       .addOption(

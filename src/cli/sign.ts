@@ -32,6 +32,8 @@ const formats = {
     (await import('./sign-sshsig.ts')).signSshsig(invocation),
   minisign: async (invocation: Invocation<SignOptions>) =>
     (await import('./sign-minisign.ts')).signMinisign(invocation),
+  jws: async (invocation: Invocation<SignOptions>) =>
+    (await import('./sign-jws.ts')).signJws(invocation),
 } satisfies Record<string, (invocation: Invocation<SignOptions>) => Promise<Signed>>;
 type FormatName = keyof typeof formats;
 

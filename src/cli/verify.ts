@@ -8,6 +8,7 @@ import { askAbout } from './session.ts';
 import { signatureIn } from './signature-file.ts';
 import type { Invocation } from './terminal.ts';
 import { notValid, type Check, type Checked, type VerifyOptions } from './verify-outcome.ts';
+import { jwsIn, unwrapForKey, unwrapForKeyring, type JwsText } from './verify-jws.ts';
 
 /** Forms of signatures that say themselves what they are, by how they begin. */
 const forms: readonly { readonly begins: string; readonly load: () => Promise<Check> }[] = [
@@ -18,8 +19,11 @@ const forms: readonly { readonly begins: string; readonly load: () => Promise<Ch
   },
 ];
 
-/** Far beyond a signature in any of its forms. */
-const maxSignatureFileBytes = 64 * 1024;
+/** 64 raw bytes, or what has them in it. */
+type GivenSignature = Buffer | JwsText;
+
+/** Far beyond a signature in most of its forms; a JWS has the whole message in it. */
+const maxSignatureFileBytes = 16 * 1024 * 1024;
 
 /**
  * `agentctl verify [FILE] --signature FILE`: asks the agent, or checks against a key that is given and asks
@@ -67,7 +71,7 @@ async function checkPlain(
   content: Buffer,
 ): Promise<Checked> {
   const { globals, options } = invocation;
-  const signature = signatureIn(content, options.signature);
+  const signature = jwsIn(content) ?? signatureIn(content, options.signature);
   const { publicKey } = options;
   if (publicKey === undefined) {
     const checkedBy = `keyring ${globals.keyring ?? 'default'}`;
@@ -79,13 +83,18 @@ async function checkPlain(
 
 async function askAgent(
   { terminal, globals, args, options }: Invocation<VerifyOptions>,
-  signature: Buffer,
+  signature: GivenSignature,
 ): Promise<Verification> {
   const message = await readInput(args[0], terminal, maxSentMessageBytes);
-  const answer = await askAbout<Record<string, unknown>>(message, globals, 'verify', {
+  const { kid } = options;
+  const plain = Buffer.isBuffer(signature)
+    ? { message, signature, kid }
+    : await unwrapForKeyring(signature, message, globals, kid);
+  if ('valid' in plain) return plain;
+  const answer = await askAbout<Record<string, unknown>>(plain.message, globals, 'verify', {
     keyring: globals.keyring,
-    kid: options.kid,
-    signature_b64: signature.toString('base64url'),
+    kid: plain.kid,
+    signature_b64: plain.signature.toString('base64url'),
   });
   return asVerification(answer);
 }
@@ -107,13 +116,17 @@ function asVerification(answer: Record<string, unknown>): Verification {
 async function checkHere(
   { terminal, args }: Invocation<VerifyOptions>,
   publicKey: string,
-  signature: Buffer,
+  signature: GivenSignature,
 ): Promise<Verification> {
   const { publicKeyFrom } = await import('./public-key.ts');
   const given = await publicKeyFrom(publicKey, terminal);
   const message = await readInput(args[0], terminal, maxLocalMessageBytes);
+  const plain = Buffer.isBuffer(signature)
+    ? { message, signature }
+    : unwrapForKey(signature, message, given);
+  if ('valid' in plain) return plain;
   const { verifyWithKey } = await import('./verify-with-key.ts');
-  return verifyWithKey(message, signature, given);
+  return verifyWithKey(plain.message, plain.signature, given);
 }
 
 function report(

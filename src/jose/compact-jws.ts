@@ -1,7 +1,4 @@
 import { decodeBase64, encodeBase64 } from '../base64.ts';
-import { algorithmNames } from '../vault/algorithm-names.ts';
-import { algorithms } from '../vault/algorithm.ts';
-import type { PublicKey } from './jwks.ts';
 import { readJsonObject, type JsonObject } from './json-object.ts';
 
 /** A JWS in its compact serialization (RFC 7515, section 7.1), taken apart. Nothing of it is verified. */
@@ -44,17 +41,6 @@ export function readCompactJws(text: string): CompactJws | JwsFault {
   }
   const signingInput = Buffer.from(text.slice(0, text.lastIndexOf('.')), 'latin1');
   return { header: read.object, payload, signature, signingInput };
-}
-
-/** Null where this key made the signature, with the algorithm that is the key's own: no other is ever tried. */
-export function faultOfSignature(jws: CompactJws, key: PublicKey): JwsFault | null {
-  const { alg } = algorithmNames[key.algorithm].jose;
-  if (jws.header['alg'] !== alg) {
-    return fault('alg', `the algorithm in the header is not that of the key, ${alg}`);
-  }
-  const { verify } = algorithms[key.algorithm];
-  if (verify(jws.signingInput, jws.signature, key.bytes)) return null;
-  return fault('signature', `key ${key.kid} did not make this signature`);
 }
 
 /** What is to be signed for this header and payload (RFC 7515, section 5.1). */

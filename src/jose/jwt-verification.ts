@@ -1,7 +1,8 @@
 import { quoted } from '../errors.ts';
 import { formatTime } from '../rfc3339.ts';
-import { faultOfSignature, readCompactJws } from './compact-jws.ts';
+import { readCompactJws } from './compact-jws.ts';
 import type { PublicKey } from './jwks.ts';
+import { faultOfSignature } from './jws-signature.ts';
 import { readJsonObject, type JsonObject } from './json-object.ts';
 
 /** Every rule that a token can break, in the order in which they are asked. */
@@ -19,7 +20,7 @@ export const jwtRules = [
   'iat', // a time that has come
   'aud', // as it was asked for
 ] as const;
-export type JwtRule = (typeof jwtRules)[number];
+type JwtRule = (typeof jwtRules)[number];
 
 /** The result of `jwt_verify`, in the wire's shape. */
 export type JwtVerification =

@@ -46,6 +46,8 @@ describe('completion in bash', () => {
     'keys',
     'sign',
     'verify',
+    'jwks',
+    'jwt',
     'unlock',
     'lock',
     'reload',
@@ -71,7 +73,7 @@ describe('completion in bash', () => {
     [
       'choices of an option',
       ['sign', '--format', ''],
-      ['raw', 'b64', 'json', 'sshsig', 'minisign'],
+      ['raw', 'b64', 'json', 'sshsig', 'minisign', 'jws'],
     ],
     ['choices of another', ['keys', 'show', '--format', 'p'], ['pem']],
     ['choices behind =', ['sign', '--format', '=', 'r'], ['raw']],
