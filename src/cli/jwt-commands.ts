@@ -35,7 +35,7 @@ function addSign(jwt: Command, act: Act): void {
     .description('sign a token')
     .requiredOption('--ttl <duration>', 'how long it is valid: 90s 15m 24h 7d')
     .option('--claims <file>', 'its claims, a JSON object; - for stdin')
-    .option('--audience <name>', 'whom it is for (aud); may be given several times', several, [])
+    .option('--audience <name>', 'whom it is for (aud); may be given several times', several)
     .option('--subject <name>', 'whom it is about (sub)')
     .option('--kid <kid>', 'the key (default: the active one)')
     .option('--out <file>', 'write the token to this file (0600), and do not show it')
@@ -78,6 +78,6 @@ Examples:
     );
 }
 
-function several(name: string, before: readonly string[]): readonly string[] {
+function several(name: string, before: readonly string[] = []): readonly string[] {
   return [...before, name];
 }

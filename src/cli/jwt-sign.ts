@@ -10,7 +10,7 @@ import type { Invocation, Terminal } from './terminal.ts';
 export interface JwtSignOptions {
   readonly ttl: string;
   readonly claims?: string;
-  readonly audience: readonly string[];
+  readonly audience?: readonly string[];
   readonly subject?: string;
   readonly kid?: string;
   readonly out?: string;
@@ -21,7 +21,7 @@ const tokenForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** `agentctl jwt sign`: the token alone, on stdout or in a file. */
 export async function signToken(invocation: Invocation<JwtSignOptions>): Promise<number> {
   const { terminal, globals, options } = invocation;
-  const { audience, subject, kid, out } = options;
+  const { audience = [], subject, kid, out } = options;
   const ttl = parseDuration(options.ttl);
   if (ttl === null) throw new UsageError(`--ttl: not a duration: ${options.ttl} (90s 15m 24h 7d)`);
   const result = await ask<SignedJwt>(globals, 'jwt_sign', {

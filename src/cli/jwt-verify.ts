@@ -32,7 +32,7 @@ export async function verifyToken(invocation: Invocation<JwtVerifyOptions>): Pro
   const [verification, checkedBy] =
     options.jwks === undefined
       ? [await askAgent(invocation, token, skew), `keyring ${globals.keyring ?? 'default'}`]
-      : [await checkHere(invocation, token, skew, options.jwks), options.jwks];
+      : [await checkHere(invocation, token, skew, options.jwks), 'the JWK Set that was given'];
   report(invocation, verification, checkedBy);
   return verification.valid ? exitCodes.done : exitCodes.notVerified;
 }

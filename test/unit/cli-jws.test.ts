@@ -14,7 +14,6 @@ const dir = mkdtempSync(join(tmpdir(), 'cli-jws-'));
 const messageFile = join(dir, 'message');
 writeFileSync(messageFile, message);
 
-/** Each sign call takes the next key, so that one may be replaced meanwhile. */
 let script: Script;
 let agent: FakeAgent;
 beforeAll(async () => {
