@@ -27,9 +27,9 @@ export class ForeignCa {
     return Buffer.from(this.#privateKey.export({ format: 'jwk' }).d ?? '', 'base64url');
   }
 
-  /** PKCS#8 PEM. */
-  get pem(): string {
-    return this.#privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+  /** SubjectPublicKeyInfo PEM. */
+  get publicPem(): string {
+    return this.publicKey.export({ format: 'pem', type: 'spki' }).toString();
   }
 
   /** A certificate's text for that key. */
