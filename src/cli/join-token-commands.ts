@@ -44,8 +44,8 @@ Examples:
       'after',
       `
 A token is refused until it expires. Where only the SHA-256 is known it is refused for 24 hours, and only as it was
-written or as the format would write it: another certificate put in gives it another hash. Revoke the token itself
-where you have it.
+written or as the format would write it: a federated one without its certificate, or with another, has another hash.
+Revoke the token itself where you have it.
 
 Examples:
   agentctl join-token revoke - < join.token

@@ -53,7 +53,8 @@ export async function* inputChunks(
 /** Of a file that is read: fewer turns than with Node's 64 KiB. */
 const pieceBytes = 256 * 1024;
 
-function tooLarge(path: string, limit: number): AgentError {
+/** For what is read from `path`, `-` for stdin. */
+export function tooLarge(path: string, limit: number): AgentError {
   const name = path === '-' ? 'stdin' : path;
   return new AgentError(
     'too_large',

@@ -2,7 +2,7 @@ import type { Verification } from '../keyring/signing-backend.ts';
 import { untrustedPrefix } from '../minisign/format.ts';
 import { armorBegin } from '../ssh/sshsig.ts';
 import { CommandError, exitCodes, UsageError } from './failure.ts';
-import { maxLocalMessageBytes, maxSentMessageBytes, readInput } from './message.ts';
+import { maxLocalMessageBytes, maxSentMessageBytes, readInput, tooLarge } from './message.ts';
 import { Output } from './output.ts';
 import { askAbout } from './session.ts';
 import { signatureIn } from './signature-file.ts';
@@ -22,8 +22,9 @@ const forms: readonly { readonly begins: string; readonly load: () => Promise<Ch
 /** 64 raw bytes, or what has them in it. */
 type GivenSignature = Buffer | JwsText;
 
-/** Far beyond a signature in most of its forms; a JWS has the whole message in it. */
-const maxSignatureFileBytes = 16 * 1024 * 1024;
+/** Far beyond a signature in any form but a JWS, which has the whole message in it. */
+const maxSignatureFileBytes = 64 * 1024;
+const maxJwsFileBytes = 16 * 1024 * 1024;
 
 /**
  * `agentctl verify [FILE] --signature FILE`: asks the agent, or checks against a key that is given and asks
@@ -32,7 +33,10 @@ const maxSignatureFileBytes = 16 * 1024 * 1024;
 export async function verify(invocation: Invocation<VerifyOptions>): Promise<number> {
   const { terminal, options } = invocation;
   refuseContradictions(invocation);
-  const content = await readInput(options.signature, terminal, maxSignatureFileBytes);
+  const content = await readInput(options.signature, terminal, maxJwsFileBytes);
+  if (content.length > maxSignatureFileBytes && jwsIn(content) === null) {
+    throw tooLarge(options.signature, maxSignatureFileBytes);
+  }
   const form = forms.find(({ begins }) =>
     content.subarray(0, begins.length).equals(Buffer.from(begins)),
   );

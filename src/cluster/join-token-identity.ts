@@ -24,7 +24,7 @@ export function signedHash({ kid, claims }: JoinToken): string {
 
 /**
  * The hashes that somebody may have noted of this token: as it was given, and as others would write it, with and
- * without its certificate.
+ * without its certificate. Not with one that it does not carry: of that only `signedHash` knows.
  */
 export function hashesOf(given: string, token: JoinToken): readonly string[] {
   const written = [token, withoutChain(token)].flatMap((one) => [one, respelled(one)]);

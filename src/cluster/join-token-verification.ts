@@ -36,7 +36,7 @@ export const joinTokenRules = [
   'expired',
   'revoked',
 ] as const;
-export type JoinTokenRule = (typeof joinTokenRules)[number];
+type JoinTokenRule = (typeof joinTokenRules)[number];
 
 /** What a token is held against. */
 export interface JoinTokenGround {

@@ -22,7 +22,7 @@ interface Signed {
   readonly sig: string;
 }
 
-export interface LocalJoinToken extends Signed {
+interface LocalJoinToken extends Signed {
   readonly v: 1;
 }
 

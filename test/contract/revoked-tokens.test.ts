@@ -155,11 +155,14 @@ describe('a federated token that is revoked', () => {
     expect([ruleOf(token), ruleOf(other)]).toEqual(['revoked', 'revoked']);
   });
 
-  test('by its hash alone is not refused with another certificate: nobody can tell from the hash', async () => {
+  test('by its hash alone is not refused with another certificate, or without: nobody can tell from the hash', async () => {
     await byHash(sha256(token));
     expect([ruleOf(token), ruleOf(other)]).toEqual(['revoked', 'valid']);
     await byToken(token);
     expect(ruleOf(other)).toBe('revoked');
+    const own = await ownFederated();
+    await byHash(sha256(own));
+    expect([ruleOf(own), ruleOf(ownToken)]).toEqual(['revoked', 'valid']);
   });
 
   let ownToken = '';

@@ -86,7 +86,7 @@ describe('agentctl sign --format jws', () => {
       else reply.result({ kid: method === 'sign' ? '22222222' : ed.kid, signature_b64: 'AAAA' });
     };
     const other = await run('sign --format jws', { stdin: 'x' });
-    expect(other.err).toContain(`no signature of key ${ed.kid}`);
+    expect(other.err).toContain('the agent signed with another key');
     script = ({ method }, reply) => {
       if (method === 'describe_backend') reply.result({ algorithm: 'ed25519' });
       else if (method === 'active_key_id') reply.result({ kid: ed.kid });
