@@ -161,7 +161,10 @@ describe('an agent with the CA of another program', () => {
     expect(verifiesByItsBytes(JSON.stringify(certificate), ca.publicKeyB64)).toBe(true);
     expect(readFileSync(caFile())).toEqual(ca.seed);
     const audited = readFileSync(join(daemon.stateDir, 'audit', '000001.jsonl'), 'utf8');
-    const records = audited.trimEnd().split('\n').map((line) => JSON.parse(line) as object);
+    const records = audited
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
     for (const [method, keyring] of [
       ['first_key', 'cluster-ca'],
       ['ca_issue', 'default'],

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ConfigError, defaultConfig, parseConfig } from '../../src/config/load.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
 
@@ -165,6 +165,49 @@ test.each([
   const message = refused(text);
   expect(message).toContain(file);
   for (const part of parts) expect(message).toContain(part);
+});
+
+describe('[cluster]', () => {
+  const uri = 'pkcs11:token=x?module-path=/x.so';
+  const labelled = (label: string): string => `pkcs11:token=x;object=${label}?module-path=/x.so`;
+  const prod = '[cluster]\ndomain = "prod.example"\n';
+  const inToken = (at: string): string => `${prod}ca_backend = "pkcs11"\nca_uri = "${at}"\n`;
+  const keyring = (name: string, at: string): string =>
+    `[keyrings.default]\n[keyrings.${name}]\nbackend = "pkcs11"\nuri = "${at}"\n`;
+
+  test('the CA is in a file of the state dir, or in a token', () => {
+    const of = (text: string) =>
+      resolveSettings(parseConfig(`state_dir = "/srv/a"\n${text}`, file), {}, world).cluster;
+    const common = { domain: 'prod.example', keyring: 'default' };
+    expect(of(prod)).toEqual({ ...common, ca: { backend: 'file', path: '/srv/a/cluster-ca.key' } });
+    expect(of(inToken(uri))).toMatchObject({
+      ...common,
+      ca: { backend: 'pkcs11', sidecarPath: '/srv/a/keyrings/cluster-ca.json' },
+    });
+  });
+
+  test.each([
+    ['by name', '[keyrings.default]\n[keyrings.cluster-ca]', 'kept for the CA of a cluster'],
+    ['by path', '[keyrings.default]\npath = "cluster-ca.key"', 'key of the cluster CA'],
+    ['through ..', '[keyrings.default]\npath = "keyrings/../cluster-ca.key"', 'cluster CA'],
+    [
+      'by the label that the CA has by default',
+      keyring('x', labelled('signing-agent%2Fcluster-ca')),
+      'keyrings.x.uri: its keys would have the label signing-agent/cluster-ca',
+    ],
+    [
+      'by the label that the CA was given',
+      inToken(labelled('ca')) + keyring('x', labelled('ca')),
+      'keyrings.x.uri: its keys would have the label ca',
+    ],
+    [
+      "where the CA was given the keyring's own label",
+      inToken(labelled('signing-agent%2Fx')) + keyring('x', uri),
+      'keyrings.x.uri: its keys would have the label signing-agent/x',
+    ],
+  ])('no keyring has the key of the CA: %s', (_, text, why) => {
+    expect(refused(text)).toContain(why);
+  });
 });
 
 test('a PIN in the URI is refused and not repeated', () => {
