@@ -41,7 +41,10 @@ function identitiesOf(name: string, keyring: Keyring): readonly Identity[] {
   }));
 }
 
-/** The first of those keyrings where the key of this blob is valid; null where it is in none. */
+/**
+ * The first of those keyrings where the key of this blob is valid; null where it is in none. What a keyring that is not
+ * open has nobody knows, and another one may have the key: where none has, throws as that keyring does.
+ */
 export function signingKeyOf(
   blob: Buffer,
   keyrings: readonly string[],
@@ -49,21 +52,18 @@ export function signingKeyOf(
 ): SigningKey | null {
   const key = decodePublicKey(blob);
   if (key === null) return null;
+  let trouble: AgentError | null = null;
   for (const name of keyrings) {
-    const keyring = openOrNull(name, services);
-    if (keyring?.description.algorithm !== key.algorithm) continue;
-    const kid = keyring.kidOfValid(key.bytes);
-    if (kid !== null) return { keyring: name, kid };
+    try {
+      const keyring = services.keyring(name);
+      if (keyring.description.algorithm !== key.algorithm) continue;
+      const kid = keyring.kidOfValid(key.bytes);
+      if (kid !== null) return { keyring: name, kid };
+    } catch (failure) {
+      if (!(failure instanceof AgentError)) throw failure;
+      trouble ??= failure;
+    }
   }
+  if (trouble !== null) throw trouble;
   return null;
-}
-
-/** What a keyring that is not open has nobody knows: another one may have the key. */
-function openOrNull(name: string, services: Pick<Services, 'keyring'>): Keyring | null {
-  try {
-    return services.keyring(name);
-  } catch (failure) {
-    if (failure instanceof AgentError) return null;
-    throw failure;
-  }
 }

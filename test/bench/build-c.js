@@ -2,10 +2,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './processes.js';
 
-/** Compiles direct.c and roundtrip.c into `folder`; needs a C compiler and libc, nothing else. */
+/** Compiles direct.c, roundtrip.c and ssh-load.c into `folder`; needs a C compiler and libc, nothing else. */
 export async function buildC(folder) {
-  const [direct, roundtrip] = await Promise.all(['direct', 'roundtrip'].map(build));
-  return { direct, roundtrip };
+  const [direct, roundtrip, sshLoad] = await Promise.all(
+    ['direct', 'roundtrip', 'ssh-load'].map(build),
+  );
+  return { direct, roundtrip, sshLoad };
 
   async function build(name) {
     const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));

@@ -13,6 +13,7 @@ import { keys } from './keys.js';
 import { latency } from './latency.js';
 import { memory } from './memory.js';
 import { endAll } from './processes.js';
+import { ssh } from './ssh.js';
 import { openStage } from './stage.js';
 import { file, softhsm } from './throughput.js';
 import { processes } from './whole-processes.js';
@@ -21,7 +22,7 @@ import { processes } from './whole-processes.js';
  * Each part is prepared once and answers {contestants, figures}: functions by name that every round calls, and
  * a function that makes figures of their results, [round] by name. `table` makes lines of the figures.
  */
-const parts = { file, softhsm, audit, latency, keys, connections, processes, memory };
+const parts = { file, softhsm, ssh, audit, latency, keys, connections, processes, memory };
 
 const progress = (text) => process.stderr.write(`${text}\n`);
 const { rounds, seconds, only, json } = flags();

@@ -128,6 +128,8 @@ test.each([
   ['state_dir = "/srv/other"\n[audit]', ['state_dir', 'keyrings', 'audit']],
   ['[socket]\nmode = "0666"', ['socket']],
   ['[keyrings.default]\n[keyrings.ci]', ['keyrings']],
+  ['[ssh_agent]\nmode = "0660"', ['ssh_agent']],
+  ['[cluster]\ndomain = "prod.example"', ['cluster']],
   ['[access]\nreaders = ["*"]\n[log]\nlevel = "warn"', []],
 ])('what counts after a restart is said: %j', (changed, parts) => {
   configuration = changed;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { renameSync, statSync } from 'node:fs';
+import { readFileSync, renameSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -9,6 +9,7 @@ import { SshReader, sshString, uint32 } from '../../src/ssh/wire.ts';
 import { algorithms } from '../../src/vault/algorithm.ts';
 import { InProcessAgent } from '../support/in-process-agent.ts';
 import { LineClient } from '../support/line-client.ts';
+import { makeToken } from '../support/softhsm.ts';
 import {
   extensionRequest,
   failure,
@@ -72,6 +73,48 @@ describe('identities', () => {
     ]);
     agent.clock.advance(60);
     expect(await names()).toEqual([`ci/${String(ci['kid'])}`, `default/${String(new_active_kid)}`]);
+  });
+
+  test('of a keyring that is away are left out, and come back with it', async () => {
+    const file = agent.stateFile('ci');
+    const client = await open();
+    const [away] = await client.list();
+    const blob = away?.blob ?? Buffer.alloc(0);
+    renameSync(file, `${file}.away`);
+    const { kid } = await call('active_key_id', { keyring: 'default' });
+    const [other, ...more] = await client.list();
+    expect(other?.comment).toBe(`default/${String(kid)}`);
+    expect(more).toEqual([]);
+    const otherBlob = other?.blob ?? blob;
+    expect(verifies(otherBlob, data, await client.sign(otherBlob, data))).toBe(true);
+    expect(await client.sign(blob, data)).toBeNull();
+    renameSync(`${file}.away`, file);
+    expect(await client.list()).toHaveLength(2);
+    expect(verifies(blob, data, await client.sign(blob, data))).toBe(true);
+  });
+
+  test('of a keyring that is locked are left out until it is unlocked', async () => {
+    const token = await makeToken();
+    token.use();
+    await agent.stop();
+    const uri = token.uri.replace(/[?&]pin-source=[^&]*/, '');
+    agent.configuration = `${config}\n[keyrings.hsm]\nbackend = "pkcs11"\nuri = "${uri}"\n`.replace(
+      '"ci"',
+      '"hsm"',
+    );
+    await agent.start();
+    const client = await open();
+    expect(await client.list()).toHaveLength(1);
+    await call('unlock', { keyring: 'hsm', pin: readFileSync(token.pinFile, 'utf8').trim() });
+    const [first] = await client.list();
+    expect(first?.comment).toMatch(/^hsm\//);
+    const blob = first?.blob ?? Buffer.alloc(0);
+    expect(verifies(blob, data, await client.sign(blob, data))).toBe(true);
+    await call('lock', { keyring: 'hsm' });
+    expect(await client.list()).toHaveLength(1);
+    expect(await client.sign(blob, data)).toBeNull();
+    await agent.stop();
+    await token.remove();
   });
 
   test('have the blobs of the public keys', async () => {

@@ -12,14 +12,19 @@ const subject = 'configuration';
 export function checkConfiguration(options: {
   readonly file: string | undefined;
   readonly stateDir: string | undefined;
+  /** Where the agent listens, if not where it is configured to. */
+  readonly socket: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
 }): { readonly findings: readonly Finding[]; readonly settings: Settings | null } {
-  const { file, stateDir, env, uid } = options;
+  const { file, stateDir, socket, env, uid } = options;
   try {
     const settings = resolveSettings(
       readConfig(file, uid),
-      stateDir === undefined ? {} : { stateDir },
+      {
+        ...(stateDir === undefined ? {} : { stateDir }),
+        ...(socket === undefined ? {} : { socket }),
+      },
       { env, uid, cwd: process.cwd(), file: file ?? 'configuration', processors: 1 },
     );
     refuseCaByAnotherName(settings);

@@ -43,10 +43,11 @@ export interface Examination {
 export async function examine(options: Examination): Promise<readonly Finding[]> {
   const { configFile: file, stateDir, env, uid, world, accounts } = options;
   const now = world.now();
-  const { findings, settings } = checkConfiguration({ file, stateDir, env, uid });
+  const named = options.socket ?? env['SIGNING_AGENT_SOCK'];
+  const { findings, settings } = checkConfiguration({ file, stateDir, socket: named, env, uid });
   if (settings === null) return [...findings, checkClock(now)];
   const { finding, agent } = checkRunning(settings.stateDir);
-  const socket = options.socket ?? env['SIGNING_AGENT_SOCK'] ?? settings.socket.path;
+  const socket = settings.socket.path;
   const atSocket = await checkSocket(socket, settings.socket, agent.running);
   return [
     ...findings,
@@ -57,6 +58,7 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
     ...(await checkKeyrings(settings, options)),
     ...(await checkCluster(settings, options)),
     atSocket.finding,
+    ...(await checkSshAgent(settings, agent.running)),
     ...(atSocket.accepts && agent.running !== false
       ? await checkHealth(socket, {
           wanted: options.keyring,
@@ -67,6 +69,14 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
     checkClock(now),
     ...checkLimits(settings.socket, agent),
   ];
+}
+
+async function checkSshAgent(
+  { sshAgent }: Settings,
+  running: boolean | null,
+): Promise<readonly Finding[]> {
+  if (sshAgent === null) return [];
+  return [(await checkSocket(sshAgent.path, sshAgent, running, 'ssh_agent')).finding];
 }
 
 /** One after the other: keyrings on one device would disturb each other. */

@@ -5,7 +5,9 @@ import { describeFailure, errnoName } from '../../errors.ts';
 import { lstatOrNull, requireTrustedParent } from '../../state/ownership.ts';
 import { failure, failureOf, ok, warning, type Finding } from './finding.ts';
 
-const subject = 'socket';
+/** The table of the configuration that a socket is of. */
+type Subject = 'socket' | 'ssh_agent';
+
 /** A connection to a local socket is made at once, or waits in a full queue. Milliseconds. */
 const patience = 2000;
 
@@ -14,13 +16,15 @@ export async function checkSocket(
   path: string,
   settings: Pick<Settings['socket'], 'mode'>,
   running: boolean | null,
+  subject: Subject = 'socket',
 ): Promise<{ readonly finding: Finding; readonly accepts: boolean }> {
   try {
-    const { inode, finding } = fileFault(path, running);
+    const { inode, finding } = fileFault(subject, path, running);
     if (finding !== null) return { finding, accepts: false };
     const fault = await connectionFault(path);
-    if (fault !== null) return { finding: notConnected(path, fault), accepts: false };
-    return { finding: accepting(path, inode.mode & 0o777, settings.mode, running), accepts: true };
+    if (fault !== null) return { finding: notConnected(subject, path, fault), accepts: false };
+    const found = inode.mode & 0o777;
+    return { finding: accepting(subject, path, found, settings.mode, running), accepts: true };
   } catch (thrown) {
     return { finding: failureOf(subject, thrown), accepts: false };
   }
@@ -30,9 +34,9 @@ type FileFault =
   | { readonly inode: Stats; readonly finding: null }
   | { readonly inode: null; readonly finding: Finding };
 
-function fileFault(path: string, running: boolean | null): FileFault {
+function fileFault(subject: Subject, path: string, running: boolean | null): FileFault {
   const inode = lstatOrNull(path);
-  if (inode === null) return { inode, finding: missing(path, running) };
+  if (inode === null) return { inode, finding: missing(subject, path, running) };
   if (!inode.isSocket()) {
     return { inode: null, finding: failure(subject, `${path} is not a socket: move it away`) };
   }
@@ -40,7 +44,7 @@ function fileFault(path: string, running: boolean | null): FileFault {
   return { inode, finding: null };
 }
 
-function missing(path: string, running: boolean | null): Finding {
+function missing(subject: Subject, path: string, running: boolean | null): Finding {
   if (running === null) return warning(subject, `${path} is not there: start the agent`);
   return running
     ? failure(
@@ -50,7 +54,7 @@ function missing(path: string, running: boolean | null): Finding {
     : warning(subject, `${path} is not there, since no agent runs: start it`);
 }
 
-function notConnected(path: string, fault: string): Finding {
+function notConnected(subject: Subject, path: string, fault: string): Finding {
   if (fault === 'ECONNREFUSED') {
     return warning(subject, `nobody listens on ${path}: start the agent, which replaces the file`);
   }
@@ -61,7 +65,13 @@ function notConnected(path: string, fault: string): Finding {
   return failure(subject, `${path} cannot be connected to: ${fault}: ${remedy}`);
 }
 
-function accepting(path: string, found: number, mode: number, running: boolean | null): Finding {
+function accepting(
+  subject: Subject,
+  path: string,
+  found: number,
+  mode: number,
+  running: boolean | null,
+): Finding {
   if (found !== mode) {
     return warning(
       subject,
