@@ -1,16 +1,14 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { LoadedApiKey, LoadedApiKeys } from '../../src/access/api-key.ts';
 import type { Caller } from '../../src/access/caller.ts';
 import { scopes, type Scope } from '../../src/access/principal.ts';
-import { trustBundleText } from '../../src/cluster/trust-bundle.ts';
 import { errorCodes } from '../../src/errors.ts';
-import { kidOf as kidOfKey } from '../../src/keyring/kid.ts';
 import { method } from '../../src/protocol/method.ts';
 import { methods } from '../../src/protocol/methods.ts';
 import { agentUid } from '../support/access-control.ts';
 import { apiKey, apiKeys, secretOf } from '../support/api-keys.ts';
 import type { Answer } from '../support/line-client.ts';
+import { methodParams } from '../support/method-params.ts';
 import { RequestRig } from '../support/request-rig.ts';
 
 /** What an API key that is for some keyrings alone may do with a method. */
@@ -68,55 +66,13 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
 };
 
 const keyrings = ['default', 'ci', 'absent'];
-const message_b64 = 'aGVsbG8';
-const id = `ck_${'0'.repeat(32)}`;
-
 /** Params that are in order, but for the keyring. */
 const params: Readonly<Record<string, object>> = {
+  ...methodParams,
   authenticate: { api_key: secretOf('spare') },
-  public_key_b64: { kid: '00000000' },
-  verify: { message_b64, signature_b64: Buffer.alloc(64).toString('base64url') },
-  sign: { message_b64 },
-  jwt_sign: { ttl_seconds: 60 },
-  jwt_verify: { token: 'e30.e30.' },
-  sign_batch: { messages_b64: [message_b64, message_b64] },
-  rotate: { grace_seconds: 0 },
-  unlock: { pin: '1234' },
-  clientkey_register: { public_key: Buffer.alloc(32, 9).toString('base64url') },
-  clientkey_show: { id },
-  clientkey_revoke: { id },
-  apikey_create: { id: 'made', scope: 'admin' },
   apikey_update: { id: 'tried', scope: 'admin' },
   apikey_revoke: { id: 'spare' },
-  backup: { to: [id] },
-  restore: { keystore_b64: message_b64, replace: true },
-  ca_issue: { validity_seconds: 3600 },
-  ca_verify: { certificate: '{}' },
-  trust_import: { bundle: trustBundle() },
-  trust_remove: { cluster_domain: 'other.example' },
-  join_token_mint: {
-    claims: {
-      api_endpoint: 'https://leader:3669',
-      raft_endpoint: '10.0.0.1:3670',
-      leader_wg_pubkey: 'wg',
-      overlay_cidr: '10.42.0.0/16',
-      iss: 'leader',
-    },
-  },
-  join_token_verify: { token: 'eyJ2IjoxfQ' },
-  join_token_revoke: { hash: '0'.repeat(64) },
 };
-
-function trustBundle(): string {
-  const { x = '' } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
-  return trustBundleText({
-    v: 1,
-    cluster_domain: 'other.example',
-    ca_public_key_b64: x,
-    ca_kid: kidOfKey(Buffer.from(x, 'base64url')),
-    generated_at: '2026-05-14T17:55:00Z',
-  });
-}
 
 /** What a call of the table may come to beside its result: there is no such thing, or it is not in this state. */
 const otherwise: Readonly<Record<string, readonly string[]>> = {
