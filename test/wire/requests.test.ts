@@ -56,7 +56,7 @@ test('results have the names and shapes of the contract', async () => {
   expect(await names('ping')).toEqual([]);
   expect(await names('whoami')).toEqual(['principal']);
   expect(await names('status')).toEqual([
-    ...['access', 'agent', 'audit', 'cluster', 'connections', 'counters', 'keyrings'],
+    ...['access', 'agent', 'audit', 'cluster', 'connections', 'counters', 'keyrings', 'ssh_agent'],
   ]);
   const listed = (await client.call('list_valid_pubkeys')).result?.['keys'] as object[];
   expect(Object.keys(listed[0] ?? {}).sort()).toEqual([
