@@ -9,7 +9,6 @@ import { KeyChanges } from './key-changes.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
-import { kidOf } from './kid.ts';
 import {
   activeKey,
   isHeld,
@@ -161,14 +160,13 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return validKeys(state, this.#now(state));
   }
 
-  /** The kid of a public key that is valid now; null where it is none of this keyring's. */
-  kidOfValid(publicKey: Uint8Array): string | null {
+  /** Whether that public key, whose kid this is, is valid now. */
+  isValid(kid: string, publicKey: Uint8Array): boolean {
     const { state } = this.#current();
-    const kid = kidOf(publicKey);
     const key = state.keys.get(kid);
-    if (key === undefined || Buffer.compare(key.publicKey, publicKey) !== 0) return null;
+    if (key === undefined || Buffer.compare(key.publicKey, publicKey) !== 0) return false;
     const status = statusOf(state, kid, this.#now(state));
-    return status === 'active' || status === 'grace' ? kid : null;
+    return status === 'active' || status === 'grace';
   }
 
   async sign(message: Uint8Array, kid?: string): Promise<Signature> {

@@ -3,7 +3,7 @@ import { membersIn, membersWritten } from '../json-members.ts';
 import type { RequestId } from './answer.ts';
 
 /** A JSON-RPC 2.0 request whose envelope was checked; its params are the method's to check. */
-export interface Request {
+interface Request {
   readonly id: string | number;
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;

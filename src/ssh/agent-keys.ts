@@ -2,7 +2,7 @@ import { AgentError } from '../errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { Services } from '../protocol/services.ts';
 import type { Identity } from './agent-messages.ts';
-import { decodePublicKey } from './public-key.ts';
+import type { NamedKey } from './named-keys.ts';
 
 /** A key that signs, by the names that the request path knows. */
 export interface SigningKey {
@@ -42,23 +42,21 @@ function identitiesOf(name: string, keyring: Keyring): readonly Identity[] {
 }
 
 /**
- * The first of those keyrings where the key of this blob is valid; null where it is in none. What a keyring that is not
+ * The first of those keyrings where the key is valid; null where it is in none. What a keyring that is not
  * open has nobody knows, and another one may have the key: where none has, throws as that keyring does.
  */
 export function signingKeyOf(
-  blob: Buffer,
+  key: NamedKey | null,
   keyrings: readonly string[],
   services: Pick<Services, 'keyring'>,
 ): SigningKey | null {
-  const key = decodePublicKey(blob);
   if (key === null) return null;
   let trouble: AgentError | null = null;
   for (const name of keyrings) {
     try {
       const keyring = services.keyring(name);
       if (keyring.description.algorithm !== key.algorithm) continue;
-      const kid = keyring.kidOfValid(key.bytes);
-      if (kid !== null) return { keyring: name, kid };
+      if (keyring.isValid(key.kid, key.bytes)) return { keyring: name, kid: key.kid };
     } catch (failure) {
       if (!(failure instanceof AgentError)) throw failure;
       trouble ??= failure;

@@ -54,9 +54,15 @@ export function identitiesAnswer(identities: readonly Identity[]): Buffer {
   return message(answerTypes.identitiesAnswer, uint32(identities.length), ...parts);
 }
 
-/** `raw`: 64 bytes. */
+/** `raw`: 64 bytes. Written in one piece: there is one a signature. */
 export function signResponse(algorithm: AlgorithmName, raw: Uint8Array): Buffer {
-  return message(answerTypes.signResponse, sshString(encodeSignature(algorithm, raw)));
+  const signature = encodeSignature(algorithm, raw);
+  const bytes = Buffer.allocUnsafe(9 + signature.length);
+  bytes.writeUInt32BE(5 + signature.length);
+  bytes[4] = answerTypes.signResponse;
+  bytes.writeUInt32BE(signature.length, 5);
+  signature.copy(bytes, 9);
+  return bytes;
 }
 
 export function queryAnswer(): Buffer {

@@ -38,7 +38,17 @@ function method({ scope, reach, effect, check }: Definition): Method {
     beforeCredential: false,
     check(params, services, caller) {
       try {
-        return { ...saysNothing, ...check(params as AgentCall, caller, services) };
+        const said = check(params as AgentCall, caller, services);
+        // Member by member: copying objects shows in what a signature takes.
+        return {
+          keyring: said.keyring ?? null,
+          messages: said.messages ?? nothing,
+          signatures: said.signatures ?? 0,
+          kid: said.kid ?? null,
+          subject: said.subject ?? null,
+          act: said.act,
+          takeBack: said.takeBack ?? null,
+        };
       } catch (failure) {
         if (!(failure instanceof SshFormatError)) throw failure;
         throw new AgentError('invalid_params', `the message is malformed: ${failure.message}`);
@@ -50,14 +60,7 @@ function method({ scope, reach, effect, check }: Definition): Method {
   };
 }
 
-const saysNothing = {
-  keyring: null,
-  messages: [],
-  signatures: 0,
-  kid: null,
-  subject: null,
-  takeBack: null,
-};
+const nothing: readonly Uint8Array[] = [];
 const done: AgentResult = { answer: success, kid: null };
 
 /**
@@ -82,7 +85,7 @@ export const agentMethods = {
   }),
   ssh_sign: method({
     ...{ scope: 'app', reach: 'keyring', effect: 'signs' },
-    check({ body, agent, binds }, caller, services) {
+    check({ body, agent, keys, binds }, caller, services) {
       const blob = body.string();
       const data = body.string();
       const flags = body.uint32();
@@ -91,7 +94,7 @@ export const agentMethods = {
       if ((flags & ~rsaFlags) !== 0) {
         throw new AgentError('not_supported', `sign requests with flags ${flags} are not known`);
       }
-      const key = signingKeyOf(blob, agent.keyrings, services);
+      const key = signingKeyOf(keys.read(blob), agent.keyrings, services);
       return {
         keyring: key?.keyring ?? null,
         kid: key?.kid ?? null,

@@ -2,6 +2,7 @@ import type { Asked, Protocol } from '../protocol/protocol.ts';
 import { extensions, failure, requestTypes } from './agent-messages.ts';
 import { agentMethods } from './agent-methods.ts';
 import type { AgentCall, AgentResult, SshAgent } from './agent-session.ts';
+import { NamedKeys } from './named-keys.ts';
 import { SessionBinds } from './session-binds.ts';
 import { SshFormatError, SshReader } from './wire.ts';
 
@@ -27,6 +28,7 @@ interface AgentRequest extends Asked {
  * SSH_AGENT_FAILURE: keys come from keyrings and from nowhere else, so that none is added or removed.
  */
 export function agentProtocol(agent: SshAgent): Protocol<AgentRequest, Buffer> {
+  const keys = new NamedKeys();
   const binds = new SessionBinds();
   return {
     decode(frame) {
@@ -36,7 +38,9 @@ export function agentProtocol(agent: SshAgent): Protocol<AgentRequest, Buffer> {
         agent.log.debug({ type: frame[0] }, 'refused: the SSH agent has no such request');
         return { refusal: failure };
       }
-      return { request: { name, method: agentMethods[name], params: { body, agent, binds } } };
+      return {
+        request: { name, method: agentMethods[name], params: { body, agent, keys, binds } },
+      };
     },
     result: (_request, result) => (result as AgentResult).answer,
     error: () => failure,

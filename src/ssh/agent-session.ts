@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { AgentLocks } from './agent-locks.ts';
+import type { NamedKeys } from './named-keys.ts';
 import type { SessionBinds } from './session-binds.ts';
 import type { SshReader } from './wire.ts';
 
@@ -15,6 +16,7 @@ export interface SshAgent {
 export interface AgentCall {
   readonly body: SshReader;
   readonly agent: SshAgent;
+  readonly keys: NamedKeys;
   readonly binds: SessionBinds;
 }
 

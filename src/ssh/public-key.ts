@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AlgorithmName } from '../keyring/signing-backend.ts';
 import { algorithmNames, type AlgorithmNames } from '../vault/algorithm-names.ts';
-import { mpint, SshFormatError, SshReader, sshString } from './wire.ts';
+import { mpint, SshFormatError, SshReader, sshString, sshStrings } from './wire.ts';
 
 /** A raw public key, and what it is one of. */
 export interface SshPublicKey {
@@ -49,7 +49,7 @@ export function encodeSignature(algorithm: AlgorithmName, raw: Uint8Array): Buff
   const { type, curve } = algorithmNames[algorithm].ssh;
   const signature =
     curve === null ? raw : Buffer.concat([mpint(raw.subarray(0, 32)), mpint(raw.subarray(32))]);
-  return Buffer.concat([sshString(type), sshString(signature)]);
+  return sshStrings(type, signature);
 }
 
 /** 64 raw bytes, and by which algorithm; null for a blob that is none, or of a kind that is not known here. */

@@ -18,6 +18,16 @@ export function sshString(content: Uint8Array | string): Buffer {
   return framed;
 }
 
+/** Two `string`s behind each other, in one piece of memory. `first` is ASCII. */
+export function sshStrings(first: string, second: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(8 + first.length + second.length);
+  bytes.writeUInt32BE(first.length);
+  bytes.write(first, 4, 'latin1');
+  bytes.writeUInt32BE(second.length, 4 + first.length);
+  bytes.set(second, 8 + first.length);
+  return bytes;
+}
+
 /** `mpint` of an unsigned big-endian number. */
 export function mpint(unsigned: Uint8Array): Buffer {
   let from = 0;
