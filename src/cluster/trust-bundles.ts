@@ -121,18 +121,28 @@ export class TrustBundles {
     });
   }
 
-  /** The one of that domain, letter by letter; null where none was imported. */
+  /**
+   * The one of that domain, letter by letter; null where none was imported. One of this agent's own domain that was
+   * imported when the domain had another CA counts no more: that one's key may have been stolen.
+   */
   bundleOf(domain: string): TrustBundle | null {
     const store = this.#parts.existing();
-    return store === null ? null : (storedIn(store, domain)?.bundle ?? null);
+    const bundle = store === null ? null : (storedIn(store, domain)?.bundle ?? null);
+    return bundle === null || this.#isOfForeignCa(bundle) ? null : bundle;
   }
 
-  #refuseForeignCa({ cluster_domain, ca_kid, ca_public_key_b64 }: TrustBundle): void {
+  /** Of this agent's own domain, and not of its CA as far as that is known. */
+  #isOfForeignCa({ cluster_domain, ca_public_key_b64 }: TrustBundle): boolean {
     const own = this.#parts.ownCa();
-    if (own?.domain !== cluster_domain) return;
-    if (own.publicKey !== null && bytesOf(ca_public_key_b64).equals(own.publicKey)) return;
+    if (own?.domain !== cluster_domain) return false;
+    return own.publicKey === null || !bytesOf(ca_public_key_b64).equals(own.publicKey);
+  }
+
+  #refuseForeignCa(bundle: TrustBundle): void {
+    if (!this.#isOfForeignCa(bundle)) return;
+    const { cluster_domain, ca_kid } = bundle;
     const why =
-      own.publicKey === null
+      this.#parts.ownCa()?.publicKey === null
         ? 'the key of its CA is not known at the moment, so that nothing can be held against it'
         : `CA ${ca_kid} is not its CA`;
     throw new AgentError(

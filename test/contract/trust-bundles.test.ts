@@ -139,6 +139,20 @@ describe("this agent's own domain", () => {
     expect(await refused(cluster.bundle())).toBe('added');
   });
 
+  test('goes by a bundle no more that was imported when it had another CA', async () => {
+    await imported(own.bundle());
+    await imported(cluster.bundle());
+    expect(rig.trustBundles.bundleOf('prod.example')?.ca_kid).toBe(own.ca.kid);
+    const renewed = new ForeignCluster('prod.example');
+    for (const key of [Buffer.from(renewed.ca.b64, 'base64url'), null]) {
+      rig.ownCa = { domain: 'prod.example', publicKey: key };
+      expect(rig.trustBundles.bundleOf('prod.example')).toBeNull();
+      expect(rig.trustBundles.bundleOf('other.example')?.ca_kid).toBe(cluster.ca.kid);
+    }
+    rig.ownCa = { domain: 'prod.example', publicKey };
+    expect(rig.trustBundles.bundleOf('prod.example')?.ca_kid).toBe(own.ca.kid);
+  });
+
   test('takes none while the key of its CA is not known', async () => {
     rig.ownCa = { domain: 'prod.example', publicKey: null };
     await expect(imported(own.bundle())).rejects.toMatchObject({
