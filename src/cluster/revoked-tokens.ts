@@ -38,10 +38,10 @@ export interface RevokedTokenStore {
   count(now: number): number;
   /** In place of the one of that hash, where there is one. */
   put(token: RevokedToken): void;
-  /** Removes what has expired, and remembers at what time, where there is any. */
+  /** Removes what has expired, and remembers when the last of it did, where there is any. */
   removeExpired(now: number): void;
-  /** The latest time at which anything was removed, milliseconds since the epoch; null: never. */
-  latestRemoval(): number | null;
+  /** When the last one of all that were removed had expired, milliseconds since the epoch; null: none was. */
+  latestRemoved(): number | null;
 }
 
 /** As it goes over the wire. */
@@ -81,10 +81,11 @@ export class RevokedTokens {
 
   /**
    * The time to judge tokens by, where the keys go by `now`. A revocation that was removed because its token had
-   * expired must not be missed by a clock that is set back while no agent runs.
+   * expired must not be missed by a clock that is set back while no agent runs. The end of that token is enough for
+   * it: the time of the removal may be that of a clock which ran years ahead, and nobody could take that back.
    */
   timeOf(now: number): number {
-    return Math.max(now, this.#parts.existing()?.latestRemoval() ?? now);
+    return Math.max(now, this.#parts.existing()?.latestRemoved() ?? now);
   }
 
   /** Whether it was revoked in whatever spelling. `given`: as it was presented. */

@@ -73,15 +73,16 @@ export class RevokedTokenTable implements RevokedTokenStore {
       now,
     );
     if (expired.length === 0) return;
-    this.#database.run('DELETE FROM revoked_tokens WHERE expires_ms <= ?', now);
     this.#database.run(
-      `INSERT INTO revoked_tokens_removal (id, latest_ms) VALUES (1, ?)
+      `INSERT INTO revoked_tokens_removal (id, latest_ms)
+        SELECT 1, max(expires_ms) FROM revoked_tokens WHERE expires_ms <= ?
         ON CONFLICT (id) DO UPDATE SET latest_ms = max(latest_ms, excluded.latest_ms)`,
       now,
     );
+    this.#database.run('DELETE FROM revoked_tokens WHERE expires_ms <= ?', now);
   }
 
-  latestRemoval(): number | null {
+  latestRemoved(): number | null {
     const [row] = this.#database.rows('SELECT latest_ms FROM revoked_tokens_removal');
     return row === undefined ? null : Number(row['latest_ms']);
   }

@@ -236,6 +236,25 @@ describe('how long', () => {
     expect(ruleOf(token)).toBe('expired');
   });
 
+  test('a clock that once ran years ahead leaves no more than the end of what was removed', async () => {
+    const years = 10 * 365 * 86_400;
+    const token = await minted('leader', 60);
+    await byToken(token);
+    await rig.close();
+    rig.clock.advance(years);
+    rig = await new ClusterRig({ folder: rig.folder, clock: rig.clock }).open();
+    expect(await rig.joinTokens.revocations()).toEqual({ revocations: [] });
+    await rig.close();
+    rig.clock.set(-years);
+    rig = await new ClusterRig({ folder: rig.folder, clock: rig.clock }).open();
+    expect(ruleOf(token)).toBe('expired');
+    const ends = documentOf(token).claims as { exp: string };
+    expect(documentOf(await minted()).claims).toMatchObject({ iat: ends.exp });
+    rig.clock.advance(3600);
+    const now = new Date(rig.clock.now()).toISOString();
+    expect(documentOf(await minted()).claims).toMatchObject({ iat: now });
+  });
+
   test('nor does one that is set back while it runs', async () => {
     const token = await minted('leader', 7200);
     await byHash(sha256(token));
