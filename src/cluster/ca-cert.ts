@@ -54,11 +54,20 @@ export function faultOfCaCert(
   caPublicKey: Uint8Array,
   now: number,
 ): CaCertFault | null {
+  if (!isSignedBy(certificate, caPublicKey)) return 'signature';
+  return hasExpired(certificate, now) ? 'expired' : null;
+}
+
+/** Strict verification. */
+export function isSignedBy(certificate: CaCert, caPublicKey: Uint8Array): boolean {
   const signed = caCertSignedBytes(certificate);
-  const signature = bytesOf(certificate.sig_by_ca);
-  if (!algorithms.ed25519.verify(signed, signature, caPublicKey)) return 'signature';
-  const expires = parseTime(certificate.expires_at);
-  return expires === null || hasCome(expires, now) ? 'expired' : null;
+  return algorithms.ed25519.verify(signed, bytesOf(certificate.sig_by_ca), caPublicKey);
+}
+
+/** `now`: milliseconds since the epoch. */
+export function hasExpired({ expires_at }: CaCert, now: number): boolean {
+  const expires = parseTime(expires_at);
+  return expires === null || hasCome(expires, now);
 }
 
 export function inOrder(certificate: CaCert): CaCert {

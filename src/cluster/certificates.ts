@@ -7,17 +7,12 @@ import { encodeBase64 } from '../base64.ts';
 import { formatTime } from '../rfc3339.ts';
 import { Turns } from '../turns.ts';
 import type { World } from '../world.ts';
-import {
-  caCertSignedBytes,
-  caCertText,
-  faultOfCaCert,
-  parseCaCert,
-  type CaCert,
-} from './ca-cert.ts';
+import { caCertSignedBytes, caCertText, hasExpired, type CaCert } from './ca-cert.ts';
 import type { CaKey } from './ca-key.ts';
 import type { CaRecords, CertificateStore, IssuedCertificate } from './ca-records.ts';
 import { needsCertificate, outlivingNewer, plannedExpiry } from './certificate-plan.ts';
 import type { CertificateSource } from './certificate-source.ts';
+import { SignedCertificates } from './signed-certificates.ts';
 
 /** First and longest wait before certificates that could not be issued are tried again by themselves, milliseconds. */
 const firstRetry = 1000;
@@ -45,6 +40,7 @@ export interface CertificatesParts {
 export class Certificates implements CertificateSource {
   readonly #parts: CertificatesParts;
   readonly #turns = new Turns();
+  readonly #signed = new SignedCertificates();
   #failure: KeyringFailure | null = null;
   /** `at` on the clock that nobody sets. */
   #retry = { wait: 0, at: -Infinity };
@@ -178,12 +174,11 @@ export class Certificates implements CertificateSource {
     const holding = new Map<string, CaCert[]>();
     if (certificates === undefined || ca === null) return holding;
     const now = keyring.trustedNow();
-    for (const { kid, text } of certificates.list()) {
-      const certificate = parseCaCert(text);
+    const texts = certificates.list().map(({ text }) => text);
+    for (const certificate of this.#signed.among(texts, ca.publicKey)) {
+      const { active_kid: kid, cluster_domain } = certificate;
       const holds =
-        certificate.cluster_domain === domain &&
-        isCertifiable(keyring, kid) &&
-        faultOfCaCert(certificate, ca.publicKey, now) === null;
+        cluster_domain === domain && isCertifiable(keyring, kid) && !hasExpired(certificate, now);
       if (holds) holding.set(kid, [...(holding.get(kid) ?? []), certificate]);
     }
     return new Map([...holding].map(([kid, all]) => [kid, outlivingNewer(all)]));
