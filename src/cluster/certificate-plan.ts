@@ -8,6 +8,8 @@ const validityByHand = 365 * 24 * 3_600_000;
 const shortest = 1000;
 /** In that last share of its validity a certificate is issued anew, where its key is used for longer. */
 const lastShare = 10;
+/** And in no less than that, milliseconds: keys are looked at every two seconds, and one may come late. */
+const leastShare = 5000;
 
 /**
  * When a certificate expires that is issued now for what remains of the key's life and its grace; milliseconds since
@@ -29,7 +31,8 @@ export function plannedExpiry(
 export function needsCertificate(longest: CaCert | null, planned: number, now: number): boolean {
   if (longest === null) return true;
   const expires = msOf(longest.expires_at);
-  const isLate = now >= expires - (expires - msOf(longest.issued_at)) / lastShare;
+  const share = Math.max((expires - msOf(longest.issued_at)) / lastShare, leastShare);
+  const isLate = now >= expires - share;
   return isLate && planned > expires;
 }
 

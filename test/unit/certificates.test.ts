@@ -242,6 +242,20 @@ describe('rotated by schedule', () => {
     const expires = iso(clock.now() + policy.graceSeconds * 1000);
     expect(certificateOf(kidOfActive()).expires_at).toBe(expires);
   });
+
+  test('with a short grace too, from one look to the next', async () => {
+    const short = { everySeconds: 3600, prepublishSeconds: 600, graceSeconds: 3 };
+    await start(short);
+    keyringVault.fails = 'generate';
+    keyringVault.failure = new AgentError('backend_unavailable', 'the token is full');
+    clock.advance(short.everySeconds);
+    await later();
+    for (let looks = 0; looks < 5; looks += 1) {
+      clock.advance(2);
+      expect(certificates.certificateFor(kidOfActive())).not.toBeNull();
+      await later();
+    }
+  });
 });
 
 describe('the CA fails', () => {
