@@ -36,7 +36,7 @@ export async function openCaKey(parts: CaKeyParts): Promise<CaKey> {
   const keys = objects.filter((object) => object.hasPrivateKey);
   if (keys.length > 1) throw severalKeys(where, keys, record);
   if (record !== null && record.key !== null) {
-    return proved(parts, record.key, recordedKey(where, record.key, keys[0]));
+    return proved(parts, record.key, recordedKey(parts, { ...record, key: record.key }, keys[0]));
   }
   const announced = record?.backend === vault.name ? record.objectId : null;
   const [key] = keys;
@@ -60,10 +60,19 @@ function noted(
 }
 
 function recordedKey(
-  where: string,
-  { kid, publicKey, createdAt }: CaIdentity,
+  { where, vault }: CaKeyParts,
+  { backend, key }: CaRecord & { readonly key: CaIdentity },
   found: VaultObject | undefined,
 ): VaultKey {
+  const { kid, publicKey, createdAt } = key;
+  if (found === undefined && backend !== vault.name) {
+    throw new AgentError(
+      'backend_unavailable',
+      `the key of the cluster CA, ${kid} of ${createdAt}, is not in ${where}: it was recorded with ca_backend = ` +
+        `"${backend}", and now that is "${vault.name}". Set it back, or put that key there: no other one is made, ` +
+        'since nobody would trust it',
+    );
+  }
   if (found === undefined) {
     throw new AgentError(
       'backend_unavailable',

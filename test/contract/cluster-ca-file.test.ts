@@ -112,6 +112,16 @@ describe('it is refused', () => {
     expect((await open()).kid).toBe(kid);
   });
 
+  test('where it was in a token until now: that is not said to be lost', async () => {
+    const { kid, publicKey, createdAt } = await open();
+    unlinkSync(path);
+    await records.write({ backend: 'pkcs11', objectId: 'ab', key: { kid, publicKey, createdAt } });
+    await expect(open()).rejects.toEqual(
+      refusal(/is not in .*cluster-ca\.key: .* ca_backend = "pkcs11", and now that is "file"/),
+    );
+    expect(existsSync(path)).toBe(false);
+  });
+
   test('where the key is another one than was recorded', async () => {
     const { kid } = await open();
     const other = new ForeignCa('x');
