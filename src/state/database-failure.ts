@@ -1,4 +1,5 @@
 import { AgentError, describeFailure } from '../errors.ts';
+import { lostWithIt } from './database-files.ts';
 
 /** Primary result codes of SQLite (sqlite.org/rescode.html). */
 const busy = 5;
@@ -20,7 +21,7 @@ export function databaseFailure(path: string, failure: unknown): unknown {
     return new AgentError(
       'backend_unavailable',
       `${path} is damaged, or no database (${describeFailure(failure)}): it was left alone; put back a copy, ` +
-        'or move it away: then client keys have to be registered again',
+        `or move it away: ${lostWithIt}`,
       cause,
     );
   }

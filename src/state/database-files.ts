@@ -28,11 +28,14 @@ export function checkFiles(path: string): void {
   }
 }
 
+/** What it means to go on without the database, for messages. */
+export const lostWithIt =
+  'then client keys have to be registered and clusters trusted again, and join tokens that were revoked are valid';
+
 export function damaged(path: string, what: string): AgentError {
   return refusal(
     path,
-    `is damaged (${what}): it was left alone; put back a copy, or move it away: ` +
-      'then client keys have to be registered again',
+    `is damaged (${what}): it was left alone; put back a copy, or move it away: ${lostWithIt}`,
   );
 }
 
