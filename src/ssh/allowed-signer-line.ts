@@ -15,11 +15,14 @@ export interface AllowedSigner {
   readonly validBefore: number | null;
 }
 
-/** Whom a line is about, and what follows; null for empty lines and comments, and where nothing follows. */
+/**
+ * Whom a line is about, and what follows; null for empty lines and comments, and where nothing follows. A carriage
+ * return within a line ends the principals in OpenSSH, and would hide what stands behind it here: nobody is allowed.
+ */
 export function principalsOf(line: string): { principals: string; rest: string } | null {
   const text = line.replace(/^[ \t]+/, '');
   if (text === '' || text.startsWith('#')) return null;
-  const [whole, quoted, bare = ''] = /^(?:"([^"]*)"|([^ \t"]+))[ \t]+/.exec(text) ?? [];
+  const [whole, quoted, bare = ''] = /^(?:"([^"]*)"|([^ \t\r"]+))[ \t]+/.exec(text) ?? [];
   if (whole === undefined) return null;
   return { principals: quoted ?? bare, rest: text.slice(whole.length) };
 }
@@ -103,10 +106,14 @@ function timeOf(name: string, text: string): number {
   const [hour, minute, second] = [field(4), field(5), field(6)];
   const written = new Date(Date.UTC(year, month, day));
   const isDay = written.getUTCMonth() === month && written.getUTCDate() === day;
-  if (year < 1970 || !isDay || hour > 23 || minute > 59 || second > 60) {
+  if (!isDay || hour > 23 || minute > 59 || second > 60) {
     throw new SshFormatError(`${name} is no time that there is`);
   }
-  return match[7] === undefined
-    ? new Date(year, month, day, hour, minute, second).getTime()
-    : Date.UTC(year, month, day, hour, minute, second);
+  const ms =
+    match[7] === undefined
+      ? new Date(year, month, day, hour, minute, second).getTime()
+      : Date.UTC(year, month, day, hour, minute, second);
+  // To ssh-keygen the epoch itself is no time: it would stand for no limit.
+  if (ms <= 0) throw new SshFormatError(`${name} is no time that there is`);
+  return ms;
 }

@@ -289,6 +289,9 @@ describe('verify of what ssh-keygen signed', () => {
       [`ann@example.org ssh-ed25519 AAAA`, false],
       [`bob@example.org ssh-ed25519 AAAA\nann@example.org ${key}`, true],
       [`ann@example.org ${key.replace('ssh-ed25519', 'ssh-rsa')}`, false],
+      [`ann@example.org valid-after="19700101Z" ${key}`, false],
+      [`ann@example.org,\rcert-authority ${key}`, false],
+      [`\r!ann@example.org,* ${key}`, false],
       [`ann@example.org`, false],
       ['', false],
     ];

@@ -48,12 +48,14 @@ describe('times in allowed signers', () => {
     expect(ask(winter, {}, at('2025-12-31T23:00:00Z'))).toBe(1);
   });
 
-  it.each(['20260230Z', '20261301Z', '2026010124Z', '202601012400Z', '202601011260Z', '19691231Z'])(
+  const none = ['20260230Z', '20261301Z', '2026010124Z', '202601012400Z', '202601011260Z'];
+  it.each([...none, '19691231Z', '19700101Z', '00010101Z'])(
     'are refused where there is no such time: %s',
     (time) => {
       expect(ask(`* valid-before="${time}" ${key}`)).toMatch(
         /^line 1 cannot be read: valid-before/,
       );
+      expect(ask(`* valid-after="${time}" ${key}`)).toMatch(/^line 1 cannot be read: valid-after/);
     },
   );
 });
@@ -83,6 +85,13 @@ describe('lines of allowed signers', () => {
     // Not UTF-8: what takes its place when it is decoded must not match.
     const line = Buffer.concat([Buffer.of(0xff), Buffer.from(` ${key}`)]);
     expect(ask(line, { identity: '\ufffd' })).toMatch(/^no line/);
+  });
+
+  it('let nobody sign where a carriage return would hide a restriction', () => {
+    expect(ask(`ann@*,\rcert-authority ${key}`)).toMatch(/^no line/);
+    expect(ask(`\r!ann@*,* ${key}`)).toMatch(/^no line/);
+    expect(ask(`\r* ${key}`)).toMatch(/^no line/);
+    expect(ask(`* \rcert-authority ${key}`)).toMatch(/^line 1 cannot be read/);
   });
 
   it('may be any text: nothing is thrown, and nobody is let in', () => {
