@@ -8,7 +8,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * The JSON object in these bytes, strictly: UTF-8, no member twice (RFC 7515, section 4; RFC 7519, section 4), nested
- * at most 16 deep. `fault` says what it is instead, as the end of a sentence.
+ * at most 16 deep, no number that is none here. `fault` says what it is instead, as the end of a sentence.
  */
 export function readJsonObject(
   bytes: Uint8Array,
@@ -25,9 +25,16 @@ export function readJsonObject(
   const members = membersIn(document, maxDepth);
   if (members === null) return { fault: `is nested more than ${maxDepth} levels deep` };
   if (members !== membersWritten(text)) return { fault: 'has a member twice' };
+  if (hasInfinity(document)) return { fault: 'has a number that is too large to be kept' };
   return { object: document };
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** JSON.parse makes infinities of numbers such as 1e400, and JSON.stringify would make null of those. */
+function hasInfinity(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value);
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasInfinity);
 }

@@ -89,6 +89,7 @@ describe('agentctl jwt sign', () => {
     for (const [bad, why] of [
       ['{"a":1,"a":2}', 'has a member twice'],
       ['{"a":1,"\\u0061":2}', 'has a member twice'],
+      ['{"a":[{"b":-1e400}]}', 'has a number that is too large to be kept'],
       ['[]', 'is not a JSON object'],
       ['', 'is not JSON in UTF-8'],
       [`{"a":${'['.repeat(50)}${']'.repeat(50)}}`, 'is nested more than 16 levels deep'],

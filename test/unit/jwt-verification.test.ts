@@ -169,7 +169,12 @@ describe('a hostile token is refused', () => {
     ['exp null', made({ exp: null }), 'exp'],
     ['exp as a text', made({ exp: String(now + 300) }), 'exp'],
     ['exp that is no time', made({ exp: 1e300 }), 'exp'],
-    ['exp beyond every number', handMade(header, '{"exp":1e999}', ed.sign), 'exp'],
+    ['exp beyond every number', handMade(header, '{"exp":1e999}', ed.sign), 'claims'],
+    [
+      'a claim beyond every number',
+      handMade(header, `{"exp":${now + 5},"a":[-1e999]}`, ed.sign),
+      'claims',
+    ],
     ['exp now', made({ exp: now }), 'exp'],
     ['exp long ago', made({ exp: -1 }), 'exp'],
     ['nbf to come', made({ nbf: now + 1 }), 'nbf'],
