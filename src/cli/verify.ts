@@ -61,6 +61,8 @@ function refuseContradictions({ args, options }: Invocation<VerifyOptions>): voi
   if ((allowedSigners === undefined) !== (identity === undefined)) {
     throw new UsageError('--allowed-signers FILE and --identity NAME go together');
   }
+  // What a script's empty variable makes of it: a pattern such as * would match.
+  if (identity === '') throw new UsageError('--identity must not be empty');
 }
 
 /** A signature of another form must not get around what these ask for. */

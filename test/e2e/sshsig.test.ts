@@ -246,6 +246,12 @@ describe('verify of what ssh-keygen signed', () => {
       'verify @message --signature @message.sig --allowed-signers @none --identity ann@example.org',
     ];
     for (const line of wrong) expect((await offline(line)).code, line).toBe(2);
+    put('anybody', `* ${text('ed.pub')}`);
+    const unset = 'verify @message --signature @message.sig --allowed-signers @anybody --identity=';
+    expect(await offline(unset)).toMatchObject({
+      code: 2,
+      err: 'agentctl: --identity must not be empty\n',
+    });
     const piped = `verify @message --signature - ${allowed}`;
     expect((await offline(piped, { stdin: text('message.sig') })).code).toBe(0);
   });
