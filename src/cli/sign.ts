@@ -1,3 +1,4 @@
+import { AgentError } from '../errors.ts';
 import { exitCodes, UsageError } from './failure.ts';
 import { signatureBytes, type SignResult } from './made-signature.ts';
 import { maxSentMessageBytes, readInput } from './message.ts';
@@ -80,9 +81,20 @@ async function plain(
   { terminal, globals, args, options }: Invocation<SignOptions>,
   encode: (result: SignResult) => Buffer | string,
 ): Promise<Signed> {
-  const message = await readInput(args[0], terminal, maxSentMessageBytes);
   const params = { keyring: globals.keyring, kid: options.kid };
-  const result = await askAbout<SignResult>(message, globals, 'sign', params);
-  signatureBytes(result);
-  return { result, content: encode(result) };
+  try {
+    const message = await readInput(args[0], terminal, maxSentMessageBytes);
+    const result = await askAbout<SignResult>(message, globals, 'sign', params);
+    signatureBytes(result);
+    return { result, content: encode(result) };
+  } catch (failure) {
+    throw withRemedy(failure);
+  }
+}
+
+/** A signature of the message itself needs the whole of it; what a format of files signs is short. */
+function withRemedy(failure: unknown): unknown {
+  if (!(failure instanceof AgentError) || failure.kind !== 'too_large') return failure;
+  const why = `${failure.message}; --format sshsig signs files of any size`;
+  return new AgentError('too_large', why, { details: failure.details, cause: failure });
 }
