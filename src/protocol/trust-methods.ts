@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { members } from '../cluster/document.ts';
 import { readTrustBundle } from '../cluster/trust-bundles.ts';
 import { method } from './method.ts';
 
@@ -31,7 +32,7 @@ export const trustMethods = {
     scope: 'admin',
     reach: 'agent',
     effect: 'changes',
-    params: { cluster_domain: z.string().min(1) },
+    params: { cluster_domain: members.domain },
     subject: (params) => params.cluster_domain,
     act: (params, services) => services.trustBundles.remove(params.cluster_domain),
   }),

@@ -306,3 +306,10 @@ test('params of whoever may not call are not looked at', async () => {
   const { error } = await rig.call(stranger, 'sign', { surplus: 1 });
   expect(error?.data).toEqual({ kind: 'forbidden', needs: 'app' });
 });
+
+test('a text that has no UTF-8 is not taken for the domain that it would be written as', async () => {
+  const { error } = await rig.call(admin, 'trust_remove', { cluster_domain: '\ud800' });
+  expect(error).toMatchObject({
+    data: { kind: 'invalid_params', issues: [{ field: 'cluster_domain' }] },
+  });
+});
