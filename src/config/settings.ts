@@ -142,7 +142,7 @@ export function resolveSettings(
     audit: auditSettings(config, stateDir),
     keyrings,
     cluster,
-    sshAgent: sshAgentSettings(config, socketPath),
+    sshAgent: sshAgentSettings(config, socketPath, world.file),
   };
 }
 
@@ -157,9 +157,15 @@ function socketFile(
 function sshAgentSettings(
   { ssh_agent: given }: Config,
   socketPath: string,
+  file: string,
 ): SshAgentSettings | null {
   if (given === undefined) return null;
   const path = given.path ?? join(dirname(socketPath), 'ssh.sock');
+  if (resolve(path) === resolve(socketPath)) {
+    throw new ConfigError(
+      `${file}: ssh_agent.path: ${path} is the agent's own socket: each has a path of its own`,
+    );
+  }
   return { ...socketFile(given, path), keyrings: [...new Set(given.keyrings)] };
 }
 

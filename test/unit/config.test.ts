@@ -210,6 +210,19 @@ describe('[cluster]', () => {
   });
 });
 
+test('the SSH agent has a socket of its own', () => {
+  const same = '[socket]\npath = "/run/a/ssh.sock"\n[ssh_agent]\n';
+  for (const text of [same, `${same}path = "/run/a/../a/ssh.sock"\n`]) {
+    expect(refused(text)).toContain(`${file}: ssh_agent.path:`);
+  }
+  const { sshAgent } = resolveSettings(
+    parseConfig('[socket]\npath = "/run/a/agent.sock"\n[ssh_agent]\n', file),
+    {},
+    world,
+  );
+  expect(sshAgent?.path).toBe('/run/a/ssh.sock');
+});
+
 test('a PIN in the URI is refused and not repeated', () => {
   const message = refused(
     '[keyrings.a]\nbackend = "pkcs11"\nuri = "pkcs11:token=x?module-path=/x.so&pin-value=8675309"',
