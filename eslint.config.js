@@ -3,19 +3,11 @@ import tseslint from 'typescript-eslint';
 
 /** Folders of pure rules: time, randomness, files and sockets are handed in (World). */
 const pure = [
-  'src/keyring/**/*.ts',
-  'src/protocol/**/*.ts',
-  'src/access/**/*.ts',
-  'src/audit/{audit,begun-changes,chain,chain-rules,entry,operation-text,record}.ts',
-  'src/audit/{record-signature,refusal-folding,remarks,schedule-journal,verdict,verification}.ts',
-  'src/cluster/**/*.ts',
-  'src/jose/**/*.ts',
-  'src/ssh/**/*.ts',
-  'src/minisign/**/*.ts',
-  'src/handle.ts',
-  'src/rfc3339.ts',
-  'src/base64.ts',
-  'src/errors.ts',
+  'src/{access,algorithms,api,cluster,formats,keyring,request}/**/*.ts',
+  'src/audit/{audit,entry,operation-text,refusal-folding,schedule-journal}.ts',
+  'src/audit/chain/**/*.ts',
+  'src/server/{json-rpc,ssh-agent}/**/*.ts',
+  'src/base/{base64,duration,errors,json-members,line-frames,rfc3339,stream-bytes,turns}.ts',
 ];
 const worldly = [
   'fs',

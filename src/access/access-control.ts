@@ -1,5 +1,5 @@
-import { AgentError } from '../errors.ts';
-import type { World } from '../world.ts';
+import { AgentError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
 import { scopeOf, type AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
 import { faultInWords, faultOf, findApiKey, type ApiKeyFault } from './api-key-check.ts';

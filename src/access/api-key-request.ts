@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseTime } from '../rfc3339.ts';
+import { parseTime } from '../base/rfc3339.ts';
 import { apiKeyId, apiKeyScopes, largestLimit, machineFingerprint } from './api-keys-format.ts';
 
 /** What is asked of the administration of API keys, in the wire's words. null: no such restriction. */

@@ -1,4 +1,4 @@
-import { formatTime } from '../rfc3339.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import type { ApiKey } from './api-key.ts';
 import type { ApiKeyEntry } from './api-keys-format.ts';
 import { expiryOf } from './load-api-keys.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { AgentError, quoted } from '../errors.ts';
-import { membersIn, membersWritten } from '../json-members.ts';
-import { parseTime } from '../rfc3339.ts';
+import { AgentError, quoted } from '../base/errors.ts';
+import { membersIn, membersWritten } from '../base/json-members.ts';
+import { parseTime } from '../base/rfc3339.ts';
 import type { ApiKey } from './api-key.ts';
 
 /**

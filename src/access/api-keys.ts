@@ -1,6 +1,6 @@
-import { AgentError, quoted } from '../errors.ts';
-import { formatTime, parseTime } from '../rfc3339.ts';
-import type { World } from '../world.ts';
+import { AgentError, quoted } from '../base/errors.ts';
+import { formatTime, parseTime } from '../base/rfc3339.ts';
+import type { World } from '../base/world.ts';
 import type { Accounts } from './access-rules.ts';
 import type { ApiKey, LoadedApiKeys } from './api-key.ts';
 import { hashOfSecret } from './api-key-check.ts';

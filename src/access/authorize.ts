@@ -1,4 +1,4 @@
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../base/errors.ts';
 import { scopes, type Grant, type Scope } from './principal.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { encodeBase64 } from '../base64.ts';
-import { recipientOf } from './age-recipient.ts';
+import { encodeBase64 } from '../base/base64.ts';
+import { recipientOf } from '../formats/age/age-recipient.ts';
 import type { Grant } from './principal.ts';
 
 /** Whose a client key is: a user, by uid in decimal, or an API key, by its id. */

@@ -1,8 +1,8 @@
-import { AgentError, quoted } from '../errors.ts';
-import { formatTime } from '../rfc3339.ts';
-import type { World } from '../world.ts';
+import { AgentError, quoted } from '../base/errors.ts';
+import { formatTime } from '../base/rfc3339.ts';
+import type { World } from '../base/world.ts';
 import { userIdOf, type Accounts } from './access-rules.ts';
-import { recipientOf } from './age-recipient.ts';
+import { recipientOf } from '../formats/age/age-recipient.ts';
 import {
   actorOf,
   clientKeyId,
@@ -15,7 +15,7 @@ import {
 } from './client-key.ts';
 import type { Grant } from './principal.ts';
 import type { Sealer } from './sealer.ts';
-import { sealFor } from './sealing.ts';
+import { sealFor } from '../formats/age/sealing.ts';
 
 /** Keys that one actor may have at a time; revoked ones do not count. */
 const mostKeys = 1000;

@@ -1,4 +1,4 @@
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../base/errors.ts';
 import { faultInWords, type ApiKeyFault } from './api-key-check.ts';
 
 /** A credential that is not accepted. The caller learns that, and no more; why is for log and audit. */

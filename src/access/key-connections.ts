@@ -1,4 +1,4 @@
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../base/errors.ts';
 import type { LoadedApiKey } from './api-key.ts';
 import type { Caller } from './caller.ts';
 

@@ -1,5 +1,5 @@
-import { quoted } from '../errors.ts';
-import { parseTime } from '../rfc3339.ts';
+import { quoted } from '../base/errors.ts';
+import { parseTime } from '../base/rfc3339.ts';
 import { unresolved, userIdOf, type Accounts } from './access-rules.ts';
 import type { ApiKey, LoadedApiKey, LoadedApiKeys } from './api-key.ts';
 import type { ApiKeysDocument } from './api-keys-format.ts';

@@ -1,4 +1,4 @@
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../base/errors.ts';
 
 /** Kept for so many principals; beyond it those that owe nothing any more are dropped. */
 const mostKept = 4096;

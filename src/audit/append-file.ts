@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { refusal, requirePrivate } from '../state/ownership.ts';
+import { refusal, requirePrivate } from '../files/ownership.ts';
 
 const synced = promisify(fsync);
 /** What is compared to know a file again: bytes of its end. */

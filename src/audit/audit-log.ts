@@ -1,5 +1,5 @@
-import { AgentError } from '../errors.ts';
-import type { World } from '../world.ts';
+import { AgentError } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
 import type { Audit, AuditEvent, AuditStatus } from './audit.ts';
 import type { ChainWriter } from './chain-writer.ts';
 import { logEntry, type Entry, type LogEvent } from './entry.ts';

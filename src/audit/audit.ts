@@ -1,7 +1,7 @@
 import type { Caller } from '../access/caller.ts';
 import type { Principal } from '../access/principal.ts';
-import type { ErrorKind } from '../errors.ts';
-import type { AuditOutcome } from './record.ts';
+import type { ErrorKind } from '../base/errors.ts';
+import type { AuditOutcome } from './chain/record.ts';
 
 /** One operation that signs, changes something, or was refused. */
 export interface AuditEvent {

@@ -1,8 +1,8 @@
-import { formatTime } from '../rfc3339.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import type { LinesFile } from './append-file.ts';
-import { Draft, type ChainHead } from './chain.ts';
+import { Draft, type ChainHead } from './chain/chain.ts';
 import type { Entry, LogEvent } from './entry.ts';
-import { isSigned, recordLine, whatText, whoText, type AuditRecord } from './record.ts';
+import { isSigned, recordLine, whatText, whoText, type AuditRecord } from './chain/record.ts';
 import type { RecordSigner } from './record-signer.ts';
 
 /** So many records may stand behind the last signed one. */

@@ -1,4 +1,4 @@
-import type { AuditEventName } from './record.ts';
+import type { AuditEventName } from './chain/record.ts';
 
 /** What the log says of itself. */
 export interface LogEvent {

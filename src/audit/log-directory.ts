@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoName } from '../errors.ts';
-import { FrameDecoder } from '../protocol/frames.ts';
-import { ensurePrivateDir } from '../state/checked-dir.ts';
-import { fileFailure, refusal, requirePrivate } from '../state/ownership.ts';
-import { emptyChain, following, type ChainHead } from './chain.ts';
-import { hashOfLine, recordLine, type AuditEventName } from './record.ts';
+import { errnoName } from '../base/errors.ts';
+import { FrameDecoder } from '../base/line-frames.ts';
+import { ensurePrivateDir } from '../files/checked-dir.ts';
+import { fileFailure, refusal, requirePrivate } from '../files/ownership.ts';
+import { emptyChain, following, type ChainHead } from './chain/chain.ts';
+import { hashOfLine, recordLine, type AuditEventName } from './chain/record.ts';
 
 /** Many times the longest record, and what a power cut may have left of a write. */
 const longestLine = 16 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Principal } from '../access/principal.ts';
 import type { AuditEvent } from './audit.ts';
-import { whatText, whoText } from './record.ts';
+import { whatText, whoText } from './chain/record.ts';
 
 /** What callers may write as long as they like is cut there, in characters: what it names is not there anyway. */
 const longestName = 100;

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { decodeBase64, encodeBase64 } from '../base64.ts';
-import { AgentError, describeFailure } from '../errors.ts';
+import { decodeBase64, encodeBase64 } from '../base/base64.ts';
+import { AgentError, describeFailure } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import type { World } from '../world.ts';
-import { hasKey, parseJwkSet, withKey, type JwkSet, type PublicKey } from '../jose/jwks.ts';
-import { signedBytes, type AuditRecord } from './record.ts';
+import type { World } from '../base/world.ts';
+import { hasKey, parseJwkSet, withKey, type JwkSet, type PublicKey } from '../formats/jose/jwks.ts';
+import { signedBytes, type AuditRecord } from './chain/record.ts';
 
 /** While a record is being signed no other one is written, milliseconds. */
 const longestSigning = 5000;

@@ -1,4 +1,4 @@
-import type { ErrorKind } from '../errors.ts';
+import type { ErrorKind } from '../base/errors.ts';
 import type { AuditEvent } from './audit.ts';
 
 /** Refusals of one user, method and kind that are written within a second; further ones are counted. */

@@ -1,4 +1,4 @@
-import { AgentError, describeFailure } from '../errors.ts';
+import { AgentError, describeFailure } from '../base/errors.ts';
 import type { BegunChange, ChangeJournal, OwnChange } from '../keyring/change-journal.ts';
 import type { Audit, AuditEvent } from './audit.ts';
 

@@ -1,6 +1,6 @@
-import { describeFailure } from '../errors.ts';
+import { describeFailure } from '../base/errors.ts';
 import type { Libc } from '../native/libc.ts';
-import type { World } from '../world.ts';
+import type { World } from '../base/world.ts';
 
 /** Says after the start that the size of the thread pool is ours, not an operator's. */
 const sizedHere = 'SIGNING_AGENT_SIZED';

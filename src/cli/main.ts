@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
-import { exitCodes, reportFailure, UsageError } from './failure.ts';
+import { exitCodes, reportFailure, UsageError } from './shell/failure.ts';
 import { buildProgram } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from './shell/terminal.ts';
 
 /**
  * Runs one command line, without the program's own name. Answers the exit code; what went wrong has been

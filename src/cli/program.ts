@@ -1,19 +1,19 @@
 import { Argument, Command, Option } from 'commander';
-import { version } from '../version.ts';
-import { apiKeyInput, withoutStdin } from './api-key-input.ts';
-import { addApiKeyCommand } from './apikey-commands.ts';
-import { addAuditCommand } from './audit-commands.ts';
-import { addBackupCommands } from './backup-commands.ts';
-import { addCaCommand } from './ca-commands.ts';
-import { addClientKeyCommand } from './clientkey-commands.ts';
-import { addInitCommand } from './init-command.ts';
-import { addJoinTokenCommand } from './join-token-commands.ts';
-import { addJwtCommands } from './jwt-commands.ts';
-import { addKeysCommand } from './keys-commands.ts';
-import { addLockCommands } from './lock-commands.ts';
-import { addOfflineCommands } from './offline-commands.ts';
-import { addTrustCommand } from './trust-commands.ts';
-import type { CommandRun, GlobalOptions, Terminal } from './terminal.ts';
+import { version } from '../base/version.ts';
+import { apiKeyInput, withoutStdin } from './shell/api-key-input.ts';
+import { addApiKeyCommand } from './commands/apikey/apikey-commands.ts';
+import { addAuditCommand } from './commands/audit/audit-commands.ts';
+import { addBackupCommands } from './commands/backup/backup-commands.ts';
+import { addCaCommand } from './commands/cluster/ca-commands.ts';
+import { addClientKeyCommand } from './commands/clientkey/clientkey-commands.ts';
+import { addInitCommand } from './commands/init/init-command.ts';
+import { addJoinTokenCommand } from './commands/cluster/join-token-commands.ts';
+import { addJwtCommands } from './commands/jwt/jwt-commands.ts';
+import { addKeysCommand } from './commands/keys/keys-commands.ts';
+import { addLockCommands } from './commands/keys/lock-commands.ts';
+import { addOfflineCommands } from './commands/offline-commands.ts';
+import { addTrustCommand } from './commands/cluster/trust-commands.ts';
+import type { CommandRun, GlobalOptions, Terminal } from './shell/terminal.ts';
 
 /** The flags that stand before every command, as they are given. */
 type GlobalFlags = Pick<GlobalOptions, 'socket' | 'keyring' | 'json'> & {
@@ -89,7 +89,7 @@ Examples:
     program
       .command('status')
       .description('show what the agent says of itself and its keyrings')
-      .action(act(async () => (await import('./status.ts')).status)),
+      .action(act(async () => (await import('./commands/status/status.ts')).status)),
     `
 Examples:
   agentctl status
@@ -99,7 +99,7 @@ Examples:
     program
       .command('reload')
       .description('make the agent read its configuration and its API keys again')
-      .action(act(async () => (await import('./reload.ts')).reload)),
+      .action(act(async () => (await import('./commands/status/reload.ts')).reload)),
     `
 Access rules, limits, log level and API keys count at once, on open connections too. What else was changed is named,
 and counts after a restart. What cannot be read stays as it was loaded before: exit code 1 then. SIGHUP does the
@@ -127,7 +127,11 @@ Examples:
       .command('completion')
       .description('print a completion script for a shell')
       .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
-      .action(act(async () => (await import('./completion.ts')).loadCompletion(program))),
+      .action(
+        act(async () =>
+          (await import('./commands/completion/completion.ts')).loadCompletion(program),
+        ),
+      ),
     `
 Examples:
   source <(agentctl completion bash)
@@ -149,7 +153,7 @@ function addSigning(program: Command, act: Act): void {
       .option('--out <file>', 'write the signature to this file, whole or not at all')
       .option('--namespace <name>', 'of an sshsig: what it is for (default: file)')
       .option('--trusted-comment <text>', 'of a minisign signature (default: time and file name)')
-      .action(act(async () => (await import('./sign.ts')).sign)),
+      .action(act(async () => (await import('./commands/signatures/sign.ts')).sign)),
     `
 Examples:
   echo -n hello | agentctl sign
@@ -183,7 +187,7 @@ Examples:
       )
       .option('--identity <name>', 'of an sshsig: who is to have signed, with --allowed-signers')
       .option('--namespace <name>', 'of an sshsig: what it is for (default: file)')
-      .action(act(async () => (await import('./verify.ts')).verify)),
+      .action(act(async () => (await import('./commands/signatures/verify.ts')).verify)),
     `
 Examples:
   agentctl verify release.tar.gz --signature release.tar.gz.sig

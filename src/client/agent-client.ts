@@ -9,10 +9,10 @@ import type {
   SignatureBatch,
   ValidKey,
   Verification,
-} from '../keyring/signing-backend.ts';
+} from '../api/signing-backend.ts';
 import type { ApiKeySource } from './api-key.ts';
 import type { CallLimits } from './call.ts';
-import type { AgentStatus } from '../protocol/status.ts';
+import type { AgentStatus } from '../api/status.ts';
 
 export interface ConnectOptions {
   /**

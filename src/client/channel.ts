@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { describeFailure, errnoName } from '../errors.ts';
+import { describeFailure, errnoName } from '../base/errors.ts';
 import { ConnectionError } from './connection-error.ts';
 import { LineDecoder } from './line-decoder.ts';
 

@@ -1,5 +1,5 @@
 import type { AgentClient, ConnectOptions } from './agent-client.ts';
-import { clientSocketPath } from './default-socket.ts';
+import { clientSocketPath } from '../base/default-paths.ts';
 import { SocketClient } from './socket-client.ts';
 import { Transport } from './transport.ts';
 

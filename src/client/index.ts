@@ -1,7 +1,7 @@
 /** What the package exports: a client of the agent's socket. It loads no dependency at run time. */
-export { AgentError } from '../errors.ts';
-export type { ErrorDetails, ErrorKind } from '../errors.ts';
-export type * from '../keyring/signing-backend.ts';
+export { AgentError } from '../base/errors.ts';
+export type { ErrorDetails, ErrorKind } from '../base/errors.ts';
+export type * from '../api/signing-backend.ts';
 export type { Principal, Scope } from '../access/principal.ts';
 export type {
   AgentClient,
@@ -16,4 +16,4 @@ export { ConnectionError } from './connection-error.ts';
 export type { ConnectionFailure } from './connection-error.ts';
 export { RemoteBackend } from './remote-backend.ts';
 export type { NextChange } from '../keyring/rotation-schedule.ts';
-export type { AgentStatus, KeyringStatus } from '../protocol/status.ts';
+export type { AgentStatus, KeyringStatus } from '../api/status.ts';

@@ -1,4 +1,4 @@
-import type { AgentError } from '../errors.ts';
+import type { AgentError } from '../base/errors.ts';
 import { agentErrorOf, asRecord } from './wire-error.ts';
 
 /** An answer as it came: of `result` and `error` there is one. */

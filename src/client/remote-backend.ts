@@ -10,7 +10,7 @@ import type {
   SigningBackend,
   ValidKey,
   Verification,
-} from '../keyring/signing-backend.ts';
+} from '../api/signing-backend.ts';
 import type { AgentClient } from './agent-client.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Principal } from '../access/principal.ts';
-import { decodeBase64, encodeBase64 } from '../base64.ts';
+import { decodeBase64, encodeBase64 } from '../base/base64.ts';
 import type {
   BackendDescription,
   KeyDetails,
@@ -10,7 +10,7 @@ import type {
   SignatureBatch,
   ValidKey,
   Verification,
-} from '../keyring/signing-backend.ts';
+} from '../api/signing-backend.ts';
 import type {
   AgentClient,
   CallOptions,
@@ -19,7 +19,7 @@ import type {
 } from './agent-client.ts';
 import type { ApiKeySource } from './api-key.ts';
 import { ConnectionError } from './connection-error.ts';
-import type { AgentStatus } from '../protocol/status.ts';
+import type { AgentStatus } from '../api/status.ts';
 import type { Transport } from './transport.ts';
 
 type Params = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-import { AgentError, errnoName } from '../errors.ts';
+import { AgentError, errnoName } from '../base/errors.ts';
 import { AbortWatch } from './abort-watch.ts';
 import { secretFrom, type ApiKeySource } from './api-key.ts';
 import { Call, type CallLimits, type CallRequest } from './call.ts';

@@ -1,4 +1,4 @@
-import { AgentError, errorCodes, type ErrorKind } from '../errors.ts';
+import { AgentError, errorCodes, type ErrorKind } from '../base/errors.ts';
 
 /** The object that `value` is; null for anything else, arrays included. */
 export function asRecord(value: unknown): Readonly<Record<string, unknown>> | null {

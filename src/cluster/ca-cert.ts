@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { hasCome, parseTime } from '../rfc3339.ts';
-import { algorithms } from '../vault/algorithm.ts';
+import { hasCome, parseTime } from '../base/rfc3339.ts';
+import { algorithms } from '../algorithms/algorithm.ts';
 import { bytesOf, members, parseDocument, utf8 } from './document.ts';
 
 /** Binds a key of a cluster to its domain for a time; signed by the cluster's CA. */

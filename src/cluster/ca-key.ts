@@ -1,8 +1,8 @@
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../base/errors.ts';
 import { KeyringHealth } from '../keyring/health.ts';
-import type { BackendName, Protection } from '../keyring/signing-backend.ts';
+import type { BackendName, Protection } from '../api/signing-backend.ts';
 import type { CloseOptions, Vault, VaultKey } from '../vault/vault.ts';
-import type { World } from '../world.ts';
+import type { World } from '../base/world.ts';
 import type { CaIdentity } from './ca-records.ts';
 
 /** The CA's key, open and proved. Nothing outside `src/cluster` has it sign, and what it signs are certificates. */

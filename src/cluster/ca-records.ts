@@ -1,4 +1,4 @@
-import type { BackendName } from '../keyring/signing-backend.ts';
+import type { BackendName } from '../api/signing-backend.ts';
 
 /** What is recorded of the cluster CA, so that a lost key is noticed and what a kill leaves is told apart. */
 export interface CaRecord {

@@ -1,4 +1,4 @@
-import { formatTime } from '../rfc3339.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import { faultOfCaCert, parseCaCert, type CaCert } from './ca-cert.ts';
 import { DocumentError } from './document.ts';
 

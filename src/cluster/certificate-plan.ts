@@ -1,5 +1,5 @@
 import type { KeyInUse } from '../keyring/keys-in-use.ts';
-import { parseTime } from '../rfc3339.ts';
+import { parseTime } from '../base/rfc3339.ts';
 import type { CaCert } from './ca-cert.ts';
 
 /** How long a certificate of a key holds that is rotated by hand, so that nobody knows its end: milliseconds. */

@@ -1,12 +1,12 @@
-import { AgentError, describeFailure } from '../errors.ts';
+import { AgentError, describeFailure } from '../base/errors.ts';
 import { journaled, type ChangeJournal } from '../keyring/change-journal.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
 import type { KeyInUse } from '../keyring/keys-in-use.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { encodeBase64 } from '../base64.ts';
-import { formatTime } from '../rfc3339.ts';
-import { Turns } from '../turns.ts';
-import type { World } from '../world.ts';
+import { encodeBase64 } from '../base/base64.ts';
+import { formatTime } from '../base/rfc3339.ts';
+import { Turns } from '../base/turns.ts';
+import type { World } from '../base/world.ts';
 import { caCertSignedBytes, caCertText, hasExpired, type CaCert } from './ca-cert.ts';
 import type { CaKey } from './ca-key.ts';
 import type { CaRecords, CertificateStore, IssuedCertificate } from './ca-records.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { decodeBase64 } from '../base64.ts';
-import { membersIn, membersWritten } from '../json-members.ts';
-import { isKid } from '../keyring/kid.ts';
-import { parseTime } from '../rfc3339.ts';
+import { decodeBase64 } from '../base/base64.ts';
+import { membersIn, membersWritten } from '../base/json-members.ts';
+import { isKid } from '../algorithms/kid.ts';
+import { parseTime } from '../base/rfc3339.ts';
 
 /** Bytes or text that are not the document that they are read as; the message says what about them. */
 export class DocumentError extends Error {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { AgentError } from '../errors.ts';
-import { compareTimes, formatTime, hasCome, parseTime } from '../rfc3339.ts';
+import { AgentError } from '../base/errors.ts';
+import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';
 import { claimsSchema, type JoinClaims } from './join-token.ts';
 
 /** Where neither `exp` nor a time to live is given, seconds: a day. */

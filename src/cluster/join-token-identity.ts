@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { encodeBase64 } from '../base64.ts';
+import { encodeBase64 } from '../base/base64.ts';
 import { bytesOf } from './document.ts';
 import { claimsSignedBytes, joinTokenBytes, type JoinToken } from './join-token.ts';
 

@@ -1,8 +1,8 @@
-import { quoted } from '../errors.ts';
-import type { KeyStatus } from '../keyring/signing-backend.ts';
-import { kidOf } from '../keyring/kid.ts';
-import { hasCome, parseTime } from '../rfc3339.ts';
-import { algorithms } from '../vault/algorithm.ts';
+import { quoted } from '../base/errors.ts';
+import type { KeyStatus } from '../api/signing-backend.ts';
+import { kidOf } from '../algorithms/kid.ts';
+import { hasCome, parseTime } from '../base/rfc3339.ts';
+import { algorithms } from '../algorithms/algorithm.ts';
 import { faultOfCaCert } from './ca-cert.ts';
 import { bytesOf } from './document.ts';
 import {

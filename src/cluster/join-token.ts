@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decodeBase64, encodeBase64 } from '../base64.ts';
+import { decodeBase64, encodeBase64 } from '../base/base64.ts';
 import { caCertSchema, inOrder, type CaCert } from './ca-cert.ts';
 import { DocumentError, members, parseDocument, utf8 } from './document.ts';
 

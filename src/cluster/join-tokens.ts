@@ -1,5 +1,5 @@
-import { encodeBase64 } from '../base64.ts';
-import { AgentError } from '../errors.ts';
+import { encodeBase64 } from '../base/base64.ts';
+import { AgentError } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { CaCert } from './ca-cert.ts';
 import type { CertificateSource } from './certificate-source.ts';

@@ -1,10 +1,10 @@
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../base/errors.ts';
 import { reservedKeyring } from '../config/cluster.ts';
 import { journaled, type ChangeJournal } from '../keyring/change-journal.ts';
-import { kidOf } from '../keyring/kid.ts';
-import { formatTime } from '../rfc3339.ts';
+import { kidOf } from '../algorithms/kid.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import type { Vault, VaultKey, VaultObject } from '../vault/vault.ts';
-import type { World } from '../world.ts';
+import type { World } from '../base/world.ts';
 import { CaKey } from './ca-key.ts';
 import type { CaIdentity, CaRecord, CaRecords } from './ca-records.ts';
 

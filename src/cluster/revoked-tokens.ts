@@ -1,5 +1,5 @@
-import { AgentError } from '../errors.ts';
-import { formatTime, parseTime } from '../rfc3339.ts';
+import { AgentError } from '../base/errors.ts';
+import { formatTime, parseTime } from '../base/rfc3339.ts';
 import { hashesOf, signedHash, tokenHash } from './join-token-identity.ts';
 import type { JoinToken } from './join-token.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { kidOf } from '../keyring/kid.ts';
+import { kidOf } from '../algorithms/kid.ts';
 import { bytesOf, DocumentError, members, parseDocument } from './document.ts';
 
 /** What others need to trust a cluster's certificates. */

@@ -1,7 +1,7 @@
-import { AgentError, quoted } from '../errors.ts';
-import { compareTimes, formatTime, parseTime } from '../rfc3339.ts';
-import { algorithms } from '../vault/algorithm.ts';
-import type { World } from '../world.ts';
+import { AgentError, quoted } from '../base/errors.ts';
+import { compareTimes, formatTime, parseTime } from '../base/rfc3339.ts';
+import { algorithms } from '../algorithms/algorithm.ts';
+import type { World } from '../base/world.ts';
 import { bytesOf, DocumentError } from './document.ts';
 import { parseTrustBundle, type TrustBundle } from './trust-bundle.ts';
 

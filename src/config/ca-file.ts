@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { errnoName } from '../errors.ts';
+import { errnoName } from '../base/errors.ts';
 import { ConfigError } from './load.ts';
 import { caKeyOfKeyring, caKeyPath, type Settings } from './settings.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseDuration } from '../duration.ts';
+import { parseDuration } from '../base/duration.ts';
 
 /** Whole seconds. */
 export const duration = z.string().transform((text, context) => {

@@ -1,6 +1,6 @@
 import { parse, TomlError } from 'smol-toml';
 import type { z } from 'zod';
-import { quoted } from '../errors.ts';
+import { quoted } from '../base/errors.ts';
 import { configSchema, knownKeys, unavailableKeys, type Config } from './schema.ts';
 import { nearest } from './nearest.ts';
 

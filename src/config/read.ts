@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { describeFailure } from '../errors.ts';
+import { describeFailure } from '../base/errors.ts';
 import { ConfigError, defaultConfig, parseConfig } from './load.ts';
 import type { Config } from './schema.ts';
 

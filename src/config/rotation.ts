@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatDuration } from '../duration.ts';
+import { formatDuration } from '../base/duration.ts';
 import { largestJitter, type RotationPolicy } from '../keyring/rotation-schedule.ts';
 import { duration } from './fields.ts';
 

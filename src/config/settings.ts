@@ -1,9 +1,9 @@
 import { dirname, join, resolve } from 'node:path';
-import { defaultSocketPath, defaultStateDir, type Environment } from '../client/default-socket.ts';
+import { defaultSocketPath, defaultStateDir, type Environment } from '../base/default-paths.ts';
 import type { AccessLimits } from '../access/access-control.ts';
 import type { AccessNames } from '../access/access-rules.ts';
 import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
-import type { LogLevel } from '../log.ts';
+import type { LogLevel } from '../base/log.ts';
 import { keyLabel, parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
 import { reservedKeyring } from './cluster.ts';
 import { ConfigError } from './load.ts';

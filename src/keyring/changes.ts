@@ -1,5 +1,5 @@
-import { encodeBase64 } from '../base64.ts';
-import { formatTime } from '../rfc3339.ts';
+import { encodeBase64 } from '../base/base64.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import type { Change } from './key-changes.ts';
 import {
   activate,
@@ -12,7 +12,7 @@ import {
   type KeyRecord,
   type KeyringState,
 } from './lifecycle.ts';
-import type { PreparedKey, Revocation, Rotation } from './signing-backend.ts';
+import type { PreparedKey, Revocation, Rotation } from '../api/signing-backend.ts';
 
 /** What callers change of a keyring. `Now` is the time that its keys go by, milliseconds since the epoch. */
 export type Now = (state: KeyringState) => number;

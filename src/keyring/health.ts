@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import { AgentError, type ErrorKind } from '../errors.ts';
-import { formatTime } from '../rfc3339.ts';
+import { AgentError, type ErrorKind } from '../base/errors.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import type { Vault } from '../vault/vault.ts';
 
 export interface KeyringFailure {

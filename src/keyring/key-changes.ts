@@ -1,7 +1,7 @@
-import { AgentError, describeFailure } from '../errors.ts';
-import { formatTime } from '../rfc3339.ts';
-import type { Versioned } from '../state/state-store.ts';
-import { kidOf } from './kid.ts';
+import { AgentError, describeFailure } from '../base/errors.ts';
+import { formatTime } from '../base/rfc3339.ts';
+import type { Versioned } from './state-store.ts';
+import { kidOf } from '../algorithms/kid.ts';
 import type { KeyringParts } from './keyring.ts';
 import { withLatestTime } from './latest-time.ts';
 import { proveKey } from './prove-key.ts';

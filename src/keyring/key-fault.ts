@@ -1,5 +1,5 @@
 import type { VaultObject } from '../vault/vault.ts';
-import { kidOf } from './kid.ts';
+import { kidOf } from '../algorithms/kid.ts';
 import type { KeyRecord } from './lifecycle.ts';
 
 /**

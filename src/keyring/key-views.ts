@@ -1,6 +1,6 @@
-import { encodeBase64 } from '../base64.ts';
+import { encodeBase64 } from '../base/base64.ts';
 import { statusOf, validKeys, type KeyRecord, type KeyringState } from './lifecycle.ts';
-import type { KeyDetails, KeyStatus, ValidKey } from './signing-backend.ts';
+import type { KeyDetails, KeyStatus, ValidKey } from '../api/signing-backend.ts';
 
 /** Key records as callers see them. */
 

@@ -1,7 +1,7 @@
-import { encodeBase64 } from '../base64.ts';
-import type { StateStore, Versioned } from '../state/state-store.ts';
+import { encodeBase64 } from '../base/base64.ts';
+import type { StateStore, Versioned } from './state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
-import type { World } from '../world.ts';
+import type { World } from '../base/world.ts';
 import type { ChangeJournal } from './change-journal.ts';
 import { pruning, preparation, revocation, rotation } from './changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
@@ -41,7 +41,7 @@ import type {
   SigningBackend,
   ValidKey,
   Verification,
-} from './signing-backend.ts';
+} from '../api/signing-backend.ts';
 import { TimeKeeper } from './time-keeper.ts';
 import { TrustedClock } from './trusted-clock.ts';
 import { Upkeep } from './upkeep.ts';

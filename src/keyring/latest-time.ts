@@ -1,4 +1,4 @@
-import { compareTimes, formatTime, hasCome, parseTime } from '../rfc3339.ts';
+import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';
 import { statusOf, type KeyringState } from './lifecycle.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { AgentError } from '../errors.ts';
-import { compareTimes, formatTime, hasCome, parseTime, type Instant } from '../rfc3339.ts';
-import type { KeyStatus } from './signing-backend.ts';
+import { AgentError } from '../base/errors.ts';
+import { compareTimes, formatTime, hasCome, parseTime, type Instant } from '../base/rfc3339.ts';
+import type { KeyStatus } from '../api/signing-backend.ts';
 
 /**
  * The rules over a keyring's key records, without a clock, a token or a file: every function takes a state

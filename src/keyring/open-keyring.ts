@@ -1,12 +1,12 @@
-import { AgentError } from '../errors.ts';
-import { formatTime } from '../rfc3339.ts';
+import { AgentError } from '../base/errors.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { journaled } from './change-journal.ts';
 import { KeyChanges } from './key-changes.ts';
 import { faultOf } from './key-fault.ts';
 import { withLatestTime } from './latest-time.ts';
 import { Keyring, type KeyringParts } from './keyring.ts';
-import { kidOf } from './kid.ts';
+import { kidOf } from '../algorithms/kid.ts';
 import { begin, emptyState, heldKeys, statusOf, type KeyringState } from './lifecycle.ts';
 import { endPendingSteps, removeDoubtful } from './pending-steps.ts';
 import { repairCommand } from './repair-command.ts';

@@ -1,9 +1,9 @@
-import { AgentError, describeFailure } from '../errors.ts';
-import type { Versioned } from '../state/state-store.ts';
+import { AgentError, describeFailure } from '../base/errors.ts';
+import type { Versioned } from './state-store.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { journaled } from './change-journal.ts';
 import type { KeyringParts } from './keyring.ts';
-import { kidOf } from './kid.ts';
+import { kidOf } from '../algorithms/kid.ts';
 import { withLatestTime } from './latest-time.ts';
 import {
   activeKey,

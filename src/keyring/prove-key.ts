@@ -1,4 +1,4 @@
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../base/errors.ts';
 import type { KeyRecord } from './lifecycle.ts';
 import type { KeyringParts } from './keyring.ts';
 

@@ -1,7 +1,7 @@
-import { formatTime } from '../rfc3339.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import { madeAt } from '../vault/object-id.ts';
 import type { VaultObject } from '../vault/vault.ts';
-import { kidOf } from './kid.ts';
+import { kidOf } from '../algorithms/kid.ts';
 import {
   activate,
   begin,
@@ -13,7 +13,7 @@ import {
   type KeyringState,
 } from './lifecycle.ts';
 import { isWhole, sideBySide, type Finding, type Pair } from './side-by-side.ts';
-import type { KeyStatus } from './signing-backend.ts';
+import type { KeyStatus } from '../api/signing-backend.ts';
 import { usualGraceSeconds } from './usual-grace.ts';
 
 /** What the saved records were found to be. */

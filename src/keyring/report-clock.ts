@@ -1,4 +1,4 @@
-import { formatTime } from '../rfc3339.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import type { KeyringParts } from './keyring.ts';
 import type { KeyringState } from './lifecycle.ts';
 import type { TrustedClock } from './trusted-clock.ts';

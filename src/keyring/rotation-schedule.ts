@@ -1,4 +1,4 @@
-import { compareTimes, formatTime, parseTime, type Instant } from '../rfc3339.ts';
+import { compareTimes, formatTime, parseTime, type Instant } from '../base/rfc3339.ts';
 import { activeKey, type KeyringState } from './lifecycle.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { AgentError, describeFailure } from '../errors.ts';
-import { formatTime } from '../rfc3339.ts';
-import type { World } from '../world.ts';
+import { AgentError, describeFailure } from '../base/errors.ts';
+import { formatTime } from '../base/rfc3339.ts';
+import type { World } from '../base/world.ts';
 import { journaled, type ChangeJournal, type OwnChange } from './change-journal.ts';
 import { pruning } from './changes.ts';
 import type { KeyringFailure } from './health.ts';

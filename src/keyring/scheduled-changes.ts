@@ -1,4 +1,4 @@
-import { formatTime } from '../rfc3339.ts';
+import { formatTime } from '../base/rfc3339.ts';
 import { activated, preparedKey, published, type Now } from './changes.ts';
 import type { Change } from './key-changes.ts';
 import type { KeyringState } from './lifecycle.ts';
@@ -8,7 +8,7 @@ import {
   type RotationPolicy,
   type ScheduledChange,
 } from './rotation-schedule.ts';
-import type { PreparedKey, Rotation } from './signing-backend.ts';
+import type { PreparedKey, Rotation } from '../api/signing-backend.ts';
 
 /**
  * What a keyring changes by itself. Somebody else may have changed it since it was decided, another agent on the

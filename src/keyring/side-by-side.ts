@@ -1,7 +1,7 @@
 import { madeAt } from '../vault/object-id.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { faultOf } from './key-fault.ts';
-import { kidOf } from './kid.ts';
+import { kidOf } from '../algorithms/kid.ts';
 import type { KeyRecord, KeyringState } from './lifecycle.ts';
 
 /** What a record, an object in the token, or the two together are found to be. */

@@ -1,5 +1,5 @@
-import { describeFailure } from '../errors.ts';
-import type { World } from '../world.ts';
+import { describeFailure } from '../base/errors.ts';
+import type { World } from '../base/world.ts';
 import type { KeyChanges } from './key-changes.ts';
 import { mustKeepTime, mustKeepTimeAtEnd, mustKeepTimeInFile } from './latest-time.ts';
 import type { KeyringState } from './lifecycle.ts';

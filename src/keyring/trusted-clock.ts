@@ -1,5 +1,5 @@
-import { parseTime, formatTime } from '../rfc3339.ts';
-import type { World } from '../world.ts';
+import { parseTime, formatTime } from '../base/rfc3339.ts';
+import type { World } from '../base/world.ts';
 import type { KeyringState } from './lifecycle.ts';
 
 /** How far behind a clock has to be for anybody to be told, milliseconds: small corrections are daily business. */

@@ -1,4 +1,4 @@
-import type { World } from '../world.ts';
+import type { World } from '../base/world.ts';
 import type { ScheduledRotation } from './rotation.ts';
 import type { TimeKeeper } from './time-keeper.ts';
 

@@ -1,6 +1,6 @@
-import { signatureLength, type Algorithm } from '../vault/algorithm.ts';
+import { signatureLength, type Algorithm } from '../algorithms/algorithm.ts';
 import type { KeyRecord } from './lifecycle.ts';
-import type { Verification } from './signing-backend.ts';
+import type { Verification } from '../api/signing-backend.ts';
 
 interface Claim {
   readonly message: Uint8Array;

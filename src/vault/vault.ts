@@ -1,6 +1,6 @@
-import type { BackendName, Protection } from '../keyring/signing-backend.ts';
-import type { AgentError } from '../errors.ts';
-import type { Algorithm } from './algorithm.ts';
+import type { BackendName, Protection } from '../api/signing-backend.ts';
+import type { AgentError } from '../base/errors.ts';
+import type { Algorithm } from '../algorithms/algorithm.ts';
 
 /** Where private keys live. A vault knows nothing of active, grace or revoked: that is the keyring's. */
 export interface Vault {

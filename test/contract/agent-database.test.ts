@@ -18,10 +18,10 @@ import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { AgentDatabase } from '../../src/state/agent-database.ts';
-import { ClientKeyTable } from '../../src/state/client-key-store.ts';
-import { openDatabase, type Database } from '../../src/state/database.ts';
-import { migrations } from '../../src/state/migrations.ts';
+import { AgentDatabase } from '../../src/database/agent-database.ts';
+import { ClientKeyTable } from '../../src/database/client-key-table.ts';
+import { openDatabase, type Database } from '../../src/database/database.ts';
+import { migrations } from '../../src/database/migrations.ts';
 
 const loader = fileURLToPath(new URL('../support/typescript-loader.js', import.meta.url));
 const writer = fileURLToPath(new URL('../support/client-key-writer.ts', import.meta.url));

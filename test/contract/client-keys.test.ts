@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Decrypter, armor, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readPublicKey } from '../../src/access/age-recipient.ts';
+import { readPublicKey } from '../../src/formats/age/age-recipient.ts';
 import type { Actor, ClientKeyView } from '../../src/access/client-key.ts';
 import { ClientKeys } from '../../src/access/client-keys.ts';
 import type { Grant, Scope } from '../../src/access/principal.ts';
-import { AgentDatabase } from '../../src/state/agent-database.ts';
-import { ClientKeyTable } from '../../src/state/client-key-store.ts';
+import { AgentDatabase } from '../../src/database/agent-database.ts';
+import { ClientKeyTable } from '../../src/database/client-key-table.ts';
 import { Clock, worldWith } from '../support/world.ts';
 
 const names = new Map([

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { encodeBase64 } from '../../src/base64.ts';
-import { AgentError } from '../../src/errors.ts';
+import { encodeBase64 } from '../../src/base/base64.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
-import { kidOf } from '../../src/keyring/kid.ts';
+import { kidOf } from '../../src/algorithms/kid.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
 import { FileKeystore } from '../../src/vault/file/keystore.ts';
 import { KeystoreCopies } from '../../src/vault/file/keystore-copies.ts';

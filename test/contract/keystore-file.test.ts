@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { encodeBase64 } from '../../src/base64.ts';
-import { kidOf } from '../../src/keyring/kid.ts';
+import { encodeBase64 } from '../../src/base/base64.ts';
+import { kidOf } from '../../src/algorithms/kid.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
 import { FileKeystore } from '../../src/vault/file/keystore.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import type { Vault } from '../../src/vault/vault.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
 import { TokenKeyring, type SealedContent } from '../support/token-keyring.ts';

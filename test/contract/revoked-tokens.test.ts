@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RevokedTokenView } from '../../src/cluster/revoked-tokens.ts';
 import { decodeJoinToken } from '../../src/cluster/join-token.ts';
 import { readTrustBundle } from '../../src/cluster/trust-bundles.ts';
-import { RevokedTokenTable } from '../../src/state/revoked-token-table.ts';
+import { RevokedTokenTable } from '../../src/database/revoked-token-table.ts';
 import { ClusterRig } from '../support/cluster-rig.ts';
 import {
   base64url,

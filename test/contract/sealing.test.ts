@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openSealed, sealFor } from '../../src/access/sealing.ts';
+import { openSealed, sealFor } from '../../src/formats/age/sealing.ts';
 
 interface Pair {
   readonly file: string;

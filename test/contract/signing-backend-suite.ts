@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHash } from 'node:crypto';
-import type { KeyAdministration, SigningBackend } from '../../src/keyring/signing-backend.ts';
+import type { KeyAdministration, SigningBackend } from '../../src/api/signing-backend.ts';
 import { opensslVerifies } from '../support/openssl.ts';
 import type { Clock } from '../support/world.ts';
 

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { methods } from '../../src/protocol/methods.ts';
+import { methods } from '../../src/request/methods/methods.ts';
 import { Daemon } from '../support/daemon.ts';
 import { LineClient, type Answer } from '../support/line-client.ts';
 import { OtherUser } from '../support/other-user.ts';

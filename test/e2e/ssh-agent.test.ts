@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { AuditRecord } from '../../src/audit/record.ts';
+import type { AuditRecord } from '../../src/audit/chain/record.ts';
 import { auditRecords } from '../support/audit-chain.ts';
 import { Daemon, run, type Ended } from '../support/daemon.ts';
 import { OtherUser } from '../support/other-user.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AuditRecord } from '../../src/audit/record.ts';
-import { fingerprint } from '../../src/ssh/public-key.ts';
+import type { AuditRecord } from '../../src/audit/chain/record.ts';
+import { fingerprint } from '../../src/formats/ssh/public-key.ts';
 import { auditRecords } from '../support/audit-chain.ts';
 import { Daemon, run } from '../support/daemon.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';

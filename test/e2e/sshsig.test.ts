@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodePublicKey, decodeSignature } from '../../src/ssh/public-key.ts';
-import { decodeSshsig, encodeSshsig } from '../../src/ssh/sshsig.ts';
+import { decodePublicKey, decodeSignature } from '../../src/formats/ssh/public-key.ts';
+import { decodeSshsig, encodeSshsig } from '../../src/formats/ssh/sshsig.ts';
 import { agentctl, type Session, type Surroundings } from '../support/cli-session.ts';
 import { run as program, type Ended } from '../support/daemon.ts';
 import { InProcessAgent } from '../support/in-process-agent.ts';

@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { methods } from '../../src/protocol/methods.ts';
+import { methods } from '../../src/request/methods/methods.ts';
 import { Daemon, type Ended } from '../support/daemon.ts';
 import { FaultModule } from '../support/fault-module.ts';
 import { childrenOf, until } from '../support/faulty-agent.ts';

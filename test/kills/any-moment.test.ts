@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { AlgorithmName } from '../../src/keyring/signing-backend.ts';
+import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import { randomChange } from '../support/key-moves.ts';
 import { inParallel, Dice, plannedKills, seeded } from '../support/kill-plan.ts';
 import { KillRig } from '../support/kill-rig.ts';

@@ -7,8 +7,8 @@ const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url));
 const { entryOf } = await built('access/api-keys-format.js');
 const { ApiKeys } = await built('access/api-keys.js');
 const { openLibc } = await built('native/libc.js');
-const { ApiKeysFile } = await built('state/api-keys-file.js');
-const { durableFiles } = await built('state/durable-files.js');
+const { ApiKeysFile } = await built('access/api-keys-file.js');
+const { durableFiles } = await built('files/durable-files.js');
 
 const [dir, name, changes] = process.argv.slice(2);
 const libc = openLibc();

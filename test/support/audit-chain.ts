@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseRecord, type AuditRecord } from '../../src/audit/record.ts';
-import { ChainVerification } from '../../src/audit/verification.ts';
-import type { Verdict } from '../../src/audit/verdict.ts';
-import { fromJwk } from '../../src/cli/public-key-forms.ts';
+import { parseRecord, type AuditRecord } from '../../src/audit/chain/record.ts';
+import { ChainVerification } from '../../src/audit/chain/verification.ts';
+import type { Verdict } from '../../src/audit/chain/verdict.ts';
+import { fromJwk } from '../../src/cli/commands/signatures/public-key-forms.ts';
 
 /** The files of an audit log, oldest first. */
 export function auditFiles(dir: string): readonly string[] {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Settings } from '../../src/config/settings.ts';
-import { configuredHosts } from '../../src/vault/host/configured-hosts.ts';
+import { configuredHosts } from '../../src/agent/configured-hosts.ts';
 import type { HostLaunch } from '../../src/vault/host/module-hosts.ts';
 
 /** Vault hosts for an agent from the sources: the child process is the built one, since node runs no TypeScript. */

@@ -1,9 +1,9 @@
 // A process that registers client keys: `PATH TIMES UID`, each a key of its own.
 import { randomBytes } from 'node:crypto';
 import { clientKeyId } from '../../src/access/client-key.ts';
-import { AgentError } from '../../src/errors.ts';
-import { ClientKeyTable } from '../../src/state/client-key-store.ts';
-import { openDatabase, type Database } from '../../src/state/database.ts';
+import { AgentError } from '../../src/base/errors.ts';
+import { ClientKeyTable } from '../../src/database/client-key-table.ts';
+import { openDatabase, type Database } from '../../src/database/database.ts';
 
 const [path = '', times = '0', uid = '0'] = process.argv.slice(2);
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../src/client/connect.ts';
 import type { AgentClient } from '../../src/client/agent-client.ts';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import { Daemon } from './daemon.ts';
 import { FaultModule } from './fault-module.ts';
 import { makeToken, type SoftHsmToken } from './softhsm.ts';

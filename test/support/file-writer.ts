@@ -1,7 +1,7 @@
 // A process that writes through `durableFiles`: `count PATH TIMES`, `flip PATH`, `once PATH BYTES`.
 import { openLibc } from '../../src/native/libc.ts';
-import { AgentError } from '../../src/errors.ts';
-import { durableFiles } from '../../src/state/durable-files.ts';
+import { AgentError } from '../../src/base/errors.ts';
+import { durableFiles } from '../../src/files/durable-files.ts';
 
 const [what, path = '', amount = '0'] = process.argv.slice(2);
 const files = durableFiles(openLibc());

@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
-import type { PublicKey } from '../../src/jose/jwks.ts';
+import type { PublicKey } from '../../src/formats/jose/jwks.ts';
 
 /** A key that signs whatever a test writes, by node:crypto alone. */
 export interface TokenKey extends PublicKey {

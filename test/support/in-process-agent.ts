@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startAgent, type Agent } from '../../src/agent.ts';
+import { startAgent, type Agent } from '../../src/agent/agent.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings, type Settings } from '../../src/config/settings.ts';
 import { openLibc } from '../../src/native/libc.ts';

@@ -1,5 +1,5 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto';
-import type { AlgorithmName, KeyStatus } from '../../src/keyring/signing-backend.ts';
+import type { AlgorithmName, KeyStatus } from '../../src/api/signing-backend.ts';
 
 /** What a client asks to be changed. */
 export type Change =

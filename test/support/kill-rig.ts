@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { AlgorithmName } from '../../src/keyring/signing-backend.ts';
+import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import { AgentLife } from './agent-life.ts';
 import { run } from './daemon.ts';
 import { KeyLedger, type Change, type ListedKey } from './key-ledger.ts';

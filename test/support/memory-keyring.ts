@@ -1,8 +1,8 @@
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import type { KeyringState } from '../../src/keyring/lifecycle.ts';
-import type { StateStore, Versioned } from '../../src/state/state-store.ts';
-import { algorithms } from '../../src/vault/algorithm.ts';
+import type { StateStore, Versioned } from '../../src/keyring/state-store.ts';
+import { algorithms } from '../../src/algorithms/algorithm.ts';
 import type { Vault, VaultKey, VaultObject } from '../../src/vault/vault.ts';
 
 /** A token in memory. What `fails` names answers with `failure` until it is taken away. */

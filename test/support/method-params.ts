@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { trustBundleText } from '../../src/cluster/trust-bundle.ts';
-import { kidOf } from '../../src/keyring/kid.ts';
+import { kidOf } from '../../src/algorithms/kid.ts';
 
 const message_b64 = 'aGVsbG8';
 const id = `ck_${'0'.repeat(32)}`;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SshReader, sshString } from '../../src/ssh/wire.ts';
+import { SshReader, sshString } from '../../src/formats/ssh/wire.ts';
 
 /** A signature that ssh-keygen has made: the blobs of its key and of itself, and the bytes that it is over. */
 export interface OpensshSignature {

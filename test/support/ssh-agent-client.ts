@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { SshReader, sshString, uint32 } from '../../src/ssh/wire.ts';
+import { SshReader, sshString, uint32 } from '../../src/formats/ssh/wire.ts';
 
 export const failure = Buffer.of(5);
 export const success = Buffer.of(6);

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { openLibc } from '../../src/native/libc.ts';
-import { durableFiles } from '../../src/state/durable-files.ts';
-import type { World } from '../../src/world.ts';
+import { durableFiles } from '../../src/files/durable-files.ts';
+import type { World } from '../../src/base/world.ts';
 
 /** A clock that moves only when it is told to. */
 export class Clock {

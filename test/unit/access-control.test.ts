@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { LoadedApiKey } from '../../src/access/api-key.ts';
 import type { Caller } from '../../src/access/caller.ts';
 import { CredentialError } from '../../src/access/credential-error.ts';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import { AccessRig, agentUid, thisMachine } from '../support/access-control.ts';
 import { apiKey, apiKeys, secretOf } from '../support/api-keys.ts';
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { LoadedApiKey, LoadedApiKeys } from '../../src/access/api-key.ts';
 import type { Caller } from '../../src/access/caller.ts';
 import { scopes, type Scope } from '../../src/access/principal.ts';
-import { errorCodes } from '../../src/errors.ts';
-import { method } from '../../src/protocol/method.ts';
-import { methods } from '../../src/protocol/methods.ts';
+import { errorCodes } from '../../src/base/errors.ts';
+import { method } from '../../src/request/method.ts';
+import { methods } from '../../src/request/methods/methods.ts';
 import { agentUid } from '../support/access-control.ts';
 import { apiKey, apiKeys, secretOf } from '../support/api-keys.ts';
 import type { Answer } from '../support/line-client.ts';

@@ -5,8 +5,8 @@ import {
   identityToRecipient,
 } from 'age-encryption';
 import { describe, expect, test } from 'vitest';
-import { readPublicKey, recipientOf } from '../../src/access/age-recipient.ts';
-import { encodeBech32 } from '../../src/access/bech32.ts';
+import { readPublicKey, recipientOf } from '../../src/formats/age/age-recipient.ts';
+import { encodeBech32 } from '../../src/formats/age/bech32.ts';
 
 /** A public key of a new pair, 32 bytes. */
 function publicKey(): Buffer {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { allowance } from '../../src/ssh/allowed-signers.ts';
-import { matchesPatternList } from '../../src/ssh/patterns.ts';
-import { encodePublicKey, publicKeyLine } from '../../src/ssh/public-key.ts';
+import { allowance } from '../../src/formats/ssh/allowed-signers.ts';
+import { matchesPatternList } from '../../src/formats/ssh/patterns.ts';
+import { encodePublicKey, publicKeyLine } from '../../src/formats/ssh/public-key.ts';
 
 const bytes = Buffer.alloc(32, 7);
 const key = publicKeyLine('ed25519', bytes);

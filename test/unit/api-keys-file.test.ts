@@ -20,8 +20,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { entryOf, noEntries, type ApiKeysDocument } from '../../src/access/api-keys-format.ts';
 import { openLibc } from '../../src/native/libc.ts';
-import { ApiKeysFile } from '../../src/state/api-keys-file.ts';
-import { underFileLock } from '../../src/state/file-lock.ts';
+import { ApiKeysFile } from '../../src/access/api-keys-file.ts';
+import { underFileLock } from '../../src/files/file-lock.ts';
 import { Clock, worldWith } from '../support/world.ts';
 
 const libc = openLibc();

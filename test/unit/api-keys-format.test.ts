@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseApiKeys, printApiKeys } from '../../src/access/api-keys-format.ts';
 import { loadApiKeys } from '../../src/access/load-api-keys.ts';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 
 const hash = `sha256:${'ab'.repeat(32)}`;
 /** An entry as another program writes it. */

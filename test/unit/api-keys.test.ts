@@ -3,7 +3,7 @@ import { hashOfSecret } from '../../src/access/api-key-check.ts';
 import type { LoadedApiKeys } from '../../src/access/api-key.ts';
 import { ApiKeys, type ApiKeyStore } from '../../src/access/api-keys.ts';
 import { entryOf, noEntries, type ApiKeysDocument } from '../../src/access/api-keys-format.ts';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import { Clock, worldWith } from '../support/world.ts';
 
 /** A file in memory. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openLibc } from '../../src/native/libc.ts';
-import { lockStateDir } from '../../src/state/lock.ts';
+import { lockStateDir } from '../../src/files/state-dir-lock.ts';
 import {
   auditKey,
   ChainMaker,

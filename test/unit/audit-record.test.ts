@@ -11,7 +11,7 @@ import {
   recordLine,
   signedBytes,
   type AuditRecord,
-} from '../../src/audit/record.ts';
+} from '../../src/audit/chain/record.ts';
 
 const operation: AuditRecord = {
   v: 1,

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Head, Verdict } from '../../src/audit/verdict.ts';
-import type { VerifyingKey } from '../../src/audit/record-signature.ts';
-import { ChainVerification, type EndOfChain } from '../../src/audit/verification.ts';
+import type { Head, Verdict } from '../../src/audit/chain/verdict.ts';
+import type { VerifyingKey } from '../../src/audit/chain/record-signature.ts';
+import { ChainVerification, type EndOfChain } from '../../src/audit/chain/verification.ts';
 import {
   auditKey,
   ChainMaker,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeBase64, encodeBase64 } from '../../src/base64.ts';
+import { decodeBase64, encodeBase64 } from '../../src/base/base64.ts';
 
 test('reads every spelling of the same bytes', () => {
   fc.assert(

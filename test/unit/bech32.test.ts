@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeBech32, encodeBech32 } from '../../src/access/bech32.ts';
+import { decodeBech32, encodeBech32 } from '../../src/formats/age/bech32.ts';
 
 describe('Bech32', () => {
   test('what is encoded is decoded again, in either case', () => {

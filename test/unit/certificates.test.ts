@@ -9,7 +9,7 @@ import type {
 } from '../../src/cluster/ca-records.ts';
 import { Certificates } from '../../src/cluster/certificates.ts';
 import { openCaKey } from '../../src/cluster/open-ca-key.ts';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import type { ChangeJournal } from '../../src/keyring/change-journal.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';

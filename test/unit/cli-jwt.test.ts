@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { jwkOf } from '../../src/jose/jwks.ts';
+import { jwkOf } from '../../src/formats/jose/jwks.ts';
 import { agentctl, type Session, type Surroundings } from '../support/cli-session.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
 import { handMade, tokenKey } from '../support/hand-made-tokens.ts';

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
-import { digestOf } from '../../src/cli/digest.ts';
-import { kidOf } from '../../src/keyring/kid.ts';
+import { digestOf } from '../../src/cli/shell/digest.ts';
+import { kidOf } from '../../src/algorithms/kid.ts';
 import { agentctl, type Session } from '../support/cli-session.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
 

@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { maxDurationSeconds, parseDuration } from '../../src/duration.ts';
-import { Output, protectionInWords } from '../../src/cli/output.ts';
-import { escapeControls, jsonText } from '../../src/cli/text.ts';
-import { when } from '../../src/cli/when.ts';
+import { maxDurationSeconds, parseDuration } from '../../src/base/duration.ts';
+import { Output, protectionInWords } from '../../src/cli/shell/output.ts';
+import { escapeControls, jsonText } from '../../src/cli/shell/text.ts';
+import { when } from '../../src/cli/shell/when.ts';
 
 describe('durations', () => {
   it.each([

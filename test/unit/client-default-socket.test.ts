@@ -3,7 +3,7 @@ import {
   clientSocketPath,
   defaultSocketPath,
   defaultStateDir,
-} from '../../src/client/default-socket.ts';
+} from '../../src/base/default-paths.ts';
 
 const user = 1000;
 const home = { HOME: '/home/ann' };

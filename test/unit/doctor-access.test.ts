@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkAccess } from '../../src/cli/doctor/access.ts';
-import { checkApiKeys } from '../../src/cli/doctor/api-keys.ts';
+import { checkAccess } from '../../src/cli/commands/doctor/access.ts';
+import { checkApiKeys } from '../../src/cli/commands/doctor/api-keys.ts';
 import { Clock, worldWith } from '../support/world.ts';
 
 const accounts = {

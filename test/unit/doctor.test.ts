@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { checkClock, checkRecordedTime } from '../../src/cli/doctor/clock.ts';
-import { failureOf } from '../../src/cli/doctor/finding.ts';
-import { judgeHealth, notTold } from '../../src/cli/doctor/health.ts';
-import { checkLimits } from '../../src/cli/doctor/limits.ts';
-import { notWritable, roomFault } from '../../src/cli/doctor/state-dir.ts';
-import { judgeProbe } from '../../src/cli/doctor/token.ts';
+import { checkClock, checkRecordedTime } from '../../src/cli/commands/doctor/clock.ts';
+import { failureOf } from '../../src/cli/commands/doctor/finding.ts';
+import { judgeHealth, notTold } from '../../src/cli/commands/doctor/health.ts';
+import { checkLimits } from '../../src/cli/commands/doctor/limits.ts';
+import { notWritable, roomFault } from '../../src/cli/commands/doctor/state-dir.ts';
+import { judgeProbe } from '../../src/cli/commands/doctor/token.ts';
 import { ConnectionError } from '../../src/client/connection-error.ts';
-import { AgentError } from '../../src/errors.ts';
-import type { AgentStatus } from '../../src/protocol/status.ts';
-import { fileFailure } from '../../src/state/ownership.ts';
+import { AgentError } from '../../src/base/errors.ts';
+import type { AgentStatus } from '../../src/api/status.ts';
+import { fileFailure } from '../../src/files/ownership.ts';
 import type { TokenProbe } from '../../src/vault/pkcs11/probe.ts';
 
 const token: TokenProbe = {

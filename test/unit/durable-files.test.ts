@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLibc } from '../../src/native/libc.ts';
-import { durableFiles } from '../../src/state/durable-files.ts';
+import { durableFiles } from '../../src/files/durable-files.ts';
 
 const files = durableFiles(openLibc());
 const loader = fileURLToPath(new URL('../support/typescript-loader.js', import.meta.url));

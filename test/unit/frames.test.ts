@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FrameDecoder } from '../../src/protocol/frames.ts';
+import { FrameDecoder } from '../../src/base/line-frames.ts';
 
 const limit = 40;
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { recipientOf } from '../../src/access/age-recipient.ts';
+import { recipientOf } from '../../src/formats/age/age-recipient.ts';
 import type { Caller } from '../../src/access/caller.ts';
 import type { AuditEvent } from '../../src/audit/audit.ts';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import { apiKey, apiKeys, secretOf } from '../support/api-keys.ts';
 import type { Answer } from '../support/line-client.ts';
 import { RequestRig } from '../support/request-rig.ts';

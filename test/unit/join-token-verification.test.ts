@@ -8,7 +8,7 @@ import {
   type JoinTokenVerdict,
 } from '../../src/cluster/join-token-verification.ts';
 import { parseTrustBundle } from '../../src/cluster/trust-bundle.ts';
-import type { KeyStatus } from '../../src/keyring/signing-backend.ts';
+import type { KeyStatus } from '../../src/api/signing-backend.ts';
 import {
   base64url,
   ForeignCluster,

@@ -1,9 +1,13 @@
 import { decodeProtectedHeader, importJWK, jwtVerify } from 'jose';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { AgentError } from '../../src/errors.ts';
-import type { TokenRequest } from '../../src/jose/jwt-claims.ts';
-import { signJwt, type SignedJwt, type TokenSigning } from '../../src/jose/jwt-signing.ts';
-import { keyringJwks } from '../../src/jose/keyring-keys.ts';
+import { AgentError } from '../../src/base/errors.ts';
+import type { TokenRequest } from '../../src/formats/jose/jwt-claims.ts';
+import {
+  signJwt,
+  type SignedJwt,
+  type TokenSigning,
+} from '../../src/request/methods/jwt/jwt-signing.ts';
+import { keyringJwks } from '../../src/request/methods/jwt/keyring-keys.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
 import { usualGraceSeconds } from '../../src/keyring/usual-grace.ts';

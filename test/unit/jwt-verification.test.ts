@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { jwkOf } from '../../src/jose/jwks.ts';
+import { jwkOf } from '../../src/formats/jose/jwks.ts';
 import {
   jwtRules,
   verifyJwt,
   type JwtExpectations,
   type JwtVerification,
-} from '../../src/jose/jwt-verification.ts';
+} from '../../src/formats/jose/jwt-verification.ts';
 import { handMade, tokenKey, type TokenKey } from '../support/hand-made-tokens.ts';
 
 const now = Date.UTC(2026, 4, 14, 18) / 1000;

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KeyringPin } from '../../src/keyring-pin.ts';
+import { KeyringPin } from '../../src/vault/pins/keyring-pin.ts';
 import { Clock, worldWith } from '../support/world.ts';
 
 let dir: string;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
 import type { KeyringSettings } from '../../src/config/settings.ts';
-import { AgentError } from '../../src/errors.ts';
-import { keyringStatus } from '../../src/keyring-status.ts';
+import { AgentError } from '../../src/base/errors.ts';
+import { keyringStatus } from '../../src/agent/keyring-status.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
 import { InProcessAgent } from '../support/in-process-agent.ts';
 import { MemoryStore, MemoryVault } from '../support/memory-keyring.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { withLatestTime } from '../../src/keyring/latest-time.ts';
 import { emptyState } from '../../src/keyring/lifecycle.ts';

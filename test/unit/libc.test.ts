@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { errnoName } from '../../src/errors.ts';
+import { errnoName } from '../../src/base/errors.ts';
 import { openLibc } from '../../src/native/libc.ts';
 
 const libc = openLibc();

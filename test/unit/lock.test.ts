@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLibc } from '../../src/native/libc.ts';
-import { ensurePrivateDir } from '../../src/state/checked-dir.ts';
-import { AlreadyRunningError, lockHolder, lockStateDir } from '../../src/state/lock.ts';
+import { ensurePrivateDir } from '../../src/files/checked-dir.ts';
+import { AlreadyRunningError, lockHolder, lockStateDir } from '../../src/files/state-dir-lock.ts';
 
 const libc = openLibc();
 let directory: string;

@@ -1,15 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MinisignFormatError } from '../../src/minisign/format.ts';
-import { keyIdOf, keyIdText } from '../../src/minisign/key-id.ts';
+import { MinisignFormatError } from '../../src/formats/minisign/format.ts';
+import { keyIdOf, keyIdText } from '../../src/formats/minisign/key-id.ts';
 import {
   encodePublicKeyFile,
   publicKeyOf,
   readPublicKeyFile,
-} from '../../src/minisign/public-key.ts';
-import { decodeSignatureFile, encodeSignatureFile } from '../../src/minisign/signature.ts';
-import { faultOfTrustedComment, usualTrustedComment } from '../../src/minisign/trusted-comment.ts';
-import { kidOf } from '../../src/keyring/kid.ts';
+} from '../../src/formats/minisign/public-key.ts';
+import { decodeSignatureFile, encodeSignatureFile } from '../../src/formats/minisign/signature.ts';
+import {
+  faultOfTrustedComment,
+  usualTrustedComment,
+} from '../../src/formats/minisign/trusted-comment.ts';
+import { kidOf } from '../../src/algorithms/kid.ts';
 
 const exactly = (length: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => Buffer.from(bytes));

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings, type KeyringSettings } from '../../src/config/settings.ts';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
-import { OpenKeyrings } from '../../src/open-keyrings.ts';
-import { KeyringError } from '../../src/open-slots.ts';
+import { OpenKeyrings } from '../../src/agent/open-keyrings.ts';
+import { KeyringError } from '../../src/agent/open-slots.ts';
 import type { PinGate } from '../../src/vault/pin-gate.ts';
 import { Clock, worldWith } from '../support/world.ts';
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PinMemory } from '../../src/state/pin-memory.ts';
+import { PinMemory } from '../../src/vault/pins/pin-memory.ts';
 import { Clock, worldWith } from '../support/world.ts';
 
 let dir: string;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AgentError } from '../../src/errors.ts';
-import { readPin } from '../../src/vault/pkcs11/pin.ts';
+import { AgentError } from '../../src/base/errors.ts';
+import { readPin } from '../../src/vault/pins/read-pin.ts';
 import { resolveModulePath } from '../../src/vault/pkcs11/module-path.ts';
 import { parsePkcs11Uri } from '../../src/vault/pkcs11/uri.ts';
 

@@ -1,7 +1,7 @@
-import { reconcileCommand } from '../../src/cli/reconcile-command.ts';
+import { reconcileCommand } from '../../src/cli/commands/reconcile/reconcile-command.ts';
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { kidOf } from '../../src/keyring/kid.ts';
+import { kidOf } from '../../src/algorithms/kid.ts';
 import { emptyState, type KeyRecord, type KeyringState } from '../../src/keyring/lifecycle.ts';
 import {
   reconcile,
@@ -9,7 +9,7 @@ import {
   type Records,
   type Verdict,
 } from '../../src/keyring/reconcile.ts';
-import { parseSidecar, sidecarText } from '../../src/state/sidecar-format.ts';
+import { parseSidecar, sidecarText } from '../../src/keyring/sidecar/sidecar-format.ts';
 import { newObjectId } from '../../src/vault/object-id.ts';
 import type { VaultObject } from '../../src/vault/vault.ts';
 

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { noApiKeys, type LoadedApiKeys } from '../../src/access/api-key.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings, type Settings } from '../../src/config/settings.ts';
-import { reload } from '../../src/reload.ts';
+import { reload } from '../../src/agent/reload.ts';
 import { AccessRig } from '../support/access-control.ts';
 import { apiKey, apiKeys, secretOf } from '../support/api-keys.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeRequest } from '../../src/protocol/request.ts';
+import { decodeRequest } from '../../src/server/json-rpc/decode-request.ts';
 
 const decode = (line: string | Buffer) => decodeRequest(Buffer.from(line));
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compareTimes, formatTime, hasCome, parseTime } from '../../src/rfc3339.ts';
+import { compareTimes, formatTime, hasCome, parseTime } from '../../src/base/rfc3339.ts';
 
 test('reads what other programs write', () => {
   const base = Date.UTC(2026, 4, 14, 17, 55);

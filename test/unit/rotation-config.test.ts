@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ConfigError, parseConfig } from '../../src/config/load.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
-import { formatDuration } from '../../src/duration.ts';
+import { formatDuration } from '../../src/base/duration.ts';
 
 const file = '/etc/agent.toml';
 const table = '[keyrings.a.rotation]\n';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SignatureRates, type RateLimit } from '../../src/access/signature-rates.ts';
-import { AgentError } from '../../src/errors.ts';
+import { AgentError } from '../../src/base/errors.ts';
 
 /** Milliseconds, moved by hand; it starts where a machine that has run for long is. */
 class Hand {

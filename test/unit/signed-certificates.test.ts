@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { SignedCertificates } from '../../src/cluster/signed-certificates.ts';
-import { algorithms } from '../../src/vault/algorithm.ts';
+import { algorithms } from '../../src/algorithms/algorithm.ts';
 import { ForeignCluster, foreignKey } from '../support/foreign-cluster.ts';
 
 const cluster = new ForeignCluster();

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Caller } from '../../src/access/caller.ts';
 import type { Scope } from '../../src/access/principal.ts';
-import { AgentError } from '../../src/errors.ts';
-import { AgentLocks } from '../../src/ssh/agent-locks.ts';
-import { agentMethods } from '../../src/ssh/agent-methods.ts';
-import { fingerprint } from '../../src/ssh/public-key.ts';
-import { SshReader, sshString } from '../../src/ssh/wire.ts';
+import { AgentError } from '../../src/base/errors.ts';
+import { AgentLocks } from '../../src/server/ssh-agent/locks.ts';
+import { agentMethods } from '../../src/server/ssh-agent/methods.ts';
+import { fingerprint } from '../../src/formats/ssh/public-key.ts';
+import { SshReader, sshString } from '../../src/formats/ssh/wire.ts';
 import { OpensshKeys } from '../support/openssh-keys.ts';
 import { RequestRig } from '../support/request-rig.ts';
 import {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { AgentLocks } from '../../src/ssh/agent-locks.ts';
+import { AgentLocks } from '../../src/server/ssh-agent/locks.ts';
 
 const ada = 1001;
 const ben = 1002;

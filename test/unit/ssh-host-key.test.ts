@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hostKeyVerifies } from '../../src/ssh/host-key.ts';
-import { mpint, SshFormatError, sshString } from '../../src/ssh/wire.ts';
+import { hostKeyVerifies } from '../../src/formats/ssh/host-key.ts';
+import { mpint, SshFormatError, sshString } from '../../src/formats/ssh/wire.ts';
 import { OpensshKeys } from '../support/openssh-keys.ts';
 
 let keys: OpensshKeys;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MessageDecoder } from '../../src/ssh/message-decoder.ts';
-import { sshString } from '../../src/ssh/wire.ts';
+import { MessageDecoder } from '../../src/server/ssh-agent/message-decoder.ts';
+import { sshString } from '../../src/formats/ssh/wire.ts';
 
 const limit = 64;
 

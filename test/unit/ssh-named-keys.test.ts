@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { kidOf } from '../../src/keyring/kid.ts';
-import { NamedKeys } from '../../src/ssh/named-keys.ts';
-import { encodePublicKey } from '../../src/ssh/public-key.ts';
+import { kidOf } from '../../src/algorithms/kid.ts';
+import { NamedKeys } from '../../src/server/ssh-agent/named-keys.ts';
+import { encodePublicKey } from '../../src/formats/ssh/public-key.ts';
 
 const blobOf = (fill: number): Buffer => encodePublicKey('ed25519', Buffer.alloc(32, fill));
 

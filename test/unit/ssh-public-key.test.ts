@@ -10,9 +10,9 @@ import {
   fingerprint,
   publicKeyLine,
   sshTypeOf,
-} from '../../src/ssh/public-key.ts';
-import { SshReader, sshString } from '../../src/ssh/wire.ts';
-import { algorithms } from '../../src/vault/algorithm.ts';
+} from '../../src/formats/ssh/public-key.ts';
+import { SshReader, sshString } from '../../src/formats/ssh/wire.ts';
+import { algorithms } from '../../src/algorithms/algorithm.ts';
 import { OpensshKeys } from '../support/openssh-keys.ts';
 
 let keys: OpensshKeys;

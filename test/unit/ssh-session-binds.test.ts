@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { fingerprint } from '../../src/ssh/public-key.ts';
-import { readSessionBind, SessionBinds, type SessionBind } from '../../src/ssh/session-binds.ts';
-import { SshFormatError, SshReader, sshString } from '../../src/ssh/wire.ts';
+import { fingerprint } from '../../src/formats/ssh/public-key.ts';
+import {
+  readSessionBind,
+  SessionBinds,
+  type SessionBind,
+} from '../../src/server/ssh-agent/session-binds.ts';
+import { SshFormatError, SshReader, sshString } from '../../src/formats/ssh/wire.ts';
 import { OpensshKeys } from '../support/openssh-keys.ts';
 
 let keys: OpensshKeys;

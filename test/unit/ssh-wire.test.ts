@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mpint, SshFormatError, SshReader, sshString, uint32 } from '../../src/ssh/wire.ts';
+import { mpint, SshFormatError, SshReader, sshString, uint32 } from '../../src/formats/ssh/wire.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex');
 const read = (text: string): SshReader => new SshReader(hex(text));

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { decodeSshsig, encodeSshsig, sshsigMessage } from '../../src/ssh/sshsig.ts';
-import { SshFormatError } from '../../src/ssh/wire.ts';
+import { decodeSshsig, encodeSshsig, sshsigMessage } from '../../src/formats/ssh/sshsig.ts';
+import { SshFormatError } from '../../src/formats/ssh/wire.ts';
 import { agentctl, type Session } from '../support/cli-session.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sshsig-'));

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { algorithms } from '../../src/vault/algorithm.ts';
+import { algorithms } from '../../src/algorithms/algorithm.ts';
 import { privateKeyOf, publicKeyOf, seedTextOf } from '../../src/vault/file/seed.ts';
 
 const { ed25519, es256 } = algorithms;

@@ -17,11 +17,11 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PeerCredentials } from '../../src/access/principal.ts';
 import { openLibc } from '../../src/native/libc.ts';
-import { ConnectionCounts } from '../../src/socket/connection-counts.ts';
-import { socketLimits, type SocketLimits } from '../../src/socket/limits.ts';
-import { lines } from '../../src/socket/lines.ts';
-import { listen, type Listener, type ListenerOptions } from '../../src/socket/listener.ts';
-import { AlreadyRunningError } from '../../src/state/lock.ts';
+import { ConnectionCounts } from '../../src/server/socket/connection-counts.ts';
+import { socketLimits, type SocketLimits } from '../../src/server/socket/limits.ts';
+import { lines } from '../../src/server/json-rpc/line-framing.ts';
+import { listen, type Listener, type ListenerOptions } from '../../src/server/socket/listener.ts';
+import { AlreadyRunningError } from '../../src/files/state-dir-lock.ts';
 
 const libc = openLibc();
 const log = pino({ level: 'silent' });

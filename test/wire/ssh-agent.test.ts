@@ -4,9 +4,13 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { decodePublicKey, decodeSignature, encodePublicKey } from '../../src/ssh/public-key.ts';
-import { SshReader, sshString, uint32 } from '../../src/ssh/wire.ts';
-import { algorithms } from '../../src/vault/algorithm.ts';
+import {
+  decodePublicKey,
+  decodeSignature,
+  encodePublicKey,
+} from '../../src/formats/ssh/public-key.ts';
+import { SshReader, sshString, uint32 } from '../../src/formats/ssh/wire.ts';
+import { algorithms } from '../../src/algorithms/algorithm.ts';
 import { InProcessAgent } from '../support/in-process-agent.ts';
 import { LineClient } from '../support/line-client.ts';
 import { makeToken } from '../support/softhsm.ts';

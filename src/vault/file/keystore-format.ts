@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { decodeBase64 } from '../../base64.ts';
+import { decodeBase64 } from '../../base/base64.ts';
 import type { KeyRecord, KeyringState } from '../../keyring/lifecycle.ts';
-import { encodeBase64 } from '../../base64.ts';
+import { encodeBase64 } from '../../base/base64.ts';
 import {
   activated,
   duplicateOf,
@@ -9,7 +9,7 @@ import {
   revoked,
   time,
   prepared,
-} from '../../state/state-format.ts';
+} from '../../files/document-fields.ts';
 
 /**
  * Keystore v1, as other programs of a cluster read and write it: the private keys and the key records in one

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { decodeBase64 } from '../../base64.ts';
-import { kidOf } from '../../keyring/kid.ts';
+import { decodeBase64 } from '../../base/base64.ts';
+import { kidOf } from '../../algorithms/kid.ts';
 import { parseKeystore, type Keystore } from './keystore-format.ts';
 import { privateKeyOf, publicHalfOf } from './seed.ts';
 

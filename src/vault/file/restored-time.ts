@@ -1,4 +1,4 @@
-import { compareTimes, parseTime } from '../../rfc3339.ts';
+import { compareTimes, parseTime } from '../../base/rfc3339.ts';
 import type { Keystore } from './keystore-format.ts';
 
 /** Corrections of a clock stay below it, milliseconds. */

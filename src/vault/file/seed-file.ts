@@ -1,10 +1,10 @@
 import { sign as signMessage, type KeyObject } from 'node:crypto';
-import { AgentError } from '../../errors.ts';
-import { kidOf } from '../../keyring/kid.ts';
-import type { FileContent } from '../../state/files.ts';
-import { ParsedFile } from '../../state/parsed-file.ts';
-import type { World } from '../../world.ts';
-import { algorithms } from '../algorithm.ts';
+import { AgentError } from '../../base/errors.ts';
+import { kidOf } from '../../algorithms/kid.ts';
+import type { FileContent } from '../../base/files.ts';
+import { ParsedFile } from '../../files/parsed-file.ts';
+import type { World } from '../../base/world.ts';
+import { algorithms } from '../../algorithms/algorithm.ts';
 import type { Vault, VaultKey, VaultObject } from '../vault.ts';
 import { privateKeyOf, publicHalfOf } from './seed.ts';
 

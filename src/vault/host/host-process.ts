@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { AgentError, describeFailure } from '../../errors.ts';
+import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { VaultKey } from '../vault.ts';
 import { frameKinds, FrameReader, type Frame } from './frames.ts';
 import {

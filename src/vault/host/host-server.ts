@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { AgentError, describeFailure } from '../../errors.ts';
-import type { Protection } from '../../keyring/signing-backend.ts';
-import { algorithms } from '../algorithm.ts';
+import { AgentError, describeFailure } from '../../base/errors.ts';
+import type { Protection } from '../../api/signing-backend.ts';
+import { algorithms } from '../../algorithms/algorithm.ts';
 import type { PinRefusal } from '../pin-gate.ts';
 import { CKR, nameOfReturnValue } from '../pkcs11/cryptoki.ts';
 import { isFatal, isLoginLost, isReturnValue, returnValueOf } from '../pkcs11/errors.ts';

@@ -1,7 +1,7 @@
-import { AgentError, describeFailure } from '../../errors.ts';
-import type { Protection } from '../../keyring/signing-backend.ts';
-import type { World } from '../../world.ts';
-import type { Algorithm } from '../algorithm.ts';
+import { AgentError, describeFailure } from '../../base/errors.ts';
+import type { Protection } from '../../api/signing-backend.ts';
+import type { World } from '../../base/world.ts';
+import type { Algorithm } from '../../algorithms/algorithm.ts';
 import { newObjectId, objectIdRandomLength } from '../object-id.ts';
 import type { CloseOptions, SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { backoff } from './backoff.ts';

@@ -1,6 +1,6 @@
-import type { ErrorDetails, ErrorKind } from '../../errors.ts';
-import { AgentError } from '../../errors.ts';
-import type { AlgorithmName, Protection } from '../../keyring/signing-backend.ts';
+import type { ErrorDetails, ErrorKind } from '../../base/errors.ts';
+import { AgentError } from '../../base/errors.ts';
+import type { AlgorithmName, Protection } from '../../api/signing-backend.ts';
 import type { PinRefusal } from '../pin-gate.ts';
 import type { Pkcs11Uri } from '../pkcs11/uri.ts';
 import type { VaultKey, VaultObject } from '../vault.ts';

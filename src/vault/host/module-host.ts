@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { AgentError } from '../../errors.ts';
+import { AgentError } from '../../base/errors.ts';
 import { HostProcess, type HostEnd, type VaultNote } from './host-process.ts';
 import type { VaultNumber } from './messages.ts';
 

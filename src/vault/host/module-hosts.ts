@@ -1,4 +1,4 @@
-import { AgentError } from '../../errors.ts';
+import { AgentError } from '../../base/errors.ts';
 import { resolveModulePath } from '../pkcs11/module-path.ts';
 import { HostedVault, type HostedVaultOptions } from './hosted-vault.ts';
 import { ModuleHost } from './module-host.ts';

@@ -1,4 +1,4 @@
-import type { AgentError } from '../../errors.ts';
+import type { AgentError } from '../../base/errors.ts';
 import type { VaultKey } from '../vault.ts';
 import { asAgentError, HostLost } from './host-process.ts';
 import { HostFailure } from './messages.ts';

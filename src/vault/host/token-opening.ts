@@ -1,5 +1,5 @@
-import type { Protection } from '../../keyring/signing-backend.ts';
-import type { Algorithm } from '../algorithm.ts';
+import type { Protection } from '../../api/signing-backend.ts';
+import type { Algorithm } from '../../algorithms/algorithm.ts';
 import type { PinGate } from '../pin-gate.ts';
 import type { Pkcs11Uri } from '../pkcs11/uri.ts';
 import type { HostProcess } from './host-process.ts';

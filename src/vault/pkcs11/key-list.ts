@@ -1,5 +1,5 @@
 import type { PKCS11 } from 'pkcs11js';
-import type { Algorithm } from '../algorithm.ts';
+import type { Algorithm } from '../../algorithms/algorithm.ts';
 import type { VaultObject } from '../vault.ts';
 import { CKA, CKO } from './cryptoki.ts';
 import { readPublicKey } from './key-pair.ts';

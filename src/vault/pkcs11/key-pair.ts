@@ -1,5 +1,5 @@
 import type { PKCS11 } from 'pkcs11js';
-import type { Algorithm } from '../algorithm.ts';
+import type { Algorithm } from '../../algorithms/algorithm.ts';
 import { CKA, CKR } from './cryptoki.ts';
 import { isReturnValue } from './errors.ts';
 import {

@@ -1,5 +1,5 @@
 import { Session } from 'graphene-pk11';
-import { AgentError } from '../../errors.ts';
+import { AgentError } from '../../base/errors.ts';
 import { CKF, CKR, CKS_RW_USER_FUNCTIONS, CKU_USER, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, ReturnValueError, returnValueOf, translate } from './errors.ts';
 import { describeToken, type FoundToken } from './token.ts';

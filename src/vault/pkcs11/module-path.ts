@@ -1,6 +1,6 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { AgentError } from '../../errors.ts';
+import { AgentError } from '../../base/errors.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { AgentError } from '../../errors.ts';
-import type { Algorithm } from '../algorithm.ts';
+import { AgentError } from '../../base/errors.ts';
+import type { Algorithm } from '../../algorithms/algorithm.ts';
 import { CKR } from './cryptoki.ts';
 import { isReturnValue, translate } from './errors.ts';
 import type { KnownPins } from './known-pins.ts';

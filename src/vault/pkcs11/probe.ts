@@ -1,6 +1,6 @@
-import { AgentError } from '../../errors.ts';
-import type { AlgorithmName } from '../../keyring/signing-backend.ts';
-import { algorithms } from '../algorithm.ts';
+import { AgentError } from '../../base/errors.ts';
+import type { AlgorithmName } from '../../api/signing-backend.ts';
+import { algorithms } from '../../algorithms/algorithm.ts';
 import { CKF, CKR } from './cryptoki.ts';
 import { isReturnValue, translate } from './errors.ts';
 import { Pkcs11Modules, type Pkcs11Module } from './module.ts';

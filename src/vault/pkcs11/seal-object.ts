@@ -1,6 +1,6 @@
 import type { PKCS11 } from 'pkcs11js';
-import { AgentError } from '../../errors.ts';
-import { decodeSeal, encodeSeal } from '../seal-form.ts';
+import { AgentError } from '../../base/errors.ts';
+import { decodeSeal, encodeSeal } from './seal-form.ts';
 import type { Seal, SealStore } from '../vault.ts';
 import { CKA, CKO, CKR, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, returnValueOf } from './errors.ts';

@@ -1,7 +1,7 @@
 import type { PKCS11 } from 'pkcs11js';
-import { AgentError, describeFailure } from '../../errors.ts';
-import type { Protection } from '../../keyring/signing-backend.ts';
-import type { Algorithm } from '../algorithm.ts';
+import { AgentError, describeFailure } from '../../base/errors.ts';
+import type { Protection } from '../../api/signing-backend.ts';
+import type { Algorithm } from '../../algorithms/algorithm.ts';
 import { newObjectId, objectIdRandomLength } from '../object-id.ts';
 import type { SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { CKO } from './cryptoki.ts';

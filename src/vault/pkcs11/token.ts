@@ -1,5 +1,5 @@
 import type { Slot, Token } from 'graphene-pk11';
-import { AgentError } from '../../errors.ts';
+import { AgentError } from '../../base/errors.ts';
 import { CKF, CKR } from './cryptoki.ts';
 import { isReturnValue, translate } from './errors.ts';
 import type { Pkcs11Module } from './module.ts';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { AgentError } from '../../errors.ts';
+import { AgentError } from '../../base/errors.ts';
 
 /**
  * A PKCS#11 URI (RFC 7512), decoded: which token, through which module, with which PIN. An attribute that the

@@ -1,0 +1,250 @@
+import { join } from 'node:path';
+import { AccessControl, type AccessSettings } from '../access/access-control.ts';
+import { resolveRules } from '../access/access-rules.ts';
+import type { LoadedApiKeys } from '../access/api-key.ts';
+import { ApiKeys } from '../access/api-keys.ts';
+import { loadApiKeys } from '../access/load-api-keys.ts';
+import type { Grant } from '../access/principal.ts';
+import { noAudit } from '../audit/audit.ts';
+import { ownEvent } from '../audit/schedule-journal.ts';
+import { clientKeyRegistry } from './client-key-registry.ts';
+import type { ClusterAuthority } from './cluster-authority.ts';
+import { refuseCaByAnotherName } from '../config/ca-file.ts';
+import { reservedKeyring } from '../config/cluster.ts';
+import { clusterRegistry } from './cluster-registry.ts';
+import type { Settings } from '../config/settings.ts';
+import { configuredKeystore } from './configured-keystore.ts';
+import { AgentError } from '../base/errors.ts';
+import { admission, signing } from '../request/admission.ts';
+import type { RequestContext } from '../request/handle.ts';
+import type { Libc } from '../native/libc.ts';
+import { machineFingerprint } from '../native/machine.ts';
+import { unreadText, type Reloaded, type Services } from '../request/services.ts';
+import type { AgentStatus } from '../api/status.ts';
+import { Queue } from '../request/queue.ts';
+import { recordedKeyrings, type RecordedKeyrings } from './recorded-keyrings.ts';
+import { reload } from './reload.ts';
+import { formatTime } from '../base/rfc3339.ts';
+import {
+  noSockets,
+  openSockets,
+  socketGroups,
+  type SocketGroups,
+  type Sockets,
+} from '../server/sockets.ts';
+import { AgentDatabase } from '../database/agent-database.ts';
+import { ApiKeysFile } from '../access/api-keys-file.ts';
+import { ensurePrivateDir } from '../files/checked-dir.ts';
+import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
+import type { HostLaunch } from '../vault/host/module-hosts.ts';
+import { version } from '../base/version.ts';
+import type { World } from '../base/world.ts';
+
+/**
+ * Requests, and signatures, that were admitted and are not done yet, over all connections; beyond it the answer
+ * is `overloaded`. A batch counts by its messages.
+ */
+const queueLimit = 16_384;
+/** How long an admitted request may take to be answered once the agent stops, milliseconds. */
+const drainTime = 5000;
+
+export interface AgentOptions {
+  readonly settings: Settings;
+  /** Reads the configuration again, with the flags that the agent was started with. Throws ConfigError. */
+  readonly readSettings: () => Settings;
+  readonly world: World;
+  readonly libc: Libc;
+  readonly pid: number;
+  readonly uid: number;
+  /** For systemd credentials. */
+  readonly credentialsDir: string | null;
+  /** How the child processes that load PKCS#11 modules are started. */
+  readonly hosts: HostLaunch;
+  /** Fewer than the default, in tests. */
+  readonly queueLimit?: number;
+}
+
+/** A running agent. */
+export interface Agent {
+  readonly socketPath: string;
+  status(): AgentStatus;
+  /** Reads again what may change while the agent runs. */
+  reload(): Reloaded;
+  /** Stops accepting, answers what was admitted (for at most 5 s), lets go of tokens and files. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Configuration and world in, a running agent out: the one place that knows every part. When it resolves,
+ * every keyring that is not locked has signed and verified a message and the socket accepts. Throws
+ * ConfigError, AlreadyRunningError, KeyringError, or an AgentError for a state dir, socket or database that cannot be used.
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { settings, libc } = options;
+  refuseCaByAnotherName(settings);
+  const groups = socketGroups(settings, libc);
+  ensurePrivateDir(settings.stateDir);
+  ensurePrivateDir(join(settings.stateDir, 'keyrings'));
+  const lock = lockStateDir(settings.stateDir, libc);
+  const database = new AgentDatabase(join(settings.stateDir, 'agent.db'));
+  const parts = releasedOnFailure(lock, () => recordedKeyrings(options, database));
+  const { audit, keyrings, cluster } = parts;
+  const release = (): void => {
+    database.close();
+    lock.release();
+  };
+  try {
+    await database.openExisting();
+    await Promise.all([keyrings.open(), cluster?.open()]);
+    await audit?.start();
+    await cluster?.start();
+    return await serve(options, groups, parts, database, release);
+  } catch (failure) {
+    await cluster?.stop();
+    await audit?.stop();
+    await keyrings.close();
+    release();
+    throw failure;
+  }
+}
+
+function releasedOnFailure<T>(lock: StateDirLock, work: () => T): T {
+  try {
+    return work();
+  } catch (failure) {
+    lock.release();
+    throw failure;
+  }
+}
+
+async function serve(
+  options: AgentOptions,
+  groups: SocketGroups,
+  { keyrings, audit: auditLog, cluster }: RecordedKeyrings,
+  database: AgentDatabase,
+  release: () => void,
+): Promise<Agent> {
+  const { settings, world, libc } = options;
+  const queue = (): Queue => new Queue(options.queueLimit ?? queueLimit);
+  const counters = { requests: 0, errors: 0, signatures: 0 };
+  const startedAt = formatTime(world.now());
+  let sockets: Sockets | null = null;
+  const accessSettings = (read: Settings): AccessSettings => ({
+    rules: resolveRules(read.access, options.uid, libc),
+    limits: read.access,
+  });
+  const apiKeysFile = new ApiKeysFile(settings.stateDir, { libc, world });
+  const readApiKeys = (): LoadedApiKeys => loadApiKeys(apiKeysFile.load(), libc);
+  const machine = machineFingerprint();
+  const access = new AccessControl({
+    settings: accessSettings(settings),
+    keys: readApiKeys(),
+    machine,
+    world,
+  });
+  for (const warning of access.warnings) world.log.warn({ reason: warning }, 'access');
+  const audit = auditLog ?? noAudit;
+  const status = (to: Grant | null): AgentStatus => ({
+    agent: { version: version(), pid: options.pid, started_at: startedAt },
+    keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
+    ...(sockets ?? noSockets).status,
+    counters: { ...counters, authentication_failures: sum(access.failures.values()) },
+    access: {
+      api_keys: access.keys.keys.size,
+      warnings: to === null ? access.warnings : access.warningsFor(to),
+    },
+    audit: audit.status(),
+    cluster:
+      to?.keyrings?.has(settings.cluster?.keyring ?? '') === false
+        ? null
+        : (cluster?.status() ?? null),
+  });
+  const reloadAll = (): Reloaded =>
+    reload({
+      settings,
+      readSettings: options.readSettings,
+      accessSettings,
+      readApiKeys,
+      access,
+      world,
+    });
+  const ofCa = (name: string): ClusterAuthority | null =>
+    name === reservedKeyring ? cluster : null;
+  const services: Services = {
+    keyring: (name) => keyrings.get(name),
+    clusterKeyring: () => inCluster(settings.cluster).keyring,
+    clusterCa: () => inCluster(cluster),
+    keystore: (name) => configuredKeystore(settings.keyrings, name, world),
+    status,
+    unlock: (name, pin, again) =>
+      ofCa(name)?.unlock(pin, again) ?? keyrings.unlock(name, pin, again),
+    lock: (name) => ofCa(name)?.lock() ?? keyrings.lock(name),
+    signing: signing(queue(), counters),
+    randomBytes: (size) => world.randomBytes(size),
+    authenticate: (caller, secret) => access.authenticate(caller, secret),
+    withdrawCredential: (caller) => {
+      access.withdraw(caller);
+    },
+    clientKeys: clientKeyRegistry(database, access, libc, world),
+    apiKeys: new ApiKeys({
+      store: apiKeysFile,
+      accounts: libc,
+      keyrings: settings.keyrings.map(({ name }) => name),
+      machine,
+      uses: { since: startedAt, lastUsed: (id) => access.lastUsed(id) },
+      changed: (keys) => {
+        access.keys = keys;
+      },
+      world,
+    }),
+    ...clusterRegistry({
+      database,
+      keyring: () => keyrings.get(inCluster(settings.cluster).keyring),
+      certificates: { certificateFor: (kid) => inCluster(cluster).certificateFor(kid) },
+      ownCa: () => cluster && { domain: cluster.domain, publicKey: cluster.publicKey },
+      world,
+    }),
+    reload: () => Promise.resolve(reloadAll()),
+  };
+  const context: RequestContext = {
+    services,
+    access,
+    audit,
+    admission: admission(queue(), counters),
+    world,
+  };
+  const open = await openSockets({ settings, groups, context, libc });
+  sockets = open;
+  return {
+    socketPath: settings.socket.path,
+    status: () => status(null),
+    reload: () => {
+      const reloaded = reloadAll();
+      // Only when it is done: a full disk must not keep an API key alive that was taken back.
+      const ended = { outcome: 'done', reason: unreadText(reloaded) } as const;
+      void audit.owe(ownEvent({ method: 'reload', keyring: null }, ended));
+      return reloaded;
+    },
+    stop: async () => {
+      await open.drain(drainTime);
+      await cluster?.stop();
+      await auditLog?.stop();
+      await keyrings.close();
+      release();
+    },
+  };
+}
+
+function inCluster<T>(part: T | null): T {
+  if (part !== null) return part;
+  throw new AgentError(
+    'not_supported',
+    'this agent is in no cluster: give it a [cluster] with a domain, and start it again',
+  );
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}

@@ -1,0 +1,210 @@
+import { encodeBase64 } from '../base/base64.ts';
+import type { CaCert } from '../cluster/ca-cert.ts';
+import type { CaKey } from '../cluster/ca-key.ts';
+import { broken, verdictOn, type CaVerdict } from '../cluster/ca-verdict.ts';
+import type { CertificateSource } from '../cluster/certificate-source.ts';
+import { Certificates } from '../cluster/certificates.ts';
+import type { TrustBundle } from '../cluster/trust-bundle.ts';
+import { reservedKeyring } from '../config/cluster.ts';
+import type { ClusterSettings } from '../config/settings.ts';
+import {
+  caSlot,
+  configuredCa,
+  type CaSlotSettings,
+  type ConfiguredCaParts,
+} from './configured-ca.ts';
+import { described } from './keyring-status.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import { OpenSlots } from './open-slots.ts';
+import type { CaView } from '../cluster/ca-view.ts';
+import type { ClusterStatus } from '../api/status.ts';
+import { formatTime } from '../base/rfc3339.ts';
+import { CaTable, CertificateTable } from '../database/ca-tables.ts';
+
+/** Changes that other programs make to the keys, and a CA that is back, are noticed this soon, milliseconds. */
+const lookEvery = 2000;
+
+export interface ClusterAuthorityParts extends ConfiguredCaParts {
+  readonly settings: ClusterSettings;
+  /** The cluster's keyring. Throws while it is not open. */
+  readonly keyring: () => Keyring;
+  /** What its keys stay valid for after they are replaced by themselves, seconds; 0: rotated by hand. */
+  readonly graceSeconds: number;
+  /** For systemd credentials. */
+  readonly credentialsDir: string | null;
+}
+
+/** The CA of the cluster, open or not, and the certificates of the cluster's keys. */
+export class ClusterAuthority implements CertificateSource {
+  readonly #parts: ClusterAuthorityParts;
+  readonly #certificates: Certificates;
+  /** Under the one name that it has, so that `unlock`, `lock` and being tried again are as for a keyring. */
+  readonly slots: CaSlots;
+  #callOff: (() => void) | null = null;
+  #stopped = false;
+
+  constructor(parts: ClusterAuthorityParts) {
+    this.#parts = parts;
+    const { settings, keyring, graceSeconds, database, journal, world } = parts;
+    this.slots = new CaSlots(parts);
+    this.#certificates = new Certificates({
+      domain: settings.domain,
+      keyring: { name: settings.keyring, open: keyring },
+      graceSeconds,
+      ca: () => this.slots.get(reservedKeyring),
+      kept: () => {
+        const { current } = database;
+        return current && { ca: new CaTable(current), certificates: new CertificateTable(current) };
+      },
+      journal,
+      world,
+    });
+  }
+
+  get domain(): string {
+    return this.#parts.settings.domain;
+  }
+
+  /** Of the CA, open or not; null before there is one. */
+  get publicKey(): Uint8Array | null {
+    const { current } = this.#parts.database;
+    return current && (new CaTable(current).read()?.key?.publicKey ?? null);
+  }
+
+  /** Opens the CA, or makes it where there never was one. Never rejects: without it the agent signs all the same. */
+  open(): Promise<void> {
+    return this.slots.open();
+  }
+
+  /** From now on the keys are looked at by themselves; when it resolves, for the first time. Never rejects. */
+  async start(): Promise<void> {
+    await this.look();
+    this.#next();
+  }
+
+  /** Issues what is missing now. Never rejects. */
+  async look(): Promise<void> {
+    if (!this.#stopped) await this.#certificates.look({ atOnce: true });
+  }
+
+  async unlock(pin: Buffer, again: boolean): Promise<void> {
+    await this.slots.unlock(reservedKeyring, pin, again);
+    await this.look();
+  }
+
+  lock(): Promise<void> {
+    return this.slots.lock(reservedKeyring);
+  }
+
+  show(): CaView {
+    const { settings, keyring } = this.#parts;
+    const ca = this.#open();
+    return {
+      ca_kid: ca.kid,
+      ca_public_key_b64: encodeBase64(ca.publicKey),
+      cluster_domain: settings.domain,
+      backend: ca.backend,
+      protection: ca.protection,
+      created_at: ca.createdAt,
+      keyring: settings.keyring,
+      certificate: this.#certificates.certificateFor(keyring().activeKid()),
+    };
+  }
+
+  issue(validitySeconds: number | null): Promise<CaCert> {
+    return this.#certificates.issue(validitySeconds);
+  }
+
+  /** Against this cluster's own CA, domain and keys. */
+  verify(text: string): CaVerdict {
+    const { settings, keyring } = this.#parts;
+    const { publicKey } = this.#open();
+    const keys = keyring();
+    const verdict = verdictOn(text, { publicKey, domain: settings.domain, now: keys.trustedNow() });
+    const { certificate, valid } = verdict;
+    if (!valid || certificate === null) return verdict;
+    const { active_kid: kid } = certificate;
+    if (keys.keyOf(kid)?.status !== 'revoked') return verdict;
+    return broken(certificate, 'revoked', `its key ${kid} is revoked`);
+  }
+
+  bundle(): TrustBundle {
+    const { settings, keyring } = this.#parts;
+    const ca = this.#open();
+    return {
+      v: 1,
+      cluster_domain: settings.domain,
+      ca_public_key_b64: encodeBase64(ca.publicKey),
+      ca_kid: ca.kid,
+      generated_at: formatTime(keyring().trustedNow()),
+    };
+  }
+
+  certificateFor(kid: string): CaCert | null {
+    return this.#certificates.certificateFor(kid);
+  }
+
+  status(): ClusterStatus {
+    const { domain, keyring, ca } = this.#parts.settings;
+    return {
+      domain,
+      keyring,
+      backend: ca.backend,
+      ...this.slots.status(),
+      certificate_error: this.#certificates.lastFailure,
+    };
+  }
+
+  /** Waits for what is under way, then lets go of the CA. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#callOff?.();
+    await this.#certificates.idle();
+    await this.slots.close();
+  }
+
+  #open(): CaKey {
+    return this.slots.get(reservedKeyring);
+  }
+
+  #next(): void {
+    if (this.#stopped) return;
+    this.#callOff = this.#parts.world.later(lookEvery, () => {
+      void this.#certificates.look({ atOnce: false }).finally(() => {
+        this.#next();
+      });
+    });
+  }
+}
+
+/** The one slot of the CA. */
+class CaSlots extends OpenSlots<CaSlotSettings, CaKey> {
+  constructor(parts: ClusterAuthorityParts) {
+    const { settings, world, credentialsDir } = parts;
+    super([caSlot(settings.ca)], configuredCa(parts), world, {
+      credentialsDir,
+      called: 'the cluster CA',
+    });
+  }
+
+  /** What `status` says of it. */
+  status(): Pick<ClusterStatus, 'ca_kid' | 'protection' | 'health' | 'last_error'> {
+    const slot = this.entries()[0]?.slot ?? null;
+    if (slot === null) return { ...closed, health: 'unavailable', last_error: null };
+    if ('keyring' in slot) {
+      const { kid, protection, health } = slot.keyring;
+      const { trouble, failing, lastFailure } = health;
+      return {
+        ca_kid: kid,
+        protection,
+        health: trouble?.kind === 'locked' ? 'locked' : trouble || failing ? 'unavailable' : 'ok',
+        last_error: trouble ?? lastFailure,
+      };
+    }
+    const { failure, at } = slot;
+    const health = failure.kind === 'locked' ? 'locked' : 'unavailable';
+    return { ...closed, health, last_error: described(failure, at) };
+  }
+}
+
+const closed = { ca_kid: null, protection: null };

@@ -1,0 +1,42 @@
+import type { CertificateSource } from '../cluster/certificate-source.ts';
+import { JoinTokens } from '../cluster/join-tokens.ts';
+import { RevokedTokens } from '../cluster/revoked-tokens.ts';
+import { TrustBundles, type OwnCa } from '../cluster/trust-bundles.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import type { AgentDatabase } from '../database/agent-database.ts';
+import type { Database } from '../database/database.ts';
+import { RevokedTokenTable } from '../database/revoked-token-table.ts';
+import { TrustBundleTable } from '../database/trust-bundle-table.ts';
+import type { World } from '../base/world.ts';
+
+export interface ClusterParts {
+  readonly database: AgentDatabase;
+  /** The cluster's keyring. Throws where there is no cluster, or it cannot be used. */
+  readonly keyring: () => Keyring;
+  readonly certificates: CertificateSource;
+  readonly ownCa: () => OwnCa | null;
+  readonly world: World;
+}
+
+/** The trust bundles and join tokens of an agent: what is kept of them is in its database. */
+export function clusterRegistry({ database, keyring, certificates, ownCa, world }: ClusterParts): {
+  readonly trustBundles: TrustBundles;
+  readonly joinTokens: JoinTokens;
+} {
+  const bundles = kept(database, (open) => new TrustBundleTable(open));
+  const trustBundles = new TrustBundles({ ...bundles, ownCa, world });
+  const revoked = new RevokedTokens(kept(database, (open) => new RevokedTokenTable(open)));
+  const joinTokens = new JoinTokens({ keyring, certificates, bundles: trustBundles, revoked });
+  return { trustBundles, joinTokens };
+}
+
+/** A table of a database that is made when something is first kept in it. */
+function kept<Table>(
+  database: AgentDatabase,
+  table: (open: Database) => Table,
+): { existing: () => Table | null; made: () => Promise<Table> } {
+  return {
+    existing: () => (database.current === null ? null : table(database.current)),
+    made: async () => table(await database.made()),
+  };
+}

@@ -1,0 +1,90 @@
+import type { KeyringSettings } from '../config/settings.ts';
+import { AgentError, describeFailure } from '../base/errors.ts';
+import type { KeyringFailure } from '../keyring/health.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import type { KeyringStatus } from '../api/status.ts';
+import { formatTime } from '../base/rfc3339.ts';
+
+/** A keyring of the configuration, or the CA, as it is at present. */
+export interface OpenSlot<T> {
+  readonly keyring: T;
+}
+
+/** Locked where the failure's kind is; then, and where `retryAt` is null, it is not tried by itself. */
+export interface ClosedSlot {
+  readonly failure: AgentError;
+  readonly at: string;
+  /** Milliseconds since the epoch. */
+  readonly retryAt: number | null;
+}
+
+/** What `status` says of a keyring; `slot` is null before it was tried. */
+export function keyringStatus(
+  settings: KeyringSettings,
+  slot: OpenSlot<Keyring> | ClosedSlot | null,
+  now: number,
+): KeyringStatus {
+  const { name, backend } = settings;
+  const algorithm = 'algorithm' in settings ? settings.algorithm : 'ed25519';
+  const base = { name, backend, algorithm, rotation: rotationOf(settings) };
+  const closed = {
+    ...base,
+    protection: null,
+    rollback_protection: null,
+    active_kid: null,
+    key_counts: null,
+    next_rotation: null,
+    next_change: null,
+  };
+  if (slot === null) return { ...closed, health: 'unavailable', last_error: null };
+  if (!('keyring' in slot)) {
+    const health = slot.failure.kind === 'locked' ? 'locked' : 'unavailable';
+    return { ...closed, health, last_error: described(slot.failure, slot.at) };
+  }
+  const { keyring } = slot;
+  const { failing, lastFailure, trouble } = keyring.health;
+  const { protection } = keyring.description;
+  const { rollbackProtection: rollback_protection } = keyring;
+  try {
+    const nextRotation = keyring.nextRotation();
+    return {
+      ...base,
+      protection,
+      rollback_protection,
+      active_kid: keyring.activeKid(),
+      key_counts: keyring.keyCounts(),
+      health: trouble?.kind === 'locked' ? 'locked' : trouble || failing ? 'unavailable' : 'ok',
+      // What stands in the way now goes before what is tried again, and that before what is over.
+      last_error: trouble ?? (failing ? lastFailure : (keyring.rotationFailure ?? lastFailure)),
+      next_rotation: nextRotation === null ? null : formatTime(nextRotation),
+      next_change: keyring.nextChange(),
+    };
+  } catch (failure) {
+    return {
+      ...closed,
+      protection,
+      rollback_protection,
+      health: 'unavailable',
+      last_error: described(asAgentError(failure), formatTime(now)),
+    };
+  }
+}
+
+function rotationOf({ rotation }: KeyringSettings): KeyringStatus['rotation'] {
+  if (rotation === null) return null;
+  return {
+    every_seconds: rotation.everySeconds,
+    prepublish_seconds: rotation.prepublishSeconds,
+    grace_seconds: rotation.graceSeconds,
+  };
+}
+
+/** What was thrown, with a kind: `internal` where it has none. */
+export function asAgentError(thrown: unknown): AgentError {
+  if (thrown instanceof AgentError) return thrown;
+  return new AgentError('internal', describeFailure(thrown), { cause: thrown });
+}
+
+export function described({ kind, message }: AgentError, at: string): KeyringFailure {
+  return { kind, message, at };
+}

@@ -1,0 +1,291 @@
+import { AgentError, describeFailure, quoted } from '../base/errors.ts';
+import { keyringPin, type KeyringPin, type PinSettings } from '../vault/pins/keyring-pin.ts';
+import { asAgentError, type ClosedSlot, type OpenSlot } from './keyring-status.ts';
+import type { KeyringFailure } from '../keyring/health.ts';
+import { asLocked, isLocked, lockedError } from '../vault/pins/locked.ts';
+import { formatTime } from '../base/rfc3339.ts';
+import { Turns } from '../base/turns.ts';
+import type { PinGate } from '../vault/pin-gate.ts';
+import type { CloseOptions } from '../vault/vault.ts';
+import type { World } from '../base/world.ts';
+
+/** First and longest wait before what is optional and whose token is away is tried again, milliseconds. */
+const firstRetry = 1000;
+const longestRetry = 30_000;
+
+/** What a slot has: a keyring, or the CA of a cluster. */
+export interface Openable {
+  readonly health: { readonly trouble: KeyringFailure | null };
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/** Of the configuration. */
+export type SlotSettings = PinSettings & { readonly optional: boolean };
+
+/** `pins` is null for what has no PIN. */
+type Open<S, T> = (settings: S, pins: PinGate | null) => Promise<T>;
+
+/** A keyring could not be opened and is not optional. */
+export class KeyringError extends Error {
+  override readonly name = 'KeyringError';
+}
+
+export interface SlotsOptions {
+  /** For systemd credentials. */
+  readonly credentialsDir: string | null;
+  /** What an optional one is called in the log. */
+  readonly called: string;
+}
+
+/**
+ * What is opened by the configuration's names: open, or locked until `unlock`, or, where it is optional, tried again
+ * by itself.
+ */
+export class OpenSlots<S extends SlotSettings, T extends Openable> {
+  readonly #settings: readonly S[];
+  readonly #open: Open<S, T>;
+  readonly #pins: ReadonlyMap<string, KeyringPin | null>;
+  readonly #world: World;
+  readonly #called: string;
+  readonly #slots = new Map<string, OpenSlot<T> | ClosedSlot>();
+  readonly #retries = new Map<string, NodeJS.Timeout>();
+  /** Opening and closing one of them, whoever wants it: two at once would be two logins. */
+  readonly #turns = new Turns();
+  #closed = false;
+
+  constructor(
+    settings: readonly S[],
+    open: Open<S, T>,
+    world: World,
+    { credentialsDir, called }: SlotsOptions,
+  ) {
+    this.#settings = settings;
+    this.#open = open;
+    this.#world = world;
+    this.#called = called;
+    this.#pins = new Map(settings.map((one) => [one.name, keyringPin(one, credentialsDir, world)]));
+    for (const one of settings) this.#knowRefusals(one, this);
+  }
+
+  /** From now on neither tries a PIN that the other one saw refused by the same token. */
+  shareRefusals<S2 extends SlotSettings, T2 extends Openable>(others: OpenSlots<S2, T2>): void {
+    for (const one of this.#settings) this.#knowRefusals(one, others);
+    for (const one of others.#settings) others.#knowRefusals(one, this);
+  }
+
+  /** Opens every keyring but those that are locked. Throws KeyringError, with what was opened closed again. */
+  async open(): Promise<void> {
+    // Together: a token that hangs holds up nobody else.
+    const failures = await Promise.all(this.#settings.map((one) => this.#openAtStart(one)));
+    const failure = failures.find((one) => one !== null);
+    if (failure === undefined) return;
+    await this.close();
+    throw failure;
+  }
+
+  /** Throws `not_found`, `locked`, or `backend_unavailable` before it is open and while it is tried again. */
+  get(name: string): T {
+    const slot = this.#slots.get(name);
+    if (slot === undefined) {
+      this.#refuseClosed();
+      if (!this.#pins.has(name)) throw this.#notFound(name);
+      throw new AgentError('backend_unavailable', `keyring ${name} is not open yet`);
+    }
+    if ('keyring' in slot) return slot.keyring;
+    const { failure, retryAt } = slot;
+    if (failure.kind === 'locked') throw asLocked(name, failure);
+    const details =
+      retryAt === null ? {} : { retry_after_ms: Math.max(0, retryAt - this.#world.now()) };
+    throw new AgentError(failure.kind, `keyring ${name} is not open: ${failure.message}`, {
+      details,
+    });
+  }
+
+  /** Each with its slot; null before it was tried. */
+  protected entries(): readonly { settings: S; slot: OpenSlot<T> | ClosedSlot | null }[] {
+    return this.#settings.map((settings) => ({
+      settings,
+      slot: this.#slots.get(settings.name) ?? null,
+    }));
+  }
+
+  /**
+   * Opens a locked keyring with this PIN, which stays the caller's. A PIN that opens nothing is not kept, where
+   * the token was away neither. Does nothing where the keyring is open: the PIN is not tried then. `again`: also
+   * a PIN that the token has refused before.
+   *
+   * Rejects with `not_found`, `not_supported` (it has no PIN), `locked` (refused now or before), or as opening
+   * it does; it is then as locked as it was.
+   */
+  async unlock(name: string, pin: Buffer, again: boolean): Promise<void> {
+    const { settings, pins } = this.#lockable(name);
+    await this.#turns.take(name, () => this.#unlock(settings, pins, pin, again));
+  }
+
+  /**
+   * Forgets the keyring's PIN and lets go of its token, once the change under way is done. From then on it answers
+   * `locked`, until `unlock` or, where the PIN is in a file, a restart. Rejects with `not_found`, `not_supported`.
+   */
+  async lock(name: string): Promise<void> {
+    const { pins } = this.#lockable(name);
+    await this.#turns.take(name, async () => {
+      this.#refuseClosed();
+      clearTimeout(this.#retries.get(name));
+      const slot = this.#slots.get(name);
+      const because = 'an operator locked it';
+      pins.forget(because);
+      this.#noteLocked(name, lockedError(name, because));
+      if (slot !== undefined && 'keyring' in slot) await slot.keyring.close({ forget: true });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#retries.values()) clearTimeout(timer);
+    // Some modules rewrite the token as they log in, and must not be cut off there.
+    await this.#turns.idle();
+    const slots = [...this.#slots.values()];
+    await Promise.all(slots.flatMap((slot) => ('keyring' in slot ? [slot.keyring.close()] : [])));
+    this.#slots.clear();
+    for (const pins of this.#pins.values()) pins?.forget('the agent stops');
+  }
+
+  /** Answers why the agent cannot start, null where it can. */
+  async #openAtStart(settings: S): Promise<KeyringError | null> {
+    try {
+      this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
+      return null;
+    } catch (failure) {
+      if (isLocked(failure)) this.#noteLocked(settings.name, failure);
+      else if (settings.optional) this.#retryLater(settings, failure, firstRetry);
+      else return new KeyringError(describeFailure(failure), { cause: failure });
+      return null;
+    }
+  }
+
+  async #unlock(settings: S, pins: KeyringPin, pin: Buffer, again: boolean): Promise<void> {
+    const { name } = settings;
+    this.#refuseClosed();
+    const before = this.#slots.get(name);
+    const open = before !== undefined && 'keyring' in before ? before.keyring : null;
+    const trouble = open?.health.trouble ?? null;
+    if (open !== null && trouble?.kind !== 'locked') return;
+    await pins.give(pin, again);
+    try {
+      if (open !== null && trouble !== null) {
+        this.#noteLocked(name, trouble);
+        await open.close();
+      }
+      this.#slots.set(name, { keyring: await this.#openOne(settings) });
+    } catch (failure) {
+      pins.withdraw();
+      if (!isLocked(failure)) throw failure;
+      const slot = this.#slots.get(name);
+      // One that is tried again by itself goes on with the PIN that it has.
+      const retried = slot !== undefined && 'retryAt' in slot && slot.retryAt !== null;
+      if (!retried) this.#noteLocked(name, failure);
+      throw asLocked(name, failure);
+    }
+  }
+
+  /** Rejects with `shutting_down` where it has come too late. */
+  async #openOne(settings: S): Promise<T> {
+    const keyring = await this.#open(settings, this.#pins.get(settings.name) ?? null);
+    if (!this.#closed) return keyring;
+    await keyring.close();
+    throw shuttingDown();
+  }
+
+  #knowRefusals<S2 extends SlotSettings, T2 extends Openable>(
+    one: S,
+    others: OpenSlots<S2, T2>,
+  ): void {
+    const pins = this.#pins.get(one.name) ?? null;
+    if (pins === null) return;
+    const same = others.#settings.filter((other) => isSameToken(one, other));
+    const kin = same.flatMap((other) => others.#pins.get(other.name) ?? []);
+    pins.kin = [...pins.kin, ...kin.filter((other) => other !== pins)];
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw shuttingDown();
+  }
+
+  #lockable(name: string): { settings: S; pins: KeyringPin } {
+    const settings = this.#settings.find((keyring) => keyring.name === name);
+    if (settings === undefined) throw this.#notFound(name);
+    const pins = this.#pins.get(name) ?? null;
+    if (pins !== null) return { settings, pins };
+    throw new AgentError(
+      'not_supported',
+      `keyring ${name} is a file keyring: it has no PIN, and is neither locked nor unlocked`,
+    );
+  }
+
+  #notFound(name: string): AgentError {
+    return new AgentError(
+      'not_found',
+      `there is no keyring ${quoted(name)}; there is: ${this.#settings.map((one) => one.name).join(', ')}`,
+      { details: { keyring: name.slice(0, 80) } },
+    );
+  }
+
+  #noteLocked(name: string, failure: { readonly message: string }): void {
+    const locked = asLocked(name, failure);
+    this.#world.log.warn({ keyring: name, reason: locked.message }, 'a keyring is locked');
+    this.#slots.set(name, {
+      failure: locked,
+      at: formatTime(this.#world.now()),
+      retryAt: null,
+    });
+  }
+
+  #retryLater(settings: S, thrown: unknown, wait: number): void {
+    const { name } = settings;
+    const failure = asAgentError(thrown);
+    const again = failure.kind === 'backend_unavailable'; // what is away may come back
+    this.#world.log.error(
+      { keyring: name, reason: failure.message, retry_after_ms: again ? wait : null },
+      again
+        ? `${this.#called} could not be opened, and is tried again`
+        : `${this.#called} could not be opened, and is not tried again before a restart`,
+    );
+    const slot: ClosedSlot = {
+      failure,
+      at: formatTime(this.#world.now()),
+      retryAt: again ? this.#world.now() + wait : null,
+    };
+    this.#slots.set(name, slot);
+    if (!again) return;
+    const retry = () => this.#turns.take(name, () => this.#retry(settings, slot, wait));
+    this.#retries.set(
+      name,
+      setTimeout(() => void retry(), wait),
+    );
+  }
+
+  async #retry(settings: S, slot: ClosedSlot, waited: number): Promise<void> {
+    // Whoever had a turn before may have opened or locked it.
+    if (this.#slots.get(settings.name) !== slot) return;
+    try {
+      this.#refuseClosed();
+      this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
+    } catch (failure) {
+      if (this.#closed) return;
+      // A PIN that was refused must not be tried again: tokens lock.
+      if (isLocked(failure)) this.#noteLocked(settings.name, failure);
+      else this.#retryLater(settings, failure, Math.min(waited * 2, longestRetry));
+    }
+  }
+}
+
+/** As far as the configuration says. */
+function isSameToken(a: SlotSettings, b: SlotSettings): boolean {
+  if (a.backend === 'file' || b.backend === 'file') return false;
+  const names = ['modulePath', 'moduleName', 'token', 'serial', 'manufacturer', 'model'] as const;
+  return names.every((name) => a.uri[name] === b.uri[name]);
+}
+
+function shuttingDown(): AgentError {
+  return new AgentError('shutting_down', 'the agent stops');
+}

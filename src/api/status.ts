@@ -1,0 +1,91 @@
+import type { AuditStatus } from '../audit/audit.ts';
+import type { NextChange } from '../keyring/rotation-schedule.ts';
+import type {
+  AlgorithmName,
+  BackendName,
+  KeyStatus,
+  Protection,
+  RollbackProtection,
+} from './signing-backend.ts';
+
+/** The result of `status`. Times are RFC 3339 in UTC. */
+export interface AgentStatus {
+  readonly agent: { readonly version: string; readonly pid: number; readonly started_at: string };
+  readonly keyrings: readonly KeyringStatus[];
+  /** Of the agent's own socket. */
+  readonly connections: ConnectionCount;
+  /** null: there is none. `path`: of its socket. */
+  readonly ssh_agent: ({ readonly path: string } & ConnectionCount) | null;
+  /**
+   * Since the start. `signatures` counts messages, `errors` the refused and failed requests,
+   * `authentication_failures` the API keys that were not accepted.
+   */
+  readonly counters: {
+    readonly requests: number;
+    readonly errors: number;
+    readonly signatures: number;
+    readonly authentication_failures: number;
+  };
+  readonly access: {
+    /** How many API keys there are that somebody may use. */
+    readonly api_keys: number;
+    /**
+     * Names that could not be resolved and so allow nobody, API keys that nobody can use. Of API keys only an admin is
+     * told, and a key for some keyrings of nothing.
+     */
+    readonly warnings: readonly string[];
+  };
+  readonly audit: AuditStatus;
+  /** null: without a `[cluster]`, and for an API key that is not for the cluster's keyring. */
+  readonly cluster: ClusterStatus | null;
+}
+
+/** Of a CA that is not open, only the backend and the last error are known. */
+export interface ClusterStatus {
+  readonly domain: string;
+  /** Whose keys are certified. */
+  readonly keyring: string;
+  readonly backend: BackendName;
+  readonly ca_kid: string | null;
+  readonly protection: Protection | null;
+  /** `locked`: it waits for `unlock` of the keyring `cluster-ca`. */
+  readonly health: KeyringStatus['health'];
+  readonly last_error: KeyringStatus['last_error'];
+  /** Why a key that is in use has no certificate; null where each has one. */
+  readonly certificate_error: KeyringStatus['last_error'];
+}
+
+/** Open now, and accepted since the start. */
+interface ConnectionCount {
+  readonly open: number;
+  readonly accepted: number;
+}
+
+/** Of a keyring that is not open, only the name, the backend and the last error are known. */
+export interface KeyringStatus {
+  readonly name: string;
+  readonly backend: BackendName;
+  readonly protection: Protection | null;
+  /** `none` too for a token that cannot keep a seal of the key records. */
+  readonly rollback_protection: RollbackProtection | null;
+  readonly algorithm: AlgorithmName;
+  readonly active_kid: string | null;
+  readonly key_counts: Readonly<Record<KeyStatus, number>> | null;
+  /** `locked`: it waits for `unlock`. */
+  readonly health: 'ok' | 'locked' | 'unavailable';
+  readonly last_error: {
+    readonly kind: string;
+    readonly message: string;
+    readonly at: string;
+  } | null;
+  /** How it is rotated by itself; null: by hand. */
+  readonly rotation: {
+    readonly every_seconds: number;
+    readonly prepublish_seconds: number;
+    readonly grace_seconds: number;
+  } | null;
+  /** When the active key is replaced by itself. In the past: overdue, and `last_error` says why. */
+  readonly next_rotation: string | null;
+  /** What changes next by itself. */
+  readonly next_change: NextChange | null;
+}

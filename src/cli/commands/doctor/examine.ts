@@ -1,0 +1,130 @@
+import type { Accounts } from '../../../access/access-rules.ts';
+import type { KeyringSettings, Settings } from '../../../config/settings.ts';
+import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
+import type { World } from '../../../base/world.ts';
+import { checkAccess } from './access.ts';
+import { checkApiKeys } from './api-keys.ts';
+import { checkClock } from './clock.ts';
+import { checkClusterCa } from './cluster-ca.ts';
+import { checkConfiguration } from './configuration.ts';
+import { checkFileKeyring } from './file-keyring.ts';
+import { failure, type Finding } from './finding.ts';
+import { checkHealth } from './health.ts';
+import { checkLimits } from './limits.ts';
+import { checkModule } from './module.ts';
+import { checkPin } from './pin.ts';
+import type { ProbeModule } from './probe.ts';
+import { checkRunning } from './running.ts';
+import { checkSidecar } from './sidecar.ts';
+import { checkSocket } from './socket.ts';
+import { checkStateDir } from './state-dir.ts';
+import { judgeProbe } from './token.ts';
+
+export interface Examination {
+  readonly configFile: string | undefined;
+  readonly stateDir: string | undefined;
+  /** A socket that the command line names. */
+  readonly socket: string | undefined;
+  /** This one alone; null: every keyring of the configuration. */
+  readonly keyring: string | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  readonly world: Pick<World, 'now' | 'randomBytes' | 'files'>;
+  readonly probe: ProbeModule;
+  /** Where the names of users and groups are looked up. */
+  readonly accounts: Accounts;
+  /** Fingerprint of this machine; null where it cannot be told. */
+  readonly machine: string | null;
+  /** What the agent is asked with, see ConnectOptions. */
+  readonly apiKey: (() => Promise<Buffer>) | undefined;
+}
+
+/** Everything that an agent needs, in the order in which it would miss it. Changes nothing. */
+export async function examine(options: Examination): Promise<readonly Finding[]> {
+  const { configFile: file, stateDir, env, uid, world, accounts } = options;
+  const now = world.now();
+  const named = options.socket ?? env['SIGNING_AGENT_SOCK'];
+  const { findings, settings } = checkConfiguration({ file, stateDir, socket: named, env, uid });
+  if (settings === null) return [...findings, checkClock(now)];
+  const { finding, agent } = checkRunning(settings.stateDir);
+  const socket = settings.socket.path;
+  const atSocket = await checkSocket(socket, settings.socket, agent.running);
+  return [
+    ...findings,
+    ...checkAccess(settings.access, uid, accounts),
+    ...checkStateDir(settings.stateDir, uid),
+    ...checkApiKeys(settings, options),
+    finding,
+    ...(await checkKeyrings(settings, options)),
+    ...(await checkCluster(settings, options)),
+    atSocket.finding,
+    ...(await checkSshAgent(settings, agent.running)),
+    ...(atSocket.accepts && agent.running !== false
+      ? await checkHealth(socket, {
+          wanted: options.keyring,
+          pid: agent.pid,
+          apiKey: options.apiKey,
+        })
+      : []),
+    checkClock(now),
+    ...checkLimits(settings.socket, agent),
+  ];
+}
+
+async function checkSshAgent(
+  { sshAgent }: Settings,
+  running: boolean | null,
+): Promise<readonly Finding[]> {
+  if (sshAgent === null) return [];
+  return [(await checkSocket(sshAgent.path, sshAgent, running, 'ssh_agent')).finding];
+}
+
+/** One after the other: keyrings on one device would disturb each other. */
+async function checkKeyrings(
+  { keyrings }: Settings,
+  options: Examination,
+): Promise<readonly Finding[]> {
+  const { keyring: wanted, world } = options;
+  const chosen = keyrings.filter(({ name }) => wanted === null || name === wanted);
+  if (chosen.length === 0) {
+    const names = keyrings.map(({ name }) => name).join(', ');
+    return [
+      failure(`${wanted ?? ''}: keyring`, `is not in the configuration, which has: ${names}`),
+    ];
+  }
+  const findings: Finding[] = [];
+  for (const keyring of chosen) {
+    findings.push(
+      ...(isInToken(keyring)
+        ? await checkTokenKeyring(keyring, options)
+        : checkFileKeyring(keyring, world.files, world.now())),
+    );
+  }
+  return findings;
+}
+
+async function checkCluster(
+  { cluster }: Settings,
+  { keyring: wanted, env, world, probe }: Examination,
+): Promise<readonly Finding[]> {
+  if (cluster === null || (wanted !== null && wanted !== cluster.keyring)) return [];
+  const credentialsDirectory = env['CREDENTIALS_DIRECTORY'] ?? null;
+  return checkClusterCa(cluster.ca, { world, probe, credentialsDirectory });
+}
+
+async function checkTokenKeyring(
+  keyring: TokenKeyringSettings,
+  { env, world, probe }: Examination,
+): Promise<readonly Finding[]> {
+  const { finding, path } = checkModule(keyring);
+  return [
+    finding,
+    ...(path === null ? [] : judgeProbe(keyring, await probe(path, keyring))),
+    checkPin(keyring, env['CREDENTIALS_DIRECTORY'] ?? null, world),
+    ...checkSidecar(keyring, world.files, world.now()),
+  ];
+}
+
+function isInToken(keyring: KeyringSettings): keyring is TokenKeyringSettings {
+  return keyring.backend === 'pkcs11';
+}

@@ -1,0 +1,57 @@
+import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
+import type { ModuleProbe, TokenProbe } from '../../../vault/pkcs11/probe.ts';
+import { failure, ok, warning, type Finding } from './finding.ts';
+
+const findIt = "Plug the token in, or make it; or correct the keyring's uri in the configuration";
+
+/** What a module, loaded by another process, says of a keyring's token; nobody logged in. */
+export function judgeProbe(
+  { name, algorithm }: Pick<TokenKeyringSettings, 'name' | 'algorithm'>,
+  probe: ModuleProbe,
+): readonly Finding[] {
+  const subject = `${name}: token`;
+  if (probe.outcome === 'not_loaded') return [failure(`${name}: module`, probe.reason)];
+  if (probe.outcome === 'no_token') return [failure(subject, `${probe.reason}. ${findIt}`)];
+  return [
+    present(subject, probe.token),
+    mechanisms(subject, algorithm, probe.token),
+    userPin(subject, probe.token),
+  ];
+}
+
+function present(subject: string, { label, serial, writeProtected }: TokenProbe): Finding {
+  const text = `"${label}" (serial ${serial}) is there`;
+  return writeProtected
+    ? warning(subject, `${text}, and write-protected: it signs, and no key can be made or removed`)
+    : ok(subject, text);
+}
+
+function mechanisms(
+  subject: string,
+  algorithm: string,
+  { generates, signs, inHardware }: TokenProbe,
+): Finding {
+  if (!generates || !signs) {
+    const lacks = generates ? 'does not sign with it' : 'makes no keys for it';
+    return failure(subject, `has no ${algorithm} (${lacks}): another token, or another algorithm`);
+  }
+  return ok(subject, `has ${algorithm}, ${inHardware ? 'in hardware, as it says' : 'in software'}`);
+}
+
+function userPin(subject: string, { userPin: state }: TokenProbe): Finding {
+  const well = 'the right PIN, given once (agentctl unlock), sets it back';
+  switch (state) {
+    case 'ready':
+      return ok(subject, 'its user PIN is set, and no wrong one was tried last');
+    case 'not_set':
+      return failure(subject, "has no user PIN yet: set one with the token's own tools");
+    case 'count_low':
+      return warning(subject, `a wrong user PIN was tried since the last login: ${well}`);
+    case 'final_try':
+      return failure(subject, `one more wrong user PIN locks it: make sure of the PIN; ${well}`);
+    case 'locked':
+      return failure(subject, 'its user PIN is locked: its security officer resets it');
+    case 'to_be_changed':
+      return failure(subject, "its user PIN has expired: change it with the token's own tools");
+  }
+}

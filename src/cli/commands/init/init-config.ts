@@ -1,0 +1,85 @@
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { ConfigError, parseConfig } from '../../../config/load.ts';
+import { parsePkcs11Uri } from '../../../vault/pkcs11/uri.ts';
+import { describeFailure } from '../../../base/errors.ts';
+import { CommandError, UsageError } from '../../shell/failure.ts';
+import type { NewConfig } from './init-plan.ts';
+
+/** Writes a first configuration, never over another one. UsageError for one that the agent would refuse. */
+export function writeConfig(path: string, wanted: NewConfig): void {
+  const text = configText(wanted);
+  try {
+    parseConfig(text, path);
+    if (wanted.uri !== null) parsePkcs11Uri(wanted.uri);
+  } catch (failure) {
+    const why = describeFailure(failure);
+    throw new UsageError(failure instanceof ConfigError ? why : `--uri: ${why}`, {
+      cause: failure,
+    });
+  }
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
+    try {
+      writeFileSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (failure) {
+    throw new CommandError(`cannot write ${path}: ${describeFailure(failure)}`, { cause: failure });
+  }
+}
+
+/** What is said, and what else could be. */
+function configText({ stateDir, keyring, uri }: NewConfig): string {
+  return `# Configuration of signing-agent. What is commented out is the default, or an example.
+
+# Keys, API keys and the audit log. Open to the agent's user alone.
+state_dir = ${toml(resolve(stateDir))}
+
+# [socket]
+# path = "/run/signing-agent/agent.sock"
+# mode = "0600"           # "0660" and a group let that group connect
+# group = "signers"
+
+# Who may do what, beside the agent's own user and root, who may do everything: names of users, @ and names of
+# groups, "*" for everybody.
+[access]
+admins = []               # keys, access, backups
+apps = []                 # may sign:          ["ci", "@signers"]
+readers = []              # may look, verify:  ["*"]
+
+# Every operation that signs, changes something or is refused is recorded before it is answered.
+[audit]
+enabled = true
+fsync = true              # false: faster, and a power cut may take the last records
+
+[keyrings.${keyring}]
+${uri === null ? fileKeyring(keyring) : tokenKeyring(uri)}
+# [keyrings.${keyring}.rotation]
+# every = "30d"           # absent: rotated by hand
+# prepublish = "1d"
+# grace = "7d"
+`;
+}
+
+function fileKeyring(keyring: string): string {
+  return `backend = "file"          # the keys are in keyrings/${keyring}.json of the state dir
+`;
+}
+
+function tokenKeyring(uri: string): string {
+  return `backend = "pkcs11"
+uri = ${toml(uri)}
+# algorithm = "ed25519"   # or "es256"
+# require = "hardware"    # refuse to start with keys that are protected less
+`;
+}
+
+/** A basic string: what JSON escapes, TOML does likewise, but for DEL. */
+function toml(text: string): string {
+  return JSON.stringify(text).replaceAll('\u007f', '\\u007F');
+}

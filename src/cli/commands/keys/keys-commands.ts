@@ -1,0 +1,100 @@
+import { Option, type Command } from 'commander';
+import type { Act } from '../../program.ts';
+
+/** `agentctl keys …`: the flags and the help of what an operator does with keys. */
+export function addKeysCommand(program: Command, act: Act): void {
+  const keys = program.command('keys').description('look at and change the keys of a keyring');
+  keys.addHelpText(
+    'after',
+    `
+Examples:
+  agentctl keys list
+  agentctl keys rotate --grace 24h`,
+  );
+  keys
+    .command('list')
+    .description('list every key with its state')
+    .action(act(async () => (await import('./keys-list.ts')).listKeys))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  agentctl keys list
+  agentctl --json keys list | jq -r '.keys[] | select(.state == "active").public_key_b64'`,
+    );
+  keys
+    .command('show')
+    .description('show everything that is known of one key')
+    .argument('<kid>', 'the key')
+    .addOption(
+      new Option('--format <format>', 'print the public key of a valid or prepared key').choices([
+        'minisign',
+        'ssh',
+        'pem',
+        'jwk',
+        'b64',
+      ]),
+    )
+    .action(act(async () => (await import('./keys-show.ts')).showKey))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  agentctl keys show 1f2e3d4c
+  agentctl keys show 1f2e3d4c --format minisign > minisign.pub
+  echo "ann@example.org $(agentctl keys show 1f2e3d4c --format ssh)" >> allowed_signers
+  agentctl --json keys show 1f2e3d4c`,
+    );
+  keys
+    .command('prepare')
+    .description('make a key that is published now and used from a later rotation on')
+    .option('--activate-after <duration>', 'when it is meant to become active, such as 2h')
+    .action(act(async () => (await import('./keys-prepare.ts')).prepareKey))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  agentctl keys prepare
+  agentctl keys prepare --activate-after 2h`,
+    );
+  keys
+    .command('rotate')
+    .description('make a new key, or the prepared one, active')
+    .option(
+      '--grace <duration>',
+      'how long the previous key stays valid: 90s 15m 24h 7d ' +
+        "(default: the keyring's [rotation] grace, else 7d)",
+    )
+    .action(act(async () => (await import('./keys-rotate.ts')).rotateKey))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  agentctl keys rotate
+  agentctl --keyring ci keys rotate --grace 24h`,
+    );
+  keys
+    .command('prune')
+    .description('remove the keys whose grace has expired')
+    .action(act(async () => (await import('./keys-prune.ts')).pruneKeys))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  agentctl keys prune`,
+    );
+  keys
+    .command('revoke')
+    .description('make a key invalid at once; an active one is replaced first')
+    .argument('<kid>', 'the key')
+    .option('--reason <text>', 'kept with the key')
+    .option('--yes', 'do not ask')
+    .action(act(async () => (await import('./keys-revoke.ts')).revokeKey))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  agentctl keys revoke 1f2e3d4c --reason "laptop lost"
+  agentctl keys revoke 1f2e3d4c --yes`,
+    );
+}

@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import type { Act } from '../program.ts';
+
+/** The commands that need no agent: `agentctl doctor` and `agentctl reconcile`, their flags and their help. */
+export function addOfflineCommands(program: Command, act: Act): void {
+  program
+    .command('doctor')
+    .description('look at everything that the agent needs, and say what is not well')
+    .option('--config <file>', 'the configuration that the agent is started with')
+    .option('--state-dir <dir>', 'the state dir that the agent is started with')
+    .action(act(async () => (await import('./doctor/doctor.ts')).doctor))
+    .addHelpText(
+      'after',
+      `
+Works while the agent runs and while it is down. Run it as the agent's user. Nothing is changed, no PIN is shown,
+and nobody logs in to a token: PKCS#11 modules are loaded into a process of their own, which is given 10 seconds.
+
+Each line is ok, a warning (it works, or will, but not as one would want it), or a failure with its remedy.
+
+Exit codes: 0 no failure; 1 at least one; 2 usage.
+
+Examples:
+  agentctl doctor --config /etc/signing-agent.toml
+  agentctl --keyring prod doctor --config /etc/signing-agent.toml
+  agentctl --json doctor | jq -r '.findings[] | select(.state == "failure") | .text'`,
+    );
+  program
+    .command('reconcile')
+    .description("hold a token keyring's records against its token, and rebuild them")
+    .option('--config <file>', 'the configuration that the agent is started with')
+    .option('--state-dir <dir>', 'the state dir that the agent is started with')
+    .option('--active <kid>', 'the key that is to be active')
+    .option('--accept-records', 'accept records that are older than the token says, or were edited')
+    .option('--reset-clock', 'drop the latest time of the records: the clock once ran ahead')
+    .option('--apply', 'write the records; without it nothing is changed')
+    .action(act(async () => (await import('./reconcile/reconcile.ts')).reconcileKeyring))
+    .addHelpText(
+      'after',
+      `
+Works while the agent is down, and only then: it opens the token itself. Run it as the agent's user. In the token
+nothing is changed. The previous sidecar is kept beside the new one.
+
+Nothing becomes valid in silence: a key that no record names is recorded as left over, valid no more. Where the
+sidecar is lost, the newest key becomes the active one; --active names another.
+
+Where the token keeps a seal of the records, a sidecar that is older than it says, or that was edited, is refused.
+The repair is to put the newest file back. --accept-records takes this one instead: what was rotated or revoked
+since then is not in it, and is undone. --reset-clock is for a clock that once ran ahead of the time.
+
+Exit codes: 0 sidecar and token fit, or --apply has written; 1 they do not fit and nothing was written; 2 usage.
+
+Examples:
+  agentctl reconcile --config /etc/signing-agent.toml
+  agentctl reconcile --config /etc/signing-agent.toml --keyring prod --apply
+  agentctl reconcile --config /etc/signing-agent.toml --active 1f2e3d4c --apply
+  agentctl reconcile --config /etc/signing-agent.toml --accept-records --apply`,
+    );
+}

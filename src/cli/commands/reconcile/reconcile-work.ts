@@ -1,0 +1,110 @@
+import type { TokenKeyringParts } from '../../../agent/configured-keyring.ts';
+import { AgentError, describeFailure } from '../../../base/errors.ts';
+import type { KeyringState } from '../../../keyring/lifecycle.ts';
+import { proveKey } from '../../../keyring/prove-key.ts';
+import { reconcile, type Records } from '../../../keyring/reconcile.ts';
+import { isWhole } from '../../../keyring/side-by-side.ts';
+import type { VaultObject } from '../../../vault/vault.ts';
+import { formatTime, parseTime } from '../../../base/rfc3339.ts';
+import type { World } from '../../../base/world.ts';
+import type { GivenFlags } from './reconcile-command.ts';
+import type { Report } from './reconcile-report.ts';
+import { sealOf } from './reconcile-seal.ts';
+
+/** What the command line asks for. */
+export interface Wishes extends GivenFlags {
+  /** The kid that is to be active; null: nobody said. */
+  readonly active: string | null;
+  /** Records that are not proved to be the newest are accepted knowingly. */
+  readonly acceptRecords: boolean;
+  readonly writes: boolean;
+}
+
+/** Compares, proves the key that is to be active, and only then writes. */
+export async function repair(
+  { vault, store }: TokenKeyringParts,
+  wishes: Wishes,
+  world: World,
+): Promise<Report> {
+  const { keyring, active, acceptRecords, resetClock, writes } = wishes;
+  const examined = await store.examine(vault.sealStore);
+  const objects = await vault.list();
+  const { fault } = examined;
+  const accepted = fault !== null && acceptRecords;
+  const dropsClock =
+    resetClock &&
+    examined.records.found === 'readable' &&
+    examined.records.state.latestTime !== null;
+  const records = changed(examined.records, (state) => {
+    const known = accepted ? withoutUnsure(state, objects) : state;
+    return dropsClock ? withoutFuture(known, world.now()) : known;
+  });
+  const comparison = reconcile(records, objects, { now: world.now(), active });
+  const { verdict } = comparison;
+  const report: Report = {
+    keyring,
+    location: store.location,
+    records,
+    comparison,
+    seal: sealOf(examined, accepted),
+    clockReset: dropsClock ? latestTimeOf(examined.records) : null,
+    mustWrite: verdict.kind === 'repair' || accepted || dropsClock,
+    unproved: null,
+    applied: false,
+    keptCopy: null,
+  };
+  if (verdict.kind !== 'fits' && verdict.kind !== 'repair') return report;
+  if (verdict.active !== null) {
+    try {
+      await proveKey({ name: keyring, vault, world }, verdict.active);
+    } catch (failure) {
+      if (!(failure instanceof AgentError)) throw failure;
+      return { ...report, unproved: describeFailure(failure) };
+    }
+  }
+  const state = stateToWrite(verdict, records);
+  if (!report.mustWrite || state === null || !writes || (fault !== null && !accepted))
+    return report;
+  const keptCopy = await store.replaceExamined(state, examined, vault.sealStore, world);
+  return { ...report, applied: true, keptCopy };
+}
+
+/** An activation that has not come yet would put off the next rotation by as much as the clock ran ahead. */
+function withoutFuture(state: KeyringState, now: number): KeyringState {
+  const { activated } = state;
+  const ahead = activated !== null && (parseTime(activated.at)?.ms ?? 0) > now;
+  return {
+    ...state,
+    latestTime: null,
+    activated: ahead ? { ...activated, at: formatTime(now) } : activated,
+  };
+}
+
+/** Records that fit the token are written too where they were accepted, or lost their clock. */
+function stateToWrite(
+  verdict: Report['comparison']['verdict'],
+  records: Records,
+): KeyringState | null {
+  if (verdict.kind === 'repair') return verdict.state;
+  return records.found === 'readable' ? records.state : null;
+}
+
+/**
+ * An older copy may announce the making of a key that was acknowledged since. The next start, which takes
+ * sealed records for the newest, would destroy it: so it is one that no record names, and becomes left over.
+ */
+function withoutUnsure(state: KeyringState, objects: readonly VaultObject[]): KeyringState {
+  const whole = new Set(objects.filter(isWhole).map(({ objectId }) => objectId));
+  return {
+    ...state,
+    pending: state.pending.filter((step) => step.step === 'destroy' || !whole.has(step.objectId)),
+  };
+}
+
+function changed(records: Records, change: (state: KeyringState) => KeyringState): Records {
+  return records.found === 'readable' ? { ...records, state: change(records.state) } : records;
+}
+
+function latestTimeOf(records: Records): string | null {
+  return records.found === 'readable' ? records.state.latestTime : null;
+}

@@ -1,0 +1,107 @@
+import { decodeBase64 } from '../../../base/base64.ts';
+import type { AlgorithmName } from '../../../api/signing-backend.ts';
+import { MinisignFormatError } from '../../../formats/minisign/format.ts';
+import { readPublicKeyFile } from '../../../formats/minisign/public-key.ts';
+import { decodePublicKey, sshTypeOf } from '../../../formats/ssh/public-key.ts';
+import { algorithmNames, type AlgorithmNames } from '../../../algorithms/algorithm-names.ts';
+import type { GivenKey } from './public-key.ts';
+
+/** Why a text is not a public key that can be used; says what would be. */
+export class PublicKeyFormError extends Error {
+  override readonly name = 'PublicKeyFormError';
+}
+
+const names = Object.entries(algorithmNames) as [AlgorithmName, AlgorithmNames][];
+
+const supported = 'only Ed25519 and P-256 public keys can be used';
+
+/** PEM of a SubjectPublicKeyInfo (RFC 7468, section 13). */
+export function fromPem(text: string): GivenKey {
+  const match = /^-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/.exec(text);
+  const label = match?.[1] ?? /^-----BEGIN ([A-Z0-9 ]+)-----/.exec(text)?.[1] ?? '';
+  if (label.includes('PRIVATE')) throw privateKey('PEM file');
+  if (label === 'CERTIFICATE') {
+    throw new PublicKeyFormError(
+      'a certificate; take its key out with openssl x509 -noout -pubkey',
+    );
+  }
+  if (label !== 'PUBLIC KEY') throw new PublicKeyFormError(`PEM of another kind: ${label}`);
+  const der = decodeBase64((match?.[2] ?? '-').replaceAll(/\s/g, ''));
+  if (der === null) throw new PublicKeyFormError('PEM that cannot be decoded');
+  // Taken off byte by byte: node:crypto would load keys here that strict verification has to refuse, and would
+  // refuse some with less to say.
+  for (const [algorithm, { spkiPrefix: prefix, publicKeyLength }] of names) {
+    if (der.length !== prefix.length + publicKeyLength) continue;
+    if (!der.subarray(0, prefix.length).equals(prefix)) continue;
+    return { algorithm, bytes: der.subarray(prefix.length) };
+  }
+  throw new PublicKeyFormError(`${supported} (P-256 with the uncompressed point)`);
+}
+
+/** JWK: RFC 8037 for Ed25519, RFC 7518 section 6.2 for P-256. */
+export function fromJwk(text: string): GivenKey {
+  const jwk = parseObject(text);
+  if ('d' in jwk || jwk['kty'] === 'oct') throw privateKey('JWK');
+  if ('keys' in jwk) throw new PublicKeyFormError('a JWK set; give one of its keys');
+  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') {
+    throw new PublicKeyFormError('a JWK that is not for signatures ("use")');
+  }
+  if (jwk['kty'] === 'OKP' && jwk['crv'] === 'Ed25519') {
+    expectAlg(jwk, ['EdDSA', 'Ed25519']);
+    return { algorithm: 'ed25519', bytes: coordinate(jwk, 'x') };
+  }
+  if (jwk['kty'] === 'EC' && jwk['crv'] === 'P-256') {
+    expectAlg(jwk, ['ES256']);
+    const bytes = Buffer.concat([Buffer.of(4), coordinate(jwk, 'x'), coordinate(jwk, 'y')]);
+    return { algorithm: 'es256', bytes };
+  }
+  throw new PublicKeyFormError(`a JWK of another kind; ${supported}`);
+}
+
+/** A line of authorized_keys or a .pub file (RFC 4253 section 6.6, RFC 8709, RFC 5656). */
+export function fromSshLine(text: string): GivenKey {
+  const [type, encoded] = text.split(/\s+/);
+  const blob = decodeBase64(encoded ?? '') ?? Buffer.alloc(0);
+  if (sshTypeOf(blob) !== type) throw new PublicKeyFormError('an ssh key that cannot be decoded');
+  const key = decodePublicKey(blob);
+  if (key !== null) return key;
+  throw new PublicKeyFormError(`an ssh key of another kind; ${supported}`);
+}
+
+/** The two lines of minisign's .pub file. */
+export function fromMinisign(text: string): GivenKey {
+  try {
+    const { bytes, keyId } = readPublicKeyFile(text);
+    return { algorithm: 'ed25519', bytes, minisignKeyId: keyId };
+  } catch (error) {
+    if (!(error instanceof MinisignFormatError)) throw error;
+    throw new PublicKeyFormError(error.message, { cause: error });
+  }
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    throw new PublicKeyFormError('not a JWK: the JSON cannot be read');
+  }
+}
+
+function expectAlg(jwk: Readonly<Record<string, unknown>>, allowed: readonly string[]): void {
+  const alg = jwk['alg'];
+  if (alg === undefined || (typeof alg === 'string' && allowed.includes(alg))) return;
+  throw new PublicKeyFormError(`a JWK whose "alg" does not fit its key: ${JSON.stringify(alg)}`);
+}
+
+function coordinate(jwk: Readonly<Record<string, unknown>>, name: 'x' | 'y'): Buffer {
+  const text = jwk[name];
+  const bytes = typeof text === 'string' ? decodeBase64(text) : null;
+  if (bytes?.length !== 32) throw new PublicKeyFormError(`a JWK whose "${name}" is not 32 bytes`);
+  return bytes;
+}
+
+function privateKey(what: string): PublicKeyFormError {
+  return new PublicKeyFormError(
+    `this ${what} holds a PRIVATE key; verifying needs the public one, and a private key that lies about should be replaced`,
+  );
+}

@@ -1,0 +1,79 @@
+import { statSync } from 'node:fs';
+import { AgentError } from '../../base/errors.ts';
+import { faultOfPin, maxPinLength, withoutNewline } from '../../vault/pins/pin-form.ts';
+import { readPinFile } from '../../vault/pins/read-pin.ts';
+import { UsageError } from './failure.ts';
+import { readInput } from './message.ts';
+import { askSecret, canAskSecret } from './secret-prompt.ts';
+import { escapeControls } from './text.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * A PIN from a file, from stdin (`-`) or from the terminal, never from the command line or the environment. One
+ * trailing newline is none of it. The Buffer is the caller's, who wipes it.
+ *
+ * Rejects with UsageError where there is none to be had, as `askSecret` does where it is typed. A file must be
+ * closed to everyone but its owner; a pipe (`--pin-file <(...)`) is read as it is.
+ */
+export async function readPinInput(
+  file: string | undefined,
+  keyring: string,
+  terminal: Terminal,
+): Promise<Buffer> {
+  const typed = file === undefined || file === '-';
+  if (typed && canAskSecret(terminal)) {
+    return checked(await askSecret(terminal, question(keyring), maxPinLength), 'what was typed');
+  }
+  if (file === undefined) {
+    throw new UsageError(
+      'there is no terminal to ask for the PIN: give --pin-file FILE, or --pin-file - to read it from stdin',
+    );
+  }
+  if (file !== '-' && !isPipe(file)) return fromFile(file);
+  const bytes = await readSecretStream(file, terminal);
+  return checked(withoutNewline(bytes), file === '-' ? 'stdin' : file);
+}
+
+function question(keyring: string): string {
+  return `PIN of keyring ${escapeControls(keyring)}: `;
+}
+
+function fromFile(path: string): Buffer {
+  let pin: Buffer | null;
+  try {
+    pin = readPinFile(path);
+  } catch (failure) {
+    throw usageError(failure);
+  }
+  if (pin === null) throw new UsageError(`PIN file ${path} does not exist`);
+  return pin;
+}
+
+/** Whether it is a pipe, which is read as it is: `<(...)` of a shell. */
+export function isPipe(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+}
+
+/** A pipe, or stdin (`-`); a byte more than a secret may have is noticed. */
+export async function readSecretStream(path: string, terminal: Terminal): Promise<Buffer> {
+  try {
+    return await readInput(path, terminal, maxPinLength + 1);
+  } catch (failure) {
+    throw usageError(failure);
+  }
+}
+
+/** A file that was named and cannot be used is the command line's fault, whoever says so. */
+export function usageError(failure: unknown): unknown {
+  return failure instanceof AgentError
+    ? new UsageError(failure.message, { cause: failure })
+    : failure;
+}
+
+/** Answers the PIN, or wipes it and throws. */
+function checked(pin: Buffer, source: string): Buffer {
+  const fault = faultOfPin(pin);
+  if (fault === null) return pin;
+  pin.fill(0);
+  throw new UsageError(`the PIN cannot be this: ${source} ${fault}`);
+}

@@ -1,0 +1,57 @@
+import type { CallOptions } from '../../client/agent-client.ts';
+import { connect } from '../../client/connect.ts';
+import { ConnectionError } from '../../client/connection-error.ts';
+import { AgentError } from '../../base/errors.ts';
+import type { GlobalOptions } from './terminal.ts';
+
+/**
+ * One call on a connection of its own, with the wire's own result, so that `--json` prints exactly that.
+ * `undefined` among the params is left out on the wire.
+ */
+export async function ask<Result>(
+  globals: GlobalOptions,
+  method: string,
+  params: Readonly<Record<string, unknown>> = {},
+  limits: CallOptions = {},
+): Promise<Result> {
+  const { socket, apiKey } = globals;
+  await apiKey?.(); // one that cannot be read is said first, whether an agent runs or not
+  const client = await connect({ socket, apiKey });
+  try {
+    return (await client.call(method, params, limits)) as Result;
+  } finally {
+    await client.close();
+  }
+}
+
+/** `ask` for a method that takes a message: where that is too large, the failure says so in its terms. */
+export async function askAbout<Result>(
+  message: Buffer,
+  globals: GlobalOptions,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+): Promise<Result> {
+  const message_b64 = message.toString('base64url');
+  try {
+    return await ask<Result>(globals, method, { ...params, message_b64 });
+  } catch (error) {
+    const size = `the message has ${message.length} bytes`;
+    if (error instanceof AgentError && error.kind === 'too_large') {
+      const why = `${size}, and in base64 that is too large: ${error.message}`;
+      throw new AgentError('too_large', why, { details: error.details, cause: error });
+    }
+    // An agent hangs up on a frame over its limit; what it says before may get lost with the connection.
+    if (
+      error instanceof ConnectionError &&
+      error.reason === 'lost' &&
+      message.length > usualLimit
+    ) {
+      const why = `${error.message}; ${size}, perhaps more than the agent takes`;
+      throw new ConnectionError('lost', why, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** Bytes whose base64 still fits into the frame that an agent takes unless it is set otherwise. */
+const usualLimit = 195 * 1024;

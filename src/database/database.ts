@@ -1,0 +1,258 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type * as sqlite from '@photostructure/sqlite';
+import { AgentError, describeFailure } from '../base/errors.ts';
+import { Turns } from '../base/turns.ts';
+import { databaseFailure, isBusy } from './database-failure.ts';
+import {
+  checkFiles,
+  damaged,
+  databaseExists,
+  inodeOf,
+  makeWhole,
+  requireSame,
+} from './database-files.ts';
+import { migrations as ownMigrations } from './migrations.ts';
+import { refusal } from '../files/ownership.ts';
+
+/** `PRAGMA application_id` of our databases: "sagt". */
+const applicationId = 0x73616774;
+/** How long SQLite waits for another process that writes, milliseconds. All of this process stands still meanwhile. */
+const busyTimeout = 5;
+/** How long it is waited for without standing still, and the pause between two tries, milliseconds. */
+const patience = 1000;
+const pause = 20;
+
+export type Value = string | number | null | Uint8Array;
+
+/** An SQLite database that is open, with its schema as it is meant to be. Every failure is an AgentError. */
+export class Database {
+  readonly path: string;
+  readonly #connection: sqlite.DatabaseSyncInstance;
+  readonly #inode: string | null;
+  readonly #turns = new Turns();
+
+  /** Opened by `openDatabase`; `inode` as `inodeOf` has it. */
+  constructor(path: string, connection: sqlite.DatabaseSyncInstance, inode: string | null) {
+    this.path = path;
+    this.#connection = connection;
+    this.#inode = inode;
+  }
+
+  run(sql: string, ...values: readonly Value[]): void {
+    this.#guarded(() => this.#connection.prepare(sql).run(...values));
+  }
+
+  rows(sql: string, ...values: readonly Value[]): readonly Record<string, unknown>[] {
+    return this.#guarded(
+      () => this.#connection.prepare(sql).all(...values) as Record<string, unknown>[],
+    );
+  }
+
+  /**
+   * One transaction, which other processes wait for from its start on. Rejects with what `work` throws, which takes
+   * it back; with `conflict` where another process keeps the database locked.
+   */
+  atomically<T>(work: () => T): Promise<T> {
+    const deadline = performance.now() + patience;
+    // One waits at a time: many that try by turns would keep the process busy.
+    return this.#turns.take('write', async () => {
+      await patiently(deadline, () => {
+        this.#guarded(() => {
+          this.#connection.exec('BEGIN IMMEDIATE');
+        });
+      });
+      return this.#committed(work);
+    });
+  }
+
+  #committed<T>(work: () => T): T {
+    try {
+      const result = work();
+      this.#guarded(() => {
+        this.#connection.exec('COMMIT');
+      });
+      return result;
+    } catch (failure) {
+      // SQLite may have taken it back by itself, after a full disk for one.
+      if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
+      throw failure;
+    }
+  }
+
+  /** Brings what is in the log into the file, so that a copy of the file alone is whole. Nothing is lost without. */
+  close(): void {
+    if (!this.#connection.isOpen) return;
+    try {
+      // The binding's own close does not: SQLite waits there for statements, which live until they are collected.
+      this.#connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // Another process reads it, or the disk is full: the next one that opens it has the log.
+    } finally {
+      this.#connection.close();
+    }
+  }
+
+  #guarded<T>(work: () => T): T {
+    requireSame(this.path, this.#inode);
+    try {
+      return work();
+    } catch (failure) {
+      throw databaseFailure(this.path, failure);
+    }
+  }
+}
+
+/**
+ * Opens a database that only this user may read and write, made where it is missing, and brings its schema up to
+ * date. `migrations`: the steps of the schema, see `migrations.ts`.
+ *
+ * Rejects with `backend_unavailable`, naming the file and the remedy, for one that is damaged, another program's,
+ * of a newer version, or not safe; its content is left as it is. With `conflict` where another process keeps it
+ * locked.
+ */
+export async function openDatabase(
+  path: string,
+  migrations: readonly string[] = ownMigrations,
+): Promise<Database> {
+  checkFiles(path);
+  const { DatabaseSync } = await loadBinding();
+  if (!databaseExists(path)) {
+    makeWhole(path, (fresh) => {
+      fillNew(new DatabaseSync(fresh), path, migrations);
+    });
+    checkFiles(path); // another process may have been quicker
+  }
+  let connection: sqlite.DatabaseSyncInstance | null = null;
+  const unlessBusy = (work: () => void): Promise<void> =>
+    patiently(performance.now() + patience, work);
+  try {
+    const opened = new DatabaseSync(path, {
+      timeout: busyTimeout,
+      enableForeignKeyConstraints: true,
+      enableDoubleQuotedStringLiterals: false,
+    });
+    connection = opened;
+    // All that may refuse it comes before anything that writes.
+    await unlessBusy(() => {
+      requireOurs(path, opened, migrations.length);
+      requireSound(path, opened);
+    });
+    await unlessBusy(() => {
+      useWal(path, opened);
+    });
+    const inode = inodeOf(path);
+    opened.exec('PRAGMA synchronous = FULL');
+    await unlessBusy(() => {
+      migrate(path, opened, migrations);
+    });
+    return new Database(path, opened, inode);
+  } catch (failure) {
+    connection?.close();
+    throw databaseFailure(path, failure);
+  }
+}
+
+/** Loaded when there is a database to open: most agents have none. */
+async function loadBinding(): Promise<typeof sqlite> {
+  try {
+    return await import('@photostructure/sqlite');
+  } catch (failure) {
+    throw new AgentError(
+      'backend_unavailable',
+      `SQLite cannot be loaded: ${describeFailure(failure)}. Install the packages again: npm rebuild @photostructure/sqlite`,
+      { cause: failure },
+    );
+  }
+}
+
+function requireOurs(path: string, connection: sqlite.DatabaseSyncInstance, newest: number): void {
+  const version = numberOf(connection, 'user_version');
+  const application = numberOf(connection, 'application_id');
+  const isEmpty =
+    version === 0 && connection.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
+  if (!isEmpty && application !== applicationId) {
+    throw refusal(path, "is another program's database: it was left alone; move it away");
+  }
+  if (version <= newest) return;
+  throw refusal(
+    path,
+    `has version ${version}, and this program knows versions up to ${newest}: it was left alone; ` +
+      'run the newer signing-agent that wrote it, or put back a copy from before',
+  );
+}
+
+function requireSound(path: string, connection: sqlite.DatabaseSyncInstance): void {
+  const [row] = connection.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
+  if (row?.quick_check === 'ok') return;
+  const found = row?.quick_check.replaceAll(/\s+/g, ' ') ?? 'nothing can be read'; // SQLite writes lines
+  throw damaged(path, found);
+}
+
+function useWal(path: string, connection: sqlite.DatabaseSyncInstance): void {
+  const mode = connection.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
+  if (mode.journal_mode === 'wal') return;
+  throw refusal(path, `is on a file system that takes no WAL (${mode.journal_mode})`);
+}
+
+/** Tries until no other process is in the way, once at least. `deadline`: by `performance.now()`; then it rejects. */
+async function patiently<T>(deadline: number, work: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return work();
+    } catch (failure) {
+      if (!isBusy(failure)) throw failure;
+      await sleep(pause); // before it is given up too: others that wait try after this one
+      if (performance.now() >= deadline) throw failure;
+    }
+  }
+}
+
+/** All of the schema, in a file that nobody else has: without a log, so that it is whole when it is closed. */
+function fillNew(
+  connection: sqlite.DatabaseSyncInstance,
+  path: string,
+  migrations: readonly string[],
+): void {
+  try {
+    connection.exec('PRAGMA synchronous = FULL');
+    migrate(path, connection, migrations);
+  } catch (failure) {
+    throw databaseFailure(path, failure);
+  } finally {
+    connection.close();
+  }
+}
+
+/** One transaction a step: killed anywhere, the next start goes on from there. */
+function migrate(
+  path: string,
+  connection: sqlite.DatabaseSyncInstance,
+  migrations: readonly string[],
+): void {
+  while (numberOf(connection, 'user_version') < migrations.length) {
+    connection.exec('BEGIN IMMEDIATE');
+    try {
+      // Read again: another process may have been at it until now.
+      const version = numberOf(connection, 'user_version');
+      const step = migrations[version];
+      if (step !== undefined) {
+        connection.exec(step);
+        connection.exec(`PRAGMA application_id = ${applicationId}`);
+        connection.exec(`PRAGMA user_version = ${version + 1}`);
+      }
+      connection.exec('COMMIT');
+    } catch (failure) {
+      if (connection.isTransaction) connection.exec('ROLLBACK');
+      throw failure;
+    }
+  }
+  requireOurs(path, connection, migrations.length);
+}
+
+function numberOf(
+  connection: sqlite.DatabaseSyncInstance,
+  pragma: 'user_version' | 'application_id',
+): number {
+  const row = connection.prepare(`PRAGMA ${pragma}`).get() as Record<string, number>;
+  return row[pragma] ?? 0;
+}

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto';
+import { constants, lstatSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AgentError } from '../base/errors.ts';
+import type { Libc } from '../native/libc.ts';
+import { readChecked, symbolicLink } from './checked-read.ts';
+import type { Files } from '../base/files.ts';
+import { contentHash, plainIdentity, splitIdentity, youngIdentity } from './identity.ts';
+import {
+  fileFailure,
+  lstatOrNull,
+  refusal,
+  requirePrivate,
+  requireTrustedParent,
+} from './ownership.ts';
+
+/** How long a writer waits for another one in the same directory. */
+const lockWaitMs = 5000;
+const firstRetryMs = 1;
+const longestRetryMs = 50;
+
+/**
+ * `Files` on the real file system. Every failure is an AgentError naming the path: `backend_unavailable` with
+ * the remedy or the errno, or `conflict`. Identities follow `identity.ts`.
+ *
+ * A file that root owns is read by everyone who may, and when replaced it becomes the writer's. Root does not
+ * write other users' files or into their directories: the result would be closed to the agent they belong to.
+ */
+export function durableFiles(libc: Libc): Files {
+  return {
+    identify(path) {
+      try {
+        const inode = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+        return inode === undefined ? null : plainIdentity(inode);
+      } catch (error) {
+        throw fileFailure(path, 'examine', error);
+      }
+    },
+
+    read: readChecked,
+
+    async replace(path, bytes, expected) {
+      try {
+        requireTrustedParent(path);
+        // Locking the directory serialises check and write of all our processes and leaves no lock file.
+        const directory = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+        try {
+          await lockUnchanged(libc, directory.fd, path, expected);
+          removeLeftovers(path);
+          return await writeAndRename(path, bytes, directory);
+        } finally {
+          await directory.close();
+        }
+      } catch (error) {
+        throw fileFailure(path, 'replace', error);
+      }
+    },
+
+    discard(path, expected) {
+      try {
+        const inode = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+        if (inode === undefined) return;
+        if (plainIdentity(inode) === splitIdentity(expected).plain) unlinkSync(path);
+      } catch (error) {
+        throw fileFailure(path, 'remove', error);
+      }
+    },
+  };
+}
+
+/** Locks the directory; throws `conflict` as soon as the file is not what the caller last saw. */
+async function lockUnchanged(
+  libc: Libc,
+  fd: number,
+  path: string,
+  expected: string | null,
+): Promise<void> {
+  const deadline = performance.now() + lockWaitMs;
+  let pause = firstRetryMs;
+  while (!libc.tryLock(fd)) {
+    if (performance.now() > deadline) {
+      throw new AgentError(
+        'conflict',
+        `another process has kept ${dirname(path)} locked for ${lockWaitMs / 1000} s: try again`,
+      );
+    }
+    // The writer that is ahead may just have decided it.
+    requireUnchanged(path, expected);
+    await sleep(pause);
+    pause = Math.min(longestRetryMs, pause * 2);
+  }
+  requireUnchanged(path, expected);
+}
+
+/** Throws `conflict` unless the file is what the caller last saw. Only under the lock that stays so. */
+function requireUnchanged(path: string, expected: string | null): void {
+  const inode = lstatOrNull(path);
+  if (inode === null) {
+    if (expected !== null) throw changed(path, 'was removed');
+    return;
+  }
+  if (inode.isSymbolicLink()) throw symbolicLink(path);
+  if (!inode.isFile()) throw refusal(path, 'is not a regular file');
+  requirePrivate(path, inode, '600');
+  if (expected === null) throw changed(path, 'exists already');
+
+  const wanted = splitIdentity(expected);
+  const current = lstatSync(path, { bigint: true });
+  if (plainIdentity(current) !== wanted.plain) throw changed(path, 'was changed');
+  if (
+    wanted.hash !== null &&
+    contentHash(readChecked(path)?.bytes ?? Buffer.alloc(0)) !== wanted.hash
+  ) {
+    throw changed(path, 'was changed');
+  }
+}
+
+async function writeAndRename(
+  path: string,
+  bytes: Uint8Array,
+  directory: FileHandle,
+): Promise<string> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`);
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    unlinkSync(temporary);
+    throw error;
+  }
+  const identity = youngIdentity(lstatSync(path, { bigint: true }), bytes);
+  // The new name itself reaches the disk only with its directory.
+  await directory.sync();
+  return identity;
+}
+
+/** What writers that were killed leave: of this file, and of copies of it (`NAME.before-…`), which have keys too. */
+const leftover = /^(before-[A-Za-z0-9.-]+\.)?[0-9a-f]{16}\.tmp$/;
+
+/** Under the lock no living writer has any. */
+function removeLeftovers(path: string): void {
+  const prefix = `.${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(prefix) || !leftover.test(name.slice(prefix.length))) continue;
+    unlinkSync(join(dirname(path), name));
+  }
+}
+
+function changed(path: string, what: string): AgentError {
+  return new AgentError('conflict', `${path} ${what} by someone else meanwhile: try again`);
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { encodeBase64 } from '../../base/base64.ts';
+import type { AlgorithmName } from '../../api/signing-backend.ts';
+import { algorithmNames } from '../../algorithms/algorithm-names.ts';
+
+export interface PublicKey {
+  readonly kid: string;
+  readonly algorithm: AlgorithmName;
+  /** Ed25519: 32 bytes. ES256: 65 bytes, 04 first. */
+  readonly bytes: Uint8Array;
+}
+
+const jwkSet = z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) });
+export type JwkSet = z.output<typeof jwkSet>;
+export type Jwk = JwkSet['keys'][number];
+
+/** A JWK Set (RFC 7517, section 5); null where the text is none. */
+export function parseJwkSet(text: string): JwkSet | null {
+  try {
+    return jwkSet.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/** The key itself counts: another one may stand there under its id. */
+export function hasKey({ keys }: JwkSet, key: PublicKey): boolean {
+  const { kid, kty, crv, x, y } = jwkOf(key);
+  return keys.some(
+    (other) =>
+      other['kid'] === kid &&
+      other['kty'] === kty &&
+      other['crv'] === crv &&
+      other['x'] === x &&
+      other['y'] === y,
+  );
+}
+
+/** The set with one more key, as the text of a file. */
+export function withKey(set: JwkSet, key: PublicKey): string {
+  return `${JSON.stringify({ ...set, keys: [...set.keys, jwkOf(key)] }, null, 2)}\n`;
+}
+
+/** RFC 8037 for Ed25519; RFC 7518, section 6.2, for P-256. */
+export function jwkOf({ kid, algorithm, bytes }: PublicKey): Jwk {
+  const { alg, kty, crv } = algorithmNames[algorithm].jose;
+  const names = { kid, use: 'sig', alg };
+  if (kty === 'OKP') return { kty, crv, x: encodeBase64(bytes), ...names };
+  const [x, y] = [bytes.subarray(1, 33), bytes.subarray(33)];
+  return { kty, crv, x: encodeBase64(x), y: encodeBase64(y), ...names };
+}

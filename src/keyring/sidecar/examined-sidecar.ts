@@ -1,0 +1,53 @@
+import type { Records } from '../reconcile.ts';
+import { formatTime } from '../../base/rfc3339.ts';
+import type { Seal } from '../../vault/vault.ts';
+import type { FileContent } from '../../base/files.ts';
+import { sealFault, type SealFault } from './seal.ts';
+import type { ParsedSidecar } from './sidecar-format.ts';
+import { describeProblem } from '../../files/document-fields.ts';
+
+/** A sidecar as it was found, for its repair. */
+export interface ExaminedSidecar {
+  readonly records: Records;
+  /** null where there is no file. */
+  readonly content: FileContent | null;
+  /** The token's seal; null where it has none. */
+  readonly token: Seal | null;
+  /** Why the records are not proved to be the newest; null too where nothing is there that could say. */
+  readonly fault: SealFault | null;
+  /** The counter of records whose MAC is right; any other number proves nothing. */
+  readonly provedCounter: number | null;
+  /** What the seal in the file says, right or not; null where it has none. */
+  readonly recordedCounter: number | null;
+}
+
+/** `parse` throws what a broken file's reason can be read from. */
+export function examined(
+  content: FileContent | null,
+  token: Seal | null,
+  parse: (bytes: Buffer) => ParsedSidecar,
+): ExaminedSidecar {
+  const unproved = { content, token, fault: null, provedCounter: null, recordedCounter: null };
+  if (content === null) return { ...unproved, records: { found: 'missing' } };
+  try {
+    const parsed = parse(content.bytes);
+    const fault = sealFault(parsed, token);
+    const proved = fault === null || fault.fault === 'older';
+    return {
+      records: { found: 'readable', state: parsed.state },
+      content,
+      token,
+      fault,
+      recordedCounter: parsed.seal?.counter ?? null,
+      provedCounter: proved ? (parsed.seal?.counter ?? null) : null,
+    };
+  } catch (failure) {
+    return { ...unproved, records: { found: 'broken', reason: describeProblem(failure) } };
+  }
+}
+
+/** `NAME.json.before-reconcile-20260514T175500Z`; `now` is milliseconds since the epoch. */
+export function copyPath(location: string, now: number): string {
+  const time = formatTime(now).replace(/\.\d+/, '').replaceAll(/[-:]/g, '');
+  return `${location}.before-reconcile-${time}`;
+}

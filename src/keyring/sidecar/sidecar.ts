@@ -1,0 +1,172 @@
+import { AgentError } from '../../base/errors.ts';
+import type { KeyringState } from '../lifecycle.ts';
+import type { Records } from '../reconcile.ts';
+import { acceptCommand, repairCommand } from '../repair-command.ts';
+import type { RollbackProtection } from '../../api/signing-backend.ts';
+import type { Seal, SealStore } from '../../vault/vault.ts';
+import { copyPath, examined, type ExaminedSidecar } from './examined-sidecar.ts';
+import type { Files } from '../../base/files.ts';
+import { ParsedFile } from '../../files/parsed-file.ts';
+import { SealKeeper } from './seal-keeper.ts';
+import { describeFault, sealFault, type SealFault } from './seal.ts';
+import {
+  parseSidecar,
+  sidecarText,
+  type ParsedSidecar,
+  type SidecarOwner,
+} from './sidecar-format.ts';
+import { describeProblem } from '../../files/document-fields.ts';
+import type { OpenedRecords, SealWorld, StateStore, Versioned } from '../state-store.ts';
+
+interface Loaded extends Versioned {
+  readonly sealed: boolean;
+}
+
+/** The key records of a token's keyring, in a JSON file beside it, sealed where the token keeps a seal. */
+export class Sidecar implements StateStore {
+  readonly location: string;
+  readonly #owner: SidecarOwner;
+  readonly #files: Files;
+  readonly #file: ParsedFile<Loaded>;
+  #seals: SealStore | null = null;
+  /** null where the token keeps no seal. */
+  #keeper: SealKeeper | null = null;
+  #lastSave: Promise<unknown> = Promise.resolve();
+
+  constructor(path: string, owner: SidecarOwner, files: Files) {
+    this.location = path;
+    this.#owner = owner;
+    this.#files = files;
+    this.#file = new ParsedFile(path, files, ({ bytes, identity }) => {
+      const parsed = this.#parseOrRefuse(bytes);
+      const fault = this.#keeper === null ? sealFault(parsed, null) : this.#keeper.check(parsed);
+      if (fault !== null) throw this.#refusal(fault);
+      return { state: parsed.state, version: identity, sealed: parsed.seal !== null };
+    });
+  }
+
+  get rollbackProtection(): RollbackProtection {
+    return this.#keeper === null ? 'none' : 'token';
+  }
+
+  async open(seals: SealStore | null, { log }: SealWorld): Promise<OpenedRecords> {
+    const token = await readSeal(seals);
+    const content = this.#files.read(this.location);
+    const found = content === null ? null : this.#parseOrRefuse(content.bytes);
+    const fault = found === null ? null : sealFault(found, token);
+    if (fault !== null) throw this.#refusal(fault);
+    this.#seals = seals;
+    if (seals === null || token === null) return { provedNewest: false };
+    this.#keeper = new SealKeeper(seals, token, log);
+    const counter = found?.seal?.counter ?? null;
+    if (counter !== null && counter > token.counter) await this.#keeper.raise(counter);
+    return { provedNewest: counter !== null };
+  }
+
+  async seal(world: SealWorld): Promise<void> {
+    if (this.#keeper === null && this.#seals !== null) {
+      this.#keeper = await SealKeeper.begin(this.#seals, world);
+    }
+    const found = this.#file.current();
+    if (this.#keeper === null || found === null || found.sealed) return;
+    await this.save(found.state, found.version);
+  }
+
+  current(): Versioned | null {
+    return this.#file.current();
+  }
+
+  /** One at a time, so that the token's counter never falls behind one that was written before. */
+  save(state: KeyringState, expected: string | null): Promise<Versioned> {
+    const saved = this.#lastSave.then(() => this.#save(state, expected));
+    this.#lastSave = saved.catch(() => null); // its caller hears of it
+    return saved;
+  }
+
+  /** What is there, broken or not, without asking the token; `counter` of its seal, null where it has none. */
+  look(): { readonly records: Records; readonly counter: number | null } {
+    const content = this.#files.read(this.location);
+    const { records, recordedCounter } = examined(content, null, (bytes) => this.#parse(bytes));
+    return { records, counter: recordedCounter };
+  }
+
+  /** What is there, broken or not, and what its seal says. A file that may not be trusted is refused as ever. */
+  async examine(seals: SealStore | null): Promise<ExaminedSidecar> {
+    const token = await readSeal(seals);
+    return examined(this.#files.read(this.location), token, (bytes) => this.#parse(bytes));
+  }
+
+  /**
+   * Saves in the place of what was examined, once that is kept in a file beside it, sealed with a counter above
+   * the token's and its own; answers the path of the copy, null where there was nothing to keep. `conflict`
+   * where the sidecar is another one by now.
+   */
+  async replaceExamined(
+    state: KeyringState,
+    { content, token, provedCounter }: ExaminedSidecar,
+    seals: SealStore | null,
+    world: SealWorld & { readonly now: () => number },
+  ): Promise<string | null> {
+    const copy = content === null ? null : copyPath(this.location, world.now());
+    if (content !== null && copy !== null) await this.#files.replace(copy, content.bytes, null);
+    if (seals !== null && token === null) this.#keeper = await SealKeeper.begin(seals, world);
+    if (seals !== null && token !== null) {
+      const counter = Math.max(token.counter, provedCounter ?? 0);
+      this.#keeper = new SealKeeper(seals, { key: token.key, counter }, world.log);
+    }
+    await this.save(state, content?.identity ?? null);
+    return copy;
+  }
+
+  async #save(state: KeyringState, expected: string | null): Promise<Versioned> {
+    const seal = this.#keeper?.next() ?? null;
+    const bytes = Buffer.from(sidecarText(state, this.#owner, seal), 'utf8');
+    const saved = await this.#file.replace(bytes, expected, (version) => ({
+      state,
+      version,
+      sealed: seal !== null,
+    }));
+    // Only now: with the token ahead, a kill in between would leave the newest records refused as an older copy.
+    if (seal !== null) await this.#keeper?.raise(seal.counter);
+    return saved;
+  }
+
+  #parseOrRefuse(bytes: Buffer): ParsedSidecar {
+    try {
+      return this.#parse(bytes);
+    } catch (failure) {
+      throw new AgentError(
+        'backend_unavailable',
+        `${this.location} is not the sidecar of keyring ${this.#owner.keyring}: ` +
+          `${describeProblem(failure)}. It was left alone: put it back from a copy, or rebuild it from ` +
+          `the token with: ${repairCommand(this.#owner.keyring)}`,
+      );
+    }
+  }
+
+  #refusal(fault: SealFault): AgentError {
+    const { keyring } = this.#owner;
+    return new AgentError(
+      'backend_unavailable',
+      `keyring ${keyring}: ${this.location} ${describeFault(fault)}. It was left alone: put the newest file back. ` +
+        'Or accept this one knowingly (what was revoked or rotated since may be undone by it) with: ' +
+        acceptCommand(keyring),
+    );
+  }
+
+  /** Throws a ZodError or an Error with the reason. */
+  #parse(bytes: Buffer): ParsedSidecar {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return parseSidecar(text, this.#owner);
+  }
+}
+
+/** null where there is none, and where the token could keep none. */
+async function readSeal(seals: SealStore | null): Promise<Seal | null> {
+  try {
+    return seals === null ? null : await seals.read();
+  } catch (failure) {
+    if (failure instanceof AgentError && failure.kind === 'not_supported') return null;
+    throw failure;
+  }
+}

@@ -1,0 +1,207 @@
+import { ZodError } from 'zod';
+import type { AccessControl } from '../access/access-control.ts';
+import { authorize, authorizeKeyring } from '../access/authorize.ts';
+import type { Caller } from '../access/caller.ts';
+import { CredentialError } from '../access/credential-error.ts';
+import type { Audit } from '../audit/audit.ts';
+import { refuseReserved } from '../audit/chain/reserved.ts';
+import { eventOf, issuesText, kindOf, outcomeOf, type Call } from './call-record.ts';
+import { AgentError, describeFailure, quoted } from '../base/errors.ts';
+import { fieldIssues } from './methods/fields.ts';
+import type { CheckedCall } from './method.ts';
+import type { Asked, Protocol } from './protocol.ts';
+import type { Services } from './services.ts';
+import type { World } from '../base/world.ts';
+
+export interface RequestContext {
+  readonly services: Services;
+  readonly access: AccessControl;
+  readonly audit: Audit;
+  readonly admission: Admission;
+  readonly world: World;
+}
+
+/** The agent's queue. */
+export interface Admission {
+  /** Throws `overloaded`. Every success is followed by one `leave`. */
+  enter(uid: number): void;
+  leave(uid: number, failed: boolean): void;
+}
+
+/**
+ * The request path: decode → admit → authenticate → authorize → audit → act → answer. Takes one frame, answers one,
+ * never rejects. How both are spelled is the protocol's; all between is the same for every one.
+ */
+export async function handle<Request extends Asked, Answer>(
+  frame: Buffer,
+  caller: Caller,
+  context: RequestContext,
+  protocol: Protocol<Request, Answer>,
+): Promise<Answer> {
+  const decoded = protocol.decode(frame);
+  if ('refusal' in decoded) return decoded.refusal;
+  const { request } = decoded;
+  let failed = true;
+  try {
+    context.admission.enter(caller.peer.uid);
+  } catch (refusal) {
+    return protocol.error(request, asAgentError(refusal, request, caller, context.world));
+  }
+  try {
+    const result = await answer(request, caller, context);
+    failed = false;
+    return protocol.result(request, result);
+  } catch (failure) {
+    return protocol.error(request, asAgentError(failure, request, caller, context.world));
+  } finally {
+    context.admission.leave(caller.peer.uid, failed);
+  }
+}
+
+/** Up to the act nothing waits: what comes behind an `authenticate` goes by it. */
+async function answer(request: Asked, caller: Caller, context: RequestContext): Promise<unknown> {
+  const call = callOf(request, caller);
+  let checked: CheckedCall;
+  try {
+    checked = admitted(call, request, context);
+  } catch (refusal) {
+    await recordRefusal(call, refusal, context.audit);
+    throw refusal;
+  }
+  return perform(call, checked, context);
+}
+
+function callOf({ name, method }: Asked, caller: Caller): Call {
+  if (method === undefined) {
+    throw new AgentError('method_not_found', `there is no method ${quoted(name)}`);
+  }
+  return { name, method, caller, grant: null, checked: null };
+}
+
+/** Who calls, whether he may, and what exactly he asks for. */
+function admitted(call: Call, request: Asked, { access, services }: RequestContext): CheckedCall {
+  const { name, method, caller } = call;
+  call.grant = method.beforeCredential ? access.grantOrNone(caller) : access.grant(caller);
+  authorize(call.grant, name, method);
+  const asked = method.check(request.params, services, caller);
+  const checked =
+    method.reach === 'cluster' ? { ...asked, keyring: services.clusterKeyring() } : asked;
+  call.checked = checked;
+  if (checked.keyring !== null) authorizeKeyring(call.grant, name, method, checked.keyring);
+  refuseReserved(checked.messages);
+  if (checked.signatures > 0) access.takeSignatures(call.grant, checked.signatures);
+  return checked;
+}
+
+async function recordRefusal(call: Call, refusal: unknown, audit: Audit): Promise<void> {
+  const kind = kindOf(refusal);
+  const isAccess = kind === 'unauthenticated' || kind === 'forbidden';
+  if (!isAccess && call.method.effect === 'reads') return;
+  await audit.record(eventOf(call, 'refused', { failure: refusal }));
+}
+
+async function perform(
+  call: Call,
+  checked: CheckedCall,
+  { services, audit, world }: RequestContext,
+): Promise<unknown> {
+  const { method, caller, grant } = call;
+  if (grant === null) throw new Error('a call is performed before it was authorized');
+  const act = (): Promise<unknown> => checked.act(services, { caller, grant });
+  switch (method.effect) {
+    case 'reads':
+      return actUnlessRefused(call, act, audit);
+    case 'signs':
+      audit.requireReady();
+      return actThenRecord(call, act, audit, () => checked.takeBack?.(services, { caller, grant }));
+    case 'changes':
+      return recordThenAct(call, act, audit, world);
+  }
+}
+
+/** Some are allowed by what they are about, which the act alone can tell: whose a client key is. */
+async function actUnlessRefused(
+  call: Call,
+  act: () => Promise<unknown>,
+  audit: Audit,
+): Promise<unknown> {
+  try {
+    return await act();
+  } catch (refusal) {
+    await recordRefusal(call, refusal, audit);
+    throw refusal;
+  }
+}
+
+/** What was made leaves only when it is recorded; where it cannot be, it is thrown away or taken back. */
+async function actThenRecord(
+  call: Call,
+  act: () => Promise<unknown>,
+  audit: Audit,
+  takeBack: () => void,
+): Promise<unknown> {
+  let result: unknown;
+  try {
+    result = await act();
+  } catch (failure) {
+    await audit.record(eventOf(call, outcomeOf(failure), { failure }));
+    throw failure;
+  }
+  try {
+    await audit.record(eventOf(call, 'done', { result }));
+  } catch (failure) {
+    takeBack();
+    throw failure;
+  }
+  return result;
+}
+
+/** Nothing is changed before it is recorded that it will be. */
+async function recordThenAct(
+  call: Call,
+  act: () => Promise<unknown>,
+  audit: Audit,
+  world: World,
+): Promise<unknown> {
+  const of = await audit.record(eventOf(call, 'begun', {}));
+  try {
+    const result = await act();
+    world.log.info(
+      { ...logged(call.name, call.caller), keyring: call.checked?.keyring },
+      'changed',
+    );
+    await audit.owe(eventOf(call, 'done', { result, of }));
+    return result;
+  } catch (failure) {
+    await audit.owe(eventOf(call, outcomeOf(failure), { failure, of }));
+    throw failure;
+  }
+}
+
+/** What the log says of every request that it names. */
+function logged(method: string, { peer, credential }: Caller): Record<string, unknown> {
+  const { uid, pid, executable } = peer;
+  return { method, uid, pid, exe_best_effort: executable, api_key: credential?.id };
+}
+
+/** What leaves the process of a failure: all of one that was foreseen, an id of one that was not. */
+function asAgentError(failure: unknown, request: Asked, caller: Caller, world: World): AgentError {
+  if (failure instanceof ZodError) {
+    const issues = fieldIssues(failure);
+    return new AgentError('invalid_params', issuesText(issues), { details: { issues } });
+  }
+  const where = logged(request.name, caller);
+  if (failure instanceof AgentError && failure.kind !== 'internal') {
+    const reason = failure instanceof CredentialError ? failure.reason : failure.message;
+    world.log.debug({ ...where, kind: failure.kind, reason }, 'refused');
+    return failure;
+  }
+  const errorId = world.randomBytes(8).toString('hex');
+  world.log.error(
+    { ...where, error_id: errorId, reason: describeFailure(failure), err: failure },
+    'a request failed by a fault of the agent',
+  );
+  return new AgentError('internal', `the agent failed; its log has the details under ${errorId}`, {
+    details: { error_id: errorId },
+  });
+}

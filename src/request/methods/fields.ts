@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { decodeBase64 } from '../../base/base64.ts';
+import { isKid } from '../../algorithms/kid.ts';
+import { faultOfPin, maxPinLength } from '../../vault/pins/pin-form.ts';
+
+/** The fields that params are made of. Their messages reach the caller. */
+
+const binary = z.string().transform((text, context) => {
+  const bytes = decodeBase64(text);
+  if (bytes !== null) return bytes;
+  context.addIssue('must be base64: URL-safe or standard, padded or not');
+  return z.NEVER;
+});
+
+/** In a Buffer, which whoever acts on it wipes. No message may repeat what was given. */
+const pin = z.string().transform((text, context) => {
+  const bytes = Buffer.from(text.slice(0, maxPinLength + 1), 'utf8');
+  const fault = /\p{Cs}/u.test(text) ? 'is not a line of UTF-8 text' : faultOfPin(bytes);
+  if (fault === null) return bytes;
+  bytes.fill(0);
+  context.addIssue(fault);
+  return z.NEVER;
+});
+
+/** Longest time that may be asked for, in seconds: a hundred years. */
+const longest = 100 * 366 * 24 * 3600;
+
+export const fields = {
+  keyring: z.string().default('default'),
+  kid: z.string().refine(isKid, 'must be 8 lowercase hex digits'),
+  binary,
+  batch: z.array(binary).min(1).max(256),
+  seconds: z.int().min(0).max(longest),
+  reason: z.string().max(1000),
+  /** Of an API key. Every text is answered the same way: no message tells how it should be, or how long. */
+  secret: z.string(),
+  pin,
+};
+
+/** `data.issues` of an `invalid_params`: which field, and what about it. */
+export interface FieldIssue {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** At most this many: a hostile request must not make a long answer. */
+const mostIssues = 20;
+
+export function fieldIssues(error: z.ZodError): readonly FieldIssue[] {
+  const issues = error.issues.slice(0, mostIssues).flatMap((issue) => {
+    const at = issue.path.map(String);
+    if (issue.code !== 'unrecognized_keys') {
+      return [{ field: at.join('.') || 'params', message: issue.message }];
+    }
+    return issue.keys.slice(0, mostIssues).map((key) => ({
+      field: [...at, key.slice(0, 80)].join('.'),
+      message: 'there is no such field',
+    }));
+  });
+  return issues.slice(0, mostIssues);
+}

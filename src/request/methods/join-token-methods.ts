@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { wantedClaims } from '../../cluster/join-token-claims.ts';
+import { tokenHash } from '../../cluster/join-token-identity.ts';
+import { claimsSignedBytes, decodeJoinToken } from '../../cluster/join-token.ts';
+import { AgentError } from '../../base/errors.ts';
+import { fields } from './fields.ts';
+import { method } from '../method.ts';
+
+const readsCluster = { scope: 'reader', reach: 'cluster', effect: 'reads' } as const;
+
+const revocable = z.string().transform((given, context) => {
+  const decoded = decodeJoinToken(given);
+  if ('token' in decoded) return { given, token: decoded.token };
+  context.addIssue(`is no join token: ${decoded.reason}`);
+  return z.NEVER;
+});
+
+const hash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of a token, 64 lowercase hex digits');
+
+/** The join tokens of the cluster. A token is as good as a password: it is in no record, only its hash is. */
+export const joinTokenMethods = {
+  join_token_mint: method({
+    scope: 'app',
+    reach: 'cluster',
+    effect: 'signs',
+    params: {
+      claims: wantedClaims,
+      ttl_seconds: fields.seconds.min(1).optional(),
+      federated: z.boolean().default(false),
+    },
+    signatures: 1,
+    act: ({ claims, ttl_seconds: ttlSeconds, federated }, services, { caller }) =>
+      services.signing(caller.peer.uid, 1, () =>
+        services.joinTokens.mint({ claims, ttlSeconds, federated }),
+      ),
+    resultKid: ({ kid }) => kid,
+    resultSigned: ({ token }) => {
+      const decoded = decodeJoinToken(token);
+      if ('rule' in decoded) throw new Error(`a token was minted that is none: ${decoded.reason}`);
+      return [claimsSignedBytes(decoded.token.claims)];
+    },
+  }),
+  join_token_verify: method({
+    ...readsCluster,
+    params: { token: z.string() },
+    act: ({ token }, services) => services.joinTokens.verify(token),
+  }),
+  join_token_revoke: method({
+    scope: 'admin',
+    reach: 'cluster',
+    effect: 'changes',
+    params: { token: revocable.optional(), hash: hash.optional() },
+    subject: ({ token, hash: given }) =>
+      given ?? (token === undefined ? null : tokenHash(token.given)),
+    act: ({ token, hash: given }, services) => {
+      if ((token === undefined) === (given === undefined)) throw notOne();
+      return services.joinTokens.revoke(token ?? { hash: given ?? '' });
+    },
+  }),
+  join_token_revocations: method({
+    ...readsCluster,
+    params: {},
+    act: (_params, services) => services.joinTokens.revocations(),
+  }),
+};
+
+function notOne(): AgentError {
+  const message = 'exactly one of token and hash says what is revoked';
+  return new AgentError('invalid_params', `params: ${message}`, {
+    details: { issues: [{ field: 'params', message }] },
+  });
+}

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { isJsonObject } from '../../formats/jose/json-object.ts';
+import { halfSurrogate } from '../../formats/jose/jwt-claims.ts';
+import { signJwt } from './jwt/jwt-signing.ts';
+import { verifyJwt } from '../../formats/jose/jwt-verification.ts';
+import { keyringJwks, verificationKeys } from './jwt/keyring-keys.ts';
+import { fields } from './fields.ts';
+import { method } from '../method.ts';
+
+const { keyring, kid } = fields;
+const readsKeyring = { scope: 'reader', reach: 'keyring', effect: 'reads' } as const;
+
+/** As it came: what is signed is what was asked for, every name of it. */
+const claims = z.custom<Readonly<Record<string, unknown>>>(isJsonObject, 'must be a JSON object');
+
+const name = z
+  .string()
+  .min(1)
+  .max(1000)
+  .refine((text) => !halfSurrogate.test(text), 'has half of a surrogate pair, which is no text');
+
+/** How far a signer's clock may be off at most, seconds: 10 minutes. */
+const largestSkew = 600;
+
+/** JSON Web Tokens and key sets of a keyring (RFC 7519, RFC 7517). */
+export const jwtMethods = {
+  jwks: method({
+    ...readsKeyring,
+    params: { keyring },
+    act: (params, services) => keyringJwks(services.keyring(params.keyring)),
+  }),
+  jwt_sign: method({
+    scope: 'app',
+    reach: 'keyring',
+    effect: 'signs',
+    signatures: 1,
+    params: {
+      keyring,
+      kid: kid.optional(),
+      claims: claims.default({}),
+      ttl_seconds: fields.seconds.min(1),
+      audience: z.union([name, z.array(name).min(1).max(100)]).optional(),
+      subject: name.optional(),
+    },
+    act: (params, services, { caller }) =>
+      signJwt(
+        {
+          claims: params.claims,
+          ttlSeconds: params.ttl_seconds,
+          audience: params.audience ?? null,
+          subject: params.subject ?? null,
+        },
+        {
+          keyring: services.keyring(params.keyring),
+          kid: params.kid ?? null,
+          randomBytes: (size) => services.randomBytes(size),
+          signing: (make) => services.signing(caller.peer.uid, 1, make),
+        },
+      ),
+    resultKid: (result) => result.kid,
+    resultSigned: ({ token }) => [Buffer.from(token.slice(0, token.lastIndexOf('.')), 'latin1')],
+  }),
+  jwt_verify: method({
+    ...readsKeyring,
+    params: {
+      keyring,
+      token: z.string(),
+      audience: name.optional(),
+      clock_skew_seconds: z.int().min(0).max(largestSkew).default(0),
+    },
+    act: async (params, services) => {
+      const of = services.keyring(params.keyring);
+      return verifyJwt(params.token, await verificationKeys(of), {
+        now: of.trustedNow(),
+        audience: params.audience ?? null,
+        skewSeconds: params.clock_skew_seconds,
+      });
+    },
+  }),
+};

@@ -1,0 +1,101 @@
+import { encodeBase64 } from '../../../base/base64.ts';
+import { formatDuration } from '../../../base/duration.ts';
+import { AgentError } from '../../../base/errors.ts';
+import type { Keyring } from '../../../keyring/keyring.ts';
+import type { Signature } from '../../../api/signing-backend.ts';
+import { formatTime, parseTime } from '../../../base/rfc3339.ts';
+import { algorithmNames } from '../../../algorithms/algorithm-names.ts';
+import { compactJws, signingInputOf } from '../../../formats/jose/compact-jws.ts';
+import {
+  claimsSet,
+  faultsOfClaims,
+  refuseFaults,
+  type TokenRequest,
+} from '../../../formats/jose/jwt-claims.ts';
+
+/** The result of `jwt_sign`. */
+export interface SignedJwt {
+  readonly token: string;
+  readonly kid: string;
+  /** 16 random bytes, base64url. */
+  readonly jti: string;
+  /** `exp` as RFC 3339. */
+  readonly expires_at: string;
+}
+
+export interface TokenSigning {
+  readonly keyring: Keyring;
+  /** null: the active one. */
+  readonly kid: string | null;
+  readonly randomBytes: (size: number) => Buffer;
+  /** Makes the one signature, where the agent's queue has room for it. */
+  readonly signing: (make: () => Promise<Signature>) => Promise<Signature>;
+}
+
+const jtiBytes = 16;
+
+/**
+ * Signs a JWT (RFC 7519) that expires before its key does. Rejects with `invalid_params` for claims that cannot be
+ * signed and for a token that would outlive its key, with `unknown_kid` as `Keyring.sign` does.
+ */
+export async function signJwt(request: TokenRequest, by: TokenSigning): Promise<SignedJwt> {
+  refuseFaults(faultsOfClaims(request));
+  try {
+    return await signOnce(request, by);
+  } catch (failure) {
+    const wasReplaced = failure instanceof AgentError && failure.kind === 'unknown_kid';
+    if (by.kid !== null || !wasReplaced) throw failure;
+    // The key that was active has been replaced or revoked since: the token is made anew, kid and times included.
+    return signOnce(request, by);
+  }
+}
+
+async function signOnce(request: TokenRequest, by: TokenSigning): Promise<SignedJwt> {
+  const { keyring } = by;
+  const kid = by.kid ?? keyring.activeKid();
+  const at = Math.floor(keyring.trustedNow() / 1000);
+  await refuseOutliving(keyring, kid, { at, ttlSeconds: request.ttlSeconds });
+  const jti = encodeBase64(by.randomBytes(jtiBytes));
+  const claims = claimsSet(request, { at, jti });
+  const { alg } = algorithmNames[keyring.description.algorithm].jose;
+  const input = signingInputOf(
+    { alg, typ: 'JWT', kid },
+    Buffer.from(JSON.stringify(claims), 'utf8'),
+  );
+  const { signature } = await by.signing(() => keyring.sign(Buffer.from(input, 'latin1'), kid));
+  const expires_at = formatTime(claims.exp * 1000);
+  return { token: compactJws(input, signature), kid, jti, expires_at };
+}
+
+/**
+ * A token must expire no later than its key. One in grace has an end; the active one may be replaced at any moment,
+ * and from then on it has the keyring's grace. A key that is not valid is refused when it is to sign.
+ */
+async function refuseOutliving(
+  keyring: Keyring,
+  kid: string,
+  { at, ttlSeconds }: { readonly at: number; readonly ttlSeconds: number },
+): Promise<void> {
+  const { graceSeconds } = keyring;
+  if (ttlSeconds > graceSeconds) {
+    refuseTtl(
+      `must be at most ${graceSeconds} (${formatDuration(graceSeconds)}), the grace of keyring ${keyring.name}: its ` +
+        'key may be replaced at any moment, and a token that lives longer would outlive it',
+    );
+  }
+  const key = (await keyring.listValidPubkeys()).find((one) => one.kid === kid);
+  const until = key?.valid_until ?? null;
+  const end = until === null ? null : parseTime(until);
+  if (end === null || (at + ttlSeconds) * 1000 <= end.ms) return;
+  const left = Math.max(0, Math.floor(end.ms / 1000) - at);
+  refuseTtl(
+    `must be at most ${left}: key ${kid} is valid until ${until}, and the token would outlive it`,
+  );
+}
+
+function refuseTtl(message: string): never {
+  const field = 'ttl_seconds';
+  throw new AgentError('invalid_params', `${field}: ${message}`, {
+    details: { issues: [{ field, message }] },
+  });
+}

@@ -1,0 +1,27 @@
+import { decodeBase64 } from '../../../base/base64.ts';
+import type { Keyring } from '../../../keyring/keyring.ts';
+import { jwkOf, type JwkSet, type PublicKey } from '../../../formats/jose/jwks.ts';
+
+/** The keys that are valid now, by kid: the active one and those in grace. */
+export async function verificationKeys(keyring: Keyring): Promise<ReadonlyMap<string, PublicKey>> {
+  const keys = await publicKeys(keyring, { include_prepared: false });
+  return new Map(keys.map((key) => [key.kid, key]));
+}
+
+/** The JWK Set of a keyring (RFC 7517): the active key, those in grace, the prepared one, in this order. */
+export async function keyringJwks(keyring: Keyring): Promise<JwkSet> {
+  return { keys: (await publicKeys(keyring, { include_prepared: true })).map(jwkOf) };
+}
+
+async function publicKeys(
+  keyring: Keyring,
+  options: { include_prepared: boolean },
+): Promise<readonly PublicKey[]> {
+  const { algorithm } = keyring.description;
+  const views = await keyring.listValidPubkeys(options);
+  return views.map(({ kid, public_key_b64 }) => {
+    const bytes = decodeBase64(public_key_b64);
+    if (bytes === null) throw new Error('a public key of a keyring is not base64');
+    return { kid, algorithm, bytes };
+  });
+}

@@ -1,0 +1,20 @@
+import { errorAnswer, resultAnswer } from './answer.ts';
+import { methods } from '../../request/methods/methods.ts';
+import type { Asked, Protocol } from '../../request/protocol.ts';
+import { decodeRequest } from './decode-request.ts';
+
+interface JsonRpcRequest extends Asked {
+  readonly id: string | number;
+}
+
+/** One JSON object a request, and one an answer (contract section 2). */
+export const jsonRpc: Protocol<JsonRpcRequest, string> = {
+  decode(frame) {
+    const decoded = decodeRequest(frame);
+    if ('refusal' in decoded) return { refusal: errorAnswer(decoded.id, decoded.refusal) };
+    const { id, method: name, params } = decoded.request;
+    return { request: { id, name, method: methods.get(name), params } };
+  },
+  result: ({ id }, result) => resultAnswer(id, result),
+  error: ({ id }, error) => errorAnswer(id, error),
+};

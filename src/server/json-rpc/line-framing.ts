@@ -1,0 +1,14 @@
+import { FrameDecoder } from '../../base/line-frames.ts';
+import type { Framing } from '../socket/framing.ts';
+import { noNewline, tooLarge, tooManyConnections, tooManyOfUser, tooSlow } from './refusals.ts';
+
+/** JSON-RPC, one object a line (contract section 2). */
+export const lines: Framing<string> = {
+  decoder: (maxFrameBytes) => new FrameDecoder(maxFrameBytes),
+  written: (answers) => `${answers.join('\n')}\n`,
+  tooLarge,
+  tooSlow,
+  cutOff: noNewline,
+  tooManyConnections,
+  tooManyOfUser,
+};

@@ -1,0 +1,259 @@
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { errnoName } from '../../base/errors.ts';
+import { endAndLinger } from './closing.ts';
+import type { Decoder, Framing } from './framing.ts';
+import type { SocketLimits } from './limits.ts';
+
+/** What a connection's requests are handed to. */
+export interface Service<Answer> {
+  /** Answers one frame. Never throws, never rejects. */
+  answer(frame: Buffer): Promise<Answer>;
+  /** The longest frame that is taken now, bytes; null: no less than the agent takes. */
+  readonly maxFrameBytes: number | null;
+  /** Called once, when the connection is closed and every request of it was answered. */
+  closed(): void;
+}
+
+/** Frames handed on in one go: a client with a full pipe must not keep the others waiting. */
+const framesPerTurn = 64;
+
+/**
+ * One client: frames in, answers out, in any order but where one request alone may be in flight. Reading stops while
+ * the client does not take its answers, or sends more with enough in flight; nothing else is queued here.
+ */
+export class Connection<Answer> {
+  readonly #socket: Socket;
+  readonly #limits: SocketLimits;
+  readonly #service: Service<Answer>;
+  readonly #framing: Framing<Answer>;
+  readonly #log: Logger;
+  readonly #onDone: () => void;
+  readonly #decoder: Decoder;
+
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  /** Answers of this turn. */
+  #out: Answer[] = [];
+  #turnPlanned = false;
+  #reading = true;
+  #awaitingDrain = false;
+  #inputEnded = false;
+  /** No more frames are handed on. */
+  #finishing = false;
+  /** What is said behind the answers that are still due. */
+  #lastWords: Answer[] = [];
+  #ended = false;
+  #closed = false;
+  /** `performance.now()` when the unfinished frame began, 0 where there is none. */
+  #frameStartedAt = 0;
+  #deadline: NodeJS.Timeout | null = null;
+
+  /** `onDone` is called once: when the socket is closed and every request of it has been answered. */
+  constructor(
+    socket: Socket,
+    { limits, service, framing, log, onDone }: ConnectionOptions<Answer>,
+  ) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#service = service;
+    this.#framing = framing;
+    this.#log = log;
+    this.#onDone = onDone;
+    this.#decoder = framing.decoder(this.#maxFrameBytes);
+    socket.on('data', (chunk) => {
+      if (this.#finishing) return;
+      this.#decoder.push(chunk);
+      this.#pump();
+    });
+    socket.on('end', () => {
+      this.#inputEnded = true;
+      this.#pump();
+    });
+    socket.on('drain', () => {
+      this.#awaitingDrain = false;
+      this.#turn();
+    });
+    // 'close' follows.
+    socket.on('error', (error) => {
+      log.debug({ errno: errnoName(error) }, 'connection failed');
+    });
+    socket.on('close', () => {
+      this.#close();
+    });
+  }
+
+  /** Hands no more frames on, sends the answers that are due and then `lastWords`, closes. */
+  finish(lastWords?: Answer): void {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    this.#frameStartedAt = 0;
+    if (lastWords !== undefined) this.#lastWords = [lastWords];
+    // What is still due may take its time: nothing that nobody will handle is read meanwhile.
+    this.#pauseReading();
+    this.#endWhenAnswered();
+  }
+
+  /** Closes at once; answers that are due are lost. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** An `authenticate` may change it from one frame to the next. */
+  get #maxFrameBytes(): number {
+    const { maxFrameBytes } = this.#limits;
+    return Math.min(this.#service.maxFrameBytes ?? maxFrameBytes, maxFrameBytes);
+  }
+
+  get #congested(): boolean {
+    return (
+      this.#awaitingDrain ||
+      this.#inFlight >= this.#limits.maxInFlightPerConnection ||
+      this.#inFlightBytes >= this.#limits.maxInFlightBytesPerConnection
+    );
+  }
+
+  #pump(): void {
+    for (let count = 0; count < framesPerTurn && !this.#congested; count++) {
+      if (this.#finishing) return;
+      this.#decoder.maxFrameBytes = this.#maxFrameBytes;
+      const frame = this.#decoder.next();
+      if (frame === null) {
+        this.#wantMore();
+        return;
+      }
+      this.#handOn(frame);
+    }
+    // With nothing left here, what the client sends next says whether it must be kept waiting.
+    if (!this.#decoder.waiting && !this.#inputEnded) return;
+    this.#pauseReading();
+    if (!this.#congested) this.#planTurn();
+  }
+
+  #handOn(frame: Buffer): void {
+    const { length } = frame;
+    this.#frameStartedAt = 0;
+    this.#inFlight++;
+    this.#inFlightBytes += length;
+    this.#service.answer(frame).then(
+      (answer) => {
+        this.#answered(answer, length);
+      },
+      (error: unknown) => {
+        // A bug of `answer`: the client cannot be told which request it was.
+        this.#log.error({ err: error }, 'a request was left without an answer');
+        this.#socket.destroy();
+        this.#settle(length);
+      },
+    );
+  }
+
+  #answered(answer: Answer, frameBytes: number): void {
+    if (!this.#closed) this.#out.push(answer);
+    this.#settle(frameBytes);
+  }
+
+  #settle(frameBytes: number): void {
+    this.#inFlight--;
+    this.#inFlightBytes -= frameBytes;
+    if (this.#closed) {
+      if (this.#inFlight === 0) this.#onDone();
+      return;
+    }
+    // Nothing else is due: what could be written together is here. Else wait for the end of the turn.
+    if (this.#inFlight === 0) this.#flush();
+    if (this.#finishing) this.#endWhenAnswered();
+    if (this.#out.length > 0 || !this.#reading) this.#planTurn();
+  }
+
+  /** After the callbacks of this turn of the event loop, before it waits for anything. */
+  #planTurn(): void {
+    if (this.#turnPlanned) return;
+    this.#turnPlanned = true;
+    setImmediate(() => {
+      this.#turnPlanned = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    if (this.#closed) return;
+    this.#flush();
+    if (!this.#reading && !this.#finishing) this.#pump();
+  }
+
+  #flush(): void {
+    if (this.#out.length === 0 || this.#awaitingDrain || this.#ended) return;
+    const written = this.#framing.written(this.#out);
+    this.#out = [];
+    // False speaks of the size of this write; what counts is whether the kernel took it all.
+    if (this.#socket.write(written) || this.#socket.writableLength === 0) return;
+    this.#awaitingDrain = true;
+    if (!this.#finishing) this.#pauseReading();
+  }
+
+  /** Every whole frame has been handed on. */
+  #wantMore(): void {
+    if (this.#decoder.tooLarge) {
+      this.finish(this.#framing.tooLarge(this.#maxFrameBytes));
+      return;
+    }
+    if (this.#inputEnded) {
+      this.finish(this.#decoder.partial ? this.#framing.cutOff() : undefined);
+      return;
+    }
+    if (this.#decoder.partial && this.#frameStartedAt === 0) {
+      this.#frameStartedAt = performance.now();
+      this.#deadline ??= this.#watch(this.#limits.frameDeadlineMs);
+    }
+    if (this.#reading) return;
+    this.#reading = true;
+    this.#socket.resume();
+  }
+
+  #pauseReading(): void {
+    if (!this.#reading) return;
+    this.#reading = false;
+    this.#socket.pause();
+  }
+
+  /** One timer looks after many frames: arming one a frame would cost more than the frame. */
+  #watch(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#deadline = null;
+      if (this.#frameStartedAt === 0 || this.#closed) return;
+      // While we do not read, the rest may have been sent long ago: it gets the whole time again.
+      if (!this.#reading) this.#frameStartedAt = performance.now();
+      const left = this.#frameStartedAt + this.#limits.frameDeadlineMs - performance.now();
+      if (left > 0) this.#deadline = this.#watch(left);
+      else this.finish(this.#framing.tooSlow(this.#limits));
+    }, ms);
+  }
+
+  #endWhenAnswered(): void {
+    if (this.#inFlight > 0 || this.#ended || this.#closed) return;
+    this.#ended = true;
+    const answers = [...this.#out, ...this.#lastWords];
+    const rest = answers.length === 0 ? '' : this.#framing.written(answers);
+    this.#out = [];
+    // A client that has shut its side down (nc -N) may take all the time it wants to read its answers.
+    if (this.#inputEnded) this.#socket.end(rest);
+    else endAndLinger(this.#socket, rest);
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#finishing = true;
+    this.#out = [];
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    if (this.#inFlight === 0) this.#onDone();
+  }
+}
+
+export interface ConnectionOptions<Answer> {
+  readonly limits: SocketLimits;
+  readonly service: Service<Answer>;
+  readonly framing: Framing<Answer>;
+  readonly log: Logger;
+  readonly onDone: () => void;
+}

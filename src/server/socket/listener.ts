@@ -1,0 +1,182 @@
+import { createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { PeerCredentials } from '../../access/principal.ts';
+import { describeFailure, errnoName } from '../../base/errors.ts';
+import type { Libc } from '../../native/libc.ts';
+import { endAndLinger } from './closing.ts';
+import { Connection, type Service } from './connection.ts';
+import type { ConnectionCounts } from './connection-counts.ts';
+import type { Framing } from './framing.ts';
+import type { SocketLimits } from './limits.ts';
+import { bindSocketFile, type SocketFileOptions } from './socket-file.ts';
+
+/** Refused connections that are kept open for a moment so that the client gets to read why. */
+const mostLingering = 64;
+/** Read and write buffers of one socket, bytes: libuv reads that much at once. */
+const highWaterMark = 64 * 1024;
+
+export interface ListenerOptions<Answer> extends SocketFileOptions {
+  readonly framing: Framing<Answer>;
+  readonly limits: SocketLimits;
+  /** What the limits of connections are held against. */
+  readonly counts: ConnectionCounts;
+  readonly libc: Libc;
+  readonly log: Logger;
+  /** Called once a connection, with what the kernel says of the peer. */
+  readonly accept: (peer: PeerCredentials) => Service<Answer>;
+}
+
+export interface Listener {
+  /** Connections that are open, or closed with requests still in work. */
+  readonly open: number;
+  /** Connections accepted since the start, without those refused. */
+  readonly accepted: number;
+  /** No new connections; the socket file is removed. */
+  stopAccepting(): void;
+  /**
+   * Stops accepting and reading, and resolves when every request that was handed on has been answered, the
+   * answers were sent and the connections are closed, or after `ms` milliseconds. Then closes what is left.
+   */
+  drain(ms: number): Promise<void>;
+  /** Closes everything at once; answers that are due are lost. */
+  close(): void;
+}
+
+/** Throws as `bindSocketFile` does. The caller holds the lock of the state dir. */
+export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<Listener> {
+  const { framing, limits, counts, libc, log, accept } = options;
+  const connections = new Set<Connection<Answer>>();
+  let accepted = 0;
+  let lingering = 0;
+  let emptied: (() => void) | null = null;
+
+  function admit(socket: Socket): void {
+    // Until a Connection listens: a peer that is gone already must not end the process.
+    socket.on('error', () => undefined);
+    const peer = credentials(socket, libc, log);
+    if (peer === null) {
+      socket.destroy();
+      return;
+    }
+    if (counts.total >= limits.maxConnections) {
+      refuse(socket, peer, framing.tooManyConnections());
+      return;
+    }
+    if (counts.of(peer.uid) >= limits.maxConnectionsPerUid) {
+      refuse(socket, peer, framing.tooManyOfUser(limits));
+      return;
+    }
+    const service = serviceFor(peer);
+    if (service === null) {
+      socket.destroy();
+      return;
+    }
+    accepted++;
+    counts.enter(peer.uid);
+    const connectionLog = log.child({ connection: accepted });
+    const connection = new Connection(socket, {
+      limits,
+      service,
+      framing,
+      log: connectionLog,
+      onDone() {
+        service.closed();
+        connections.delete(connection);
+        counts.leave(peer.uid);
+        connectionLog.debug('connection closed');
+        if (connections.size === 0) emptied?.();
+      },
+    });
+    connections.add(connection);
+    connectionLog.debug({ uid: peer.uid, pid: peer.pid }, 'connection opened');
+  }
+
+  /** null where it cannot be said who calls: with no file descriptor left, even the account database fails. */
+  function serviceFor(peer: PeerCredentials): Service<Answer> | null {
+    try {
+      return accept(peer);
+    } catch (error) {
+      log.warn({ reason: describeFailure(error) }, 'a connection could not be accepted');
+      return null;
+    }
+  }
+
+  function refuse(socket: Socket, { uid, pid }: PeerCredentials, why: Answer): void {
+    log.debug({ uid, pid, open: counts.total }, 'connection refused: too many');
+    const lastWords = framing.written([why]);
+    if (lingering >= mostLingering) {
+      socket.end(lastWords, () => socket.destroy());
+      return;
+    }
+    lingering++;
+    socket.once('close', () => lingering--);
+    endAndLinger(socket, lastWords);
+  }
+
+  const server = createServer({ allowHalfOpen: true, highWaterMark }, admit);
+  const file = await bindSocketFile(server, options);
+  // accept(2) failing (EMFILE) is one client's misfortune, not the end.
+  server.on('error', (error) => {
+    log.warn({ errno: errnoName(error) }, 'a connection could not be accepted');
+  });
+
+  let accepting = true;
+  function stopAccepting(): void {
+    if (!accepting) return;
+    accepting = false;
+    file.remove();
+    server.close();
+  }
+
+  function close(): void {
+    stopAccepting();
+    for (const connection of connections) connection.destroy();
+  }
+
+  return {
+    get open() {
+      return connections.size;
+    },
+    get accepted() {
+      return accepted;
+    },
+    stopAccepting,
+    async drain(ms) {
+      stopAccepting();
+      for (const connection of connections) connection.finish();
+      const timeUp = new AbortController();
+      const empty = new Promise<void>((resolve) => {
+        emptied = resolve;
+        if (connections.size === 0) resolve();
+      });
+      const time = sleep(ms, undefined, { signal: timeUp.signal }).catch(() => undefined);
+      await Promise.race([empty, time]);
+      timeUp.abort();
+      close();
+    },
+    close,
+  };
+}
+
+/** Null where they cannot be had: such a connection is never served as somebody unknown. */
+function credentials(socket: Socket, libc: Libc, log: Logger): PeerCredentials | null {
+  const fd = descriptor(socket);
+  if (fd === null) {
+    log.error('connection refused: this node does not tell the descriptor of a socket');
+    return null;
+  }
+  try {
+    return libc.peerCredentials(fd);
+  } catch (error) {
+    log.warn({ reason: describeFailure(error) }, 'connection refused: no peer credentials');
+    return null;
+  }
+}
+
+/** Node has no public way to it; `_handle` is null once the socket is closed. */
+function descriptor(socket: Socket): number | null {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return null;
+  return typeof handle.fd === 'number' && handle.fd >= 0 ? handle.fd : null;
+}

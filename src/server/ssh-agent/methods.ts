@@ -1,0 +1,193 @@
+import type { Needs } from '../../access/authorize.ts';
+import type { Caller } from '../../access/caller.ts';
+import { AgentError } from '../../base/errors.ts';
+import type { CallContext, CheckedCall, Effect, Method } from '../../request/method.ts';
+import type { Services } from '../../request/services.ts';
+import { signingKeyOf, validIdentities } from './keys.ts';
+import { identitiesAnswer, queryAnswer, rsaFlags, signResponse, success } from './messages.ts';
+import type { AgentCall, AgentResult } from './session.ts';
+import { fingerprint } from '../../formats/ssh/public-key.ts';
+import { bindText, readSessionBind } from './session-binds.ts';
+import { SshFormatError } from '../../formats/ssh/wire.ts';
+
+/** What a request says, and how it is done. */
+interface Definition extends Needs {
+  readonly effect: Effect;
+  /** Reads the body to its end. Throws AgentError or SshFormatError. */
+  readonly check: (
+    call: AgentCall,
+    caller: Caller,
+    services: Services,
+  ) => Partial<CheckedCall> & {
+    readonly act: (services: Services, context: CallContext) => Promise<AgentResult>;
+  };
+}
+
+/** An entry of the table: as those of the main socket's methods, of what is read from bytes. */
+function method({ scope, reach, effect, check }: Definition): Method {
+  return {
+    scope,
+    reach,
+    effect,
+    beforeCredential: false,
+    check(params, services, caller) {
+      try {
+        const said = check(params as AgentCall, caller, services);
+        // Member by member: copying objects shows in what a signature takes.
+        return {
+          keyring: said.keyring ?? null,
+          messages: said.messages ?? nothing,
+          signatures: said.signatures ?? 0,
+          kid: said.kid ?? null,
+          subject: said.subject ?? null,
+          act: said.act,
+          takeBack: said.takeBack ?? null,
+        };
+      } catch (failure) {
+        if (!(failure instanceof SshFormatError)) throw failure;
+        throw new AgentError('invalid_params', `the message is malformed: ${failure.message}`);
+      }
+    },
+    kidOf: (result) => (result as AgentResult).kid,
+    signedOf: () => null,
+    reasonOf: () => null,
+  };
+}
+
+const nothing: readonly Uint8Array[] = [];
+const done: AgentResult = { answer: success, kid: null };
+
+/**
+ * The requests of the SSH agent, as the request path knows them. Only what the agent's own user, root and `[access]`
+ * give a scope gets here: there are no API keys on this socket.
+ */
+export const agentMethods = {
+  ssh_list: method({
+    ...{ scope: 'app', reach: 'caller', effect: 'reads' },
+    check({ body, agent }) {
+      body.end();
+      return {
+        act: (services, { caller }) => {
+          const keyrings = agent.locks.isLocked(caller.peer.uid) ? [] : agent.keyrings;
+          const identities = validIdentities(keyrings, services, (keyring, reason) => {
+            agent.log.debug({ keyring, reason }, 'the SSH agent shows no keys of a keyring');
+          });
+          return Promise.resolve({ answer: identitiesAnswer(identities), kid: null });
+        },
+      };
+    },
+  }),
+  ssh_sign: method({
+    ...{ scope: 'app', reach: 'keyring', effect: 'signs' },
+    check({ body, agent, keys, binds }, caller, services) {
+      const blob = body.string();
+      const data = body.string();
+      const flags = body.uint32();
+      body.end();
+      agent.locks.requireUnlocked(caller.peer.uid);
+      if ((flags & ~rsaFlags) !== 0) {
+        throw new AgentError('not_supported', `sign requests with flags ${flags} are not known`);
+      }
+      const key = signingKeyOf(keys.read(blob), agent.keyrings, services);
+      return {
+        keyring: key?.keyring ?? null,
+        kid: key?.kid ?? null,
+        messages: [data],
+        signatures: 1,
+        subject: binds.subject,
+        async act() {
+          if (key === null) throw unknownKey(blob);
+          const keyring = services.keyring(key.keyring);
+          const made = await services.signing(caller.peer.uid, 1, () =>
+            keyring.sign(data, key.kid),
+          );
+          const { algorithm } = keyring.description;
+          return { answer: signResponse(algorithm, made.signature), kid: made.kid };
+        },
+      };
+    },
+  }),
+  ssh_lock: method({
+    ...{ scope: 'app', reach: 'caller', effect: 'changes' },
+    check({ body, agent: { locks } }, { peer: { uid } }) {
+      return withPassphrase(
+        body,
+        () => {
+          locks.requireNoLock(uid);
+        },
+        (passphrase) => {
+          locks.lock(uid, passphrase);
+        },
+      );
+    },
+  }),
+  ssh_unlock: method({
+    ...{ scope: 'app', reach: 'caller', effect: 'changes' },
+    check({ body, agent: { locks } }, { peer: { uid } }) {
+      return withPassphrase(
+        body,
+        () => {
+          locks.requireLock(uid);
+        },
+        (passphrase) => locks.unlock(uid, passphrase),
+      );
+    },
+  }),
+  // Recorded when it is verified, as a signature is: what is signed behind it names it.
+  ssh_session_bind: method({
+    ...{ scope: 'app', reach: 'caller', effect: 'signs' },
+    check({ body, binds }) {
+      const bind = readSessionBind(body);
+      return {
+        subject: bindText(bind),
+        act() {
+          binds.add(bind);
+          return Promise.resolve(done);
+        },
+        takeBack() {
+          binds.remove(bind);
+        },
+      };
+    },
+  }),
+  ssh_query: method({
+    ...{ scope: 'app', reach: 'caller', effect: 'reads' },
+    check({ body }) {
+      body.end();
+      return { act: () => Promise.resolve({ answer: queryAnswer(), kid: null }) };
+    },
+  }),
+} satisfies Readonly<Record<string, Method>>;
+
+/** A body that is a passphrase, which is wiped whatever comes of it. `require` throws what can be known before. */
+function withPassphrase(
+  body: AgentCall['body'],
+  require: () => void,
+  act: (passphrase: Buffer) => Promise<void> | void,
+): { readonly act: () => Promise<AgentResult> } {
+  const passphrase = body.string();
+  try {
+    body.end();
+    require();
+  } catch (refusal) {
+    passphrase.fill(0);
+    throw refusal;
+  }
+  return {
+    async act() {
+      try {
+        await act(passphrase);
+        return done;
+      } finally {
+        passphrase.fill(0);
+      }
+    },
+  };
+}
+
+function unknownKey(blob: Buffer): AgentError {
+  return new AgentError(
+    'unknown_kid',
+    `the SSH agent's keyrings have no valid key ${fingerprint(blob)}`,
+  );
+}
