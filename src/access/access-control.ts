@@ -6,7 +6,8 @@ import { faultInWords, faultOf, findApiKey, type ApiKeyFault } from './api-key-c
 import type { Caller } from './caller.ts';
 import { CredentialError } from './credential-error.ts';
 import { KeyConnections } from './key-connections.ts';
-import type { Grant, Principal } from './principal.ts';
+import type { Grant } from './principal.ts';
+import type { Principal } from '../api/principal.ts';
 import { SignatureRates } from './signature-rates.ts';
 
 /** How long the answer to a failed attempt is held back; twice as long for each further one, milliseconds. */

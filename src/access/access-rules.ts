@@ -1,4 +1,5 @@
-import { scopes, type PeerCredentials, type Scope } from './principal.ts';
+import { scopes, type Scope } from '../api/principal.ts';
+import type { PeerCredentials } from '../native/peer-credentials.ts';
 
 /** `[access]` as it is configured: names of users, `@` and names of groups, ids in decimal, `*` for everybody. */
 export interface AccessNames {

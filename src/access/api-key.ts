@@ -1,4 +1,4 @@
-import type { Scope } from './principal.ts';
+import type { Scope } from '../api/principal.ts';
 
 /** An API key as it is kept (interop-formats, API keys file). The secret itself is not. */
 export interface ApiKey {

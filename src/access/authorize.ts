@@ -1,5 +1,6 @@
 import { AgentError } from '../base/errors.ts';
-import { scopes, type Grant, type Scope } from './principal.ts';
+import type { Grant } from './principal.ts';
+import { scopes, type Scope } from '../api/principal.ts';
 
 /**
  * What a method acts on: one keyring; the keyring of the cluster, which the configuration names; the agent as a

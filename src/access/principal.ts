@@ -1,16 +1,5 @@
-/** Scopes, each with the rights of those before it (contract section 6). */
-export const scopes = ['none', 'reader', 'app', 'admin'] as const;
-export type Scope = (typeof scopes)[number];
-
-/** What the kernel says of the process at the other end, fixed when it connected. */
-export interface PeerCredentials {
-  readonly uid: number;
-  /** Effective group (SO_PEERCRED). */
-  readonly gid: number;
-  readonly pid: number;
-  /** Supplementary groups (SO_PEERGROUPS). */
-  readonly groups: readonly number[];
-}
+import type { Principal } from '../api/principal.ts';
+import type { PeerCredentials } from '../native/peer-credentials.ts';
 
 /** The process at the other end of a connection. */
 export interface Peer extends PeerCredentials {
@@ -21,18 +10,6 @@ export interface Peer extends PeerCredentials {
    * since it connected, or another process may have its pid by now. For the record only; nothing is decided by it.
    */
   readonly executable: string | null;
-}
-
-/** Who is calling. */
-export interface Principal {
-  readonly kind: 'user' | 'api_key';
-  /** Of the user: the login name, or the uid in decimal where it has none. Of an API key: its id. */
-  readonly name: string;
-  readonly uid: number;
-  readonly pid: number;
-  readonly scope: Scope;
-  /** Id of the API key that the connection has authenticated with. */
-  readonly api_key?: string;
 }
 
 /** What a caller may do at this moment. */

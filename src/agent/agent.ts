@@ -10,14 +10,14 @@ import { ownEvent } from '../audit/schedule-journal.ts';
 import { clientKeyRegistry } from './client-key-registry.ts';
 import type { ClusterAuthority } from './cluster-authority.ts';
 import { refuseCaByAnotherName } from '../config/ca-file.ts';
-import { reservedKeyring } from '../config/cluster.ts';
+import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import type { Settings } from '../config/settings.ts';
 import { configuredKeystore } from './configured-keystore.ts';
 import { AgentError } from '../base/errors.ts';
+import type { AgentOptions } from './options.ts';
 import { admission, signing } from '../request/admission.ts';
 import type { RequestContext } from '../request/handle.ts';
-import type { Libc } from '../native/libc.ts';
 import { machineFingerprint } from '../native/machine.ts';
 import { unreadText, type Reloaded, type Services } from '../request/services.ts';
 import type { AgentStatus } from '../api/status.ts';
@@ -36,9 +36,7 @@ import { AgentDatabase } from '../database/agent-database.ts';
 import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
 import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
-import type { HostLaunch } from '../vault/host/module-hosts.ts';
 import { version } from '../base/version.ts';
-import type { World } from '../base/world.ts';
 
 /**
  * Requests, and signatures, that were admitted and are not done yet, over all connections; beyond it the answer
@@ -47,22 +45,6 @@ import type { World } from '../base/world.ts';
 const queueLimit = 16_384;
 /** How long an admitted request may take to be answered once the agent stops, milliseconds. */
 const drainTime = 5000;
-
-export interface AgentOptions {
-  readonly settings: Settings;
-  /** Reads the configuration again, with the flags that the agent was started with. Throws ConfigError. */
-  readonly readSettings: () => Settings;
-  readonly world: World;
-  readonly libc: Libc;
-  readonly pid: number;
-  readonly uid: number;
-  /** For systemd credentials. */
-  readonly credentialsDir: string | null;
-  /** How the child processes that load PKCS#11 modules are started. */
-  readonly hosts: HostLaunch;
-  /** Fewer than the default, in tests. */
-  readonly queueLimit?: number;
-}
 
 /** A running agent. */
 export interface Agent {

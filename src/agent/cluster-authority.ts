@@ -5,7 +5,7 @@ import { broken, verdictOn, type CaVerdict } from '../cluster/ca-verdict.ts';
 import type { CertificateSource } from '../cluster/certificate-source.ts';
 import { Certificates } from '../cluster/certificates.ts';
 import type { TrustBundle } from '../cluster/trust-bundle.ts';
-import { reservedKeyring } from '../config/cluster.ts';
+import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import type { ClusterSettings } from '../config/settings.ts';
 import {
   caSlot,

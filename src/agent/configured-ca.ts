@@ -1,6 +1,6 @@
 import type { CaKey } from '../cluster/ca-key.ts';
 import { openCaKey, type CaKeyParts } from '../cluster/open-ca-key.ts';
-import { reservedKeyring } from '../config/cluster.ts';
+import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import type { CaSettings } from '../config/settings.ts';
 import type { ChangeJournal } from '../keyring/change-journal.ts';
 import type { SlotSettings } from './open-slots.ts';

@@ -1,4 +1,4 @@
-import type { AgentOptions } from './agent.ts';
+import type { AgentOptions } from './options.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { openAuditLog } from './configured-audit-log.ts';
 import { scheduleJournal } from '../audit/schedule-journal.ts';

@@ -1,5 +1,3 @@
-import type { AuditStatus } from '../audit/audit.ts';
-import type { NextChange } from '../keyring/rotation-schedule.ts';
 import type {
   AlgorithmName,
   BackendName,
@@ -88,4 +86,21 @@ export interface KeyringStatus {
   readonly next_rotation: string | null;
   /** What changes next by itself. */
   readonly next_change: NextChange | null;
+}
+
+/** What `status` says of the audit log. */
+export interface AuditStatus {
+  readonly enabled: boolean;
+  readonly fsync: boolean;
+  readonly health: 'ok' | 'unavailable';
+  /** Sequence number of the last record on disk; null: none yet. */
+  readonly last_seq: number | null;
+  readonly file: string | null;
+  readonly last_error: { readonly message: string; readonly at: string } | null;
+}
+
+/** As callers see it: `at` is RFC 3339. */
+export interface NextChange {
+  readonly what: 'prepare' | 'activate' | 'prune';
+  readonly at: string;
 }

@@ -1,6 +1,7 @@
 import { AgentError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import type { Audit, AuditEvent, AuditStatus } from './audit.ts';
+import type { Audit, AuditEvent } from './audit.ts';
+import type { AuditStatus } from '../api/status.ts';
 import type { ChainWriter } from './chain-writer.ts';
 import { logEntry, type Entry, type LogEvent } from './entry.ts';
 import { OperationText } from './operation-text.ts';

@@ -1,5 +1,6 @@
+import type { AuditStatus } from '../api/status.ts';
 import type { Caller } from '../access/caller.ts';
-import type { Principal } from '../access/principal.ts';
+import type { Principal } from '../api/principal.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import type { AuditOutcome } from './chain/record.ts';
 
@@ -23,17 +24,6 @@ export interface AuditEvent {
   readonly reason: string | null;
   /** Sequence number of the record `begun`. */
   readonly of: number | null;
-}
-
-/** What `status` says of it. */
-export interface AuditStatus {
-  readonly enabled: boolean;
-  readonly fsync: boolean;
-  readonly health: 'ok' | 'unavailable';
-  /** Sequence number of the last record on disk; null: none yet. */
-  readonly last_seq: number | null;
-  readonly file: string | null;
-  readonly last_error: { readonly message: string; readonly at: string } | null;
 }
 
 /** Where operations are recorded. */

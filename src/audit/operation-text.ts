@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Principal } from '../access/principal.ts';
+import type { Principal } from '../api/principal.ts';
 import type { AuditEvent } from './audit.ts';
 import { whatText, whoText } from './chain/record.ts';
 

@@ -1,7 +1,7 @@
 import { AgentError, describeFailure, errnoName } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import type { World } from '../base/world.ts';
-import type { AuditStatus } from './audit.ts';
+import type { AuditStatus } from '../api/status.ts';
 import type { ChainWriter } from './chain-writer.ts';
 import { logEntry, type Entry } from './entry.ts';
 

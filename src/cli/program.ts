@@ -13,16 +13,13 @@ import { addKeysCommand } from './commands/keys/keys-commands.ts';
 import { addLockCommands } from './commands/keys/lock-commands.ts';
 import { addOfflineCommands } from './commands/offline-commands.ts';
 import { addTrustCommand } from './commands/cluster/trust-commands.ts';
-import type { CommandRun, GlobalOptions, Terminal } from './shell/terminal.ts';
+import type { Act } from './shell/act.ts';
+import type { GlobalOptions, Terminal } from './shell/terminal.ts';
 
 /** The flags that stand before every command, as they are given. */
 type GlobalFlags = Pick<GlobalOptions, 'socket' | 'keyring' | 'json'> & {
   readonly apiKeyFile?: string;
 };
-
-/** Makes a commander action of a command's work, which is loaded when it is run and not before. */
-export type Act = <Options>(load: () => Promise<CommandRun<Options>>) => Action;
-type Action = (...given: unknown[]) => Promise<void>;
 
 /**
  * The commands, their flags and their help; what they do is in a file each. Completion scripts are made from

@@ -1,4 +1,4 @@
-import type { Principal } from '../access/principal.ts';
+import type { Principal } from '../api/principal.ts';
 import type {
   BackendDescription,
   KeyDetails,

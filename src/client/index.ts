@@ -2,7 +2,7 @@
 export { AgentError } from '../base/errors.ts';
 export type { ErrorDetails, ErrorKind } from '../base/errors.ts';
 export type * from '../api/signing-backend.ts';
-export type { Principal, Scope } from '../access/principal.ts';
+export type { Principal, Scope } from '../api/principal.ts';
 export type {
   AgentClient,
   CallOptions,
@@ -15,5 +15,5 @@ export { connect } from './connect.ts';
 export { ConnectionError } from './connection-error.ts';
 export type { ConnectionFailure } from './connection-error.ts';
 export { RemoteBackend } from './remote-backend.ts';
-export type { NextChange } from '../keyring/rotation-schedule.ts';
+export type { NextChange } from '../api/status.ts';
 export type { AgentStatus, KeyringStatus } from '../api/status.ts';

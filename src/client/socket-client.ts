@@ -1,4 +1,4 @@
-import type { Principal } from '../access/principal.ts';
+import type { Principal } from '../api/principal.ts';
 import { decodeBase64, encodeBase64 } from '../base/base64.ts';
 import type {
   BackendDescription,

@@ -1,5 +1,5 @@
 import { AgentError } from '../base/errors.ts';
-import { reservedKeyring } from '../config/cluster.ts';
+import { reservedKeyring } from './reserved-keyring.ts';
 import { journaled, type ChangeJournal } from '../keyring/change-journal.ts';
 import { kidOf } from '../algorithms/kid.ts';
 import { formatTime } from '../base/rfc3339.ts';

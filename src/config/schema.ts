@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { clusterKeys, clusterTable, reservedKeyring } from './cluster.ts';
+import { clusterKeys, clusterTable } from './cluster.ts';
+import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { duration } from './fields.ts';
 import { rotationKeys, rotationTable } from './rotation.ts';
 

@@ -5,7 +5,7 @@ import type { AccessNames } from '../access/access-rules.ts';
 import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import type { LogLevel } from '../base/log.ts';
 import { keyLabel, parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
-import { reservedKeyring } from './cluster.ts';
+import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { ConfigError } from './load.ts';
 import type { Config, KeyringConfig } from './schema.ts';
 

@@ -1,6 +1,6 @@
 import { encodeBase64 } from '../base/base64.ts';
 import { formatTime } from '../base/rfc3339.ts';
-import type { Change } from './key-changes.ts';
+import type { Change } from './change.ts';
 import {
   activate,
   expiredGrace,

@@ -1,8 +1,9 @@
 import { AgentError, describeFailure } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import type { Versioned } from './state-store.ts';
+import type { Change } from './change.ts';
 import { kidOf } from '../algorithms/kid.ts';
-import type { KeyringParts } from './keyring.ts';
+import type { KeyringParts } from './parts.ts';
 import { withLatestTime } from './latest-time.ts';
 import { proveKey } from './prove-key.ts';
 import {
@@ -15,19 +16,6 @@ import {
   type PendingStep,
 } from './lifecycle.ts';
 import type { TrustedClock } from './trusted-clock.ts';
-
-/** One change of the key records. Both functions may be called again on a newer state. */
-export interface Change<T> {
-  /** Whether it takes a new key. Throws where the change is refused, before anything is made. */
-  readonly needsKey: (state: KeyringState) => boolean;
-  /** A key that is there already and is to become active: it proves itself first. */
-  readonly activates?: (state: KeyringState) => KeyRecord | null;
-  /** The next state (the same one where there is nothing to do) and what the caller is told. */
-  readonly apply: (
-    state: KeyringState,
-    newKey: KeyRecord | null,
-  ) => { state: KeyringState; result: T };
-}
 
 /** How often a change starts over because someone else saved meanwhile. */
 const maxConflicts = 8;

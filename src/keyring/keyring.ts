@@ -2,9 +2,9 @@ import { encodeBase64 } from '../base/base64.ts';
 import type { StateStore, Versioned } from './state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
 import type { World } from '../base/world.ts';
-import type { ChangeJournal } from './change-journal.ts';
 import { pruning, preparation, revocation, rotation } from './changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
+import type { KeyringParts } from './parts.ts';
 import { KeyChanges } from './key-changes.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
@@ -20,13 +20,8 @@ import {
 } from './lifecycle.ts';
 import { proveKey } from './prove-key.ts';
 import { ScheduledRotation } from './rotation.ts';
-import {
-  changeView,
-  nextChange,
-  nextRotation,
-  type NextChange,
-  type RotationPolicy,
-} from './rotation-schedule.ts';
+import { changeView, nextChange, nextRotation } from './rotation-schedule.ts';
+import type { NextChange } from '../api/status.ts';
 import type {
   BackendDescription,
   KeyAdministration,
@@ -47,19 +42,6 @@ import { TrustedClock } from './trusted-clock.ts';
 import { Upkeep } from './upkeep.ts';
 import { usualGraceSeconds } from './usual-grace.ts';
 import { verification } from './verification.ts';
-
-export interface KeyringParts {
-  readonly name: string;
-  readonly vault: Vault;
-  readonly store: StateStore;
-  readonly world: World;
-  /** null: rotated by hand. */
-  readonly rotation: RotationPolicy | null;
-  /** Absent: what the keyring changes by itself is not recorded. */
-  readonly journal?: ChangeJournal | undefined;
-  /** Called when keys were prepared, activated, revoked or removed, before whoever wanted it is answered. Never rejects. */
-  readonly changed?: (() => Promise<void>) | undefined;
-}
 
 /** A named set of keys, one of them active: ties a vault to a state store by the rules of the lifecycle. */
 export class Keyring implements SigningBackend, KeyAdministration {

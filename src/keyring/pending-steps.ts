@@ -2,7 +2,7 @@ import { AgentError, describeFailure } from '../base/errors.ts';
 import type { Versioned } from './state-store.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { journaled } from './change-journal.ts';
-import type { KeyringParts } from './keyring.ts';
+import type { KeyringParts } from './parts.ts';
 import { kidOf } from '../algorithms/kid.ts';
 import { withLatestTime } from './latest-time.ts';
 import {

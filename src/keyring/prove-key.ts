@@ -1,6 +1,6 @@
 import { AgentError } from '../base/errors.ts';
 import type { KeyRecord } from './lifecycle.ts';
-import type { KeyringParts } from './keyring.ts';
+import type { KeyringParts } from './parts.ts';
 
 /** Signs a random message with the key and verifies it against its record. Throws where either fails. */
 export async function proveKey(

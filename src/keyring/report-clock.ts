@@ -1,5 +1,5 @@
 import { formatTime } from '../base/rfc3339.ts';
-import type { KeyringParts } from './keyring.ts';
+import type { KeyringParts } from './parts.ts';
 import type { KeyringState } from './lifecycle.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 

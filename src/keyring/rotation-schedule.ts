@@ -1,3 +1,4 @@
+import type { NextChange } from '../api/status.ts';
 import { compareTimes, formatTime, parseTime, type Instant } from '../base/rfc3339.ts';
 import { activeKey, type KeyringState } from './lifecycle.ts';
 
@@ -25,12 +26,6 @@ export interface ScheduledChange {
   readonly at: number;
   /** The active key that it was decided on; to be pruned: the key whose grace ends first. */
   readonly kid: string;
-}
-
-/** As callers see it: `at` is RFC 3339. */
-export interface NextChange {
-  readonly what: ScheduledChange['what'];
-  readonly at: string;
 }
 
 /** The change that comes first. Throws where there is no active key. */

@@ -1,6 +1,6 @@
 import { formatTime } from '../base/rfc3339.ts';
 import { activated, preparedKey, published, type Now } from './changes.ts';
-import type { Change } from './key-changes.ts';
+import type { Change } from './change.ts';
 import type { KeyringState } from './lifecycle.ts';
 import {
   nextRotation,

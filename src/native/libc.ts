@@ -1,5 +1,5 @@
 import koffi from 'koffi';
-import type { PeerCredentials } from '../access/principal.ts';
+import type { PeerCredentials } from './peer-credentials.ts';
 import { accountDatabase } from './account-database.ts';
 import { datagramSender } from './datagram.ts';
 import { SystemCallError } from './system-call-error.ts';

@@ -5,7 +5,7 @@ import type { Grant } from '../access/principal.ts';
 import type { AuditEvent } from '../audit/audit.ts';
 import type { AuditOutcome } from '../audit/chain/record.ts';
 import { AgentError, describeFailure, type ErrorKind } from '../base/errors.ts';
-import { fieldIssues } from './methods/fields.ts';
+import { fieldIssues } from './field-issues.ts';
 import type { CheckedCall, Method } from './method.ts';
 
 /** One request on its way, with what is known of it so far. */

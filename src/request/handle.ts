@@ -7,7 +7,7 @@ import type { Audit } from '../audit/audit.ts';
 import { refuseReserved } from '../audit/chain/reserved.ts';
 import { eventOf, issuesText, kindOf, outcomeOf, type Call } from './call-record.ts';
 import { AgentError, describeFailure, quoted } from '../base/errors.ts';
-import { fieldIssues } from './methods/fields.ts';
+import { fieldIssues } from './field-issues.ts';
 import type { CheckedCall } from './method.ts';
 import type { Asked, Protocol } from './protocol.ts';
 import type { Services } from './services.ts';

@@ -1,8 +1,9 @@
 import type { ApiKeys } from '../access/api-keys.ts';
 import type { Caller } from '../access/caller.ts';
 import type { ClientKeys } from '../access/client-keys.ts';
-import type { Grant, Principal } from '../access/principal.ts';
-import type { ClusterAuthority } from '../agent/cluster-authority.ts';
+import type { Grant } from '../access/principal.ts';
+import type { Principal } from '../api/principal.ts';
+import type { ClusterCa } from '../cluster/cluster-ca.ts';
 import type { JoinTokens } from '../cluster/join-tokens.ts';
 import type { TrustBundles } from '../cluster/trust-bundles.ts';
 import type { Keyring } from '../keyring/keyring.ts';
@@ -16,7 +17,7 @@ export interface Services {
   /** The name of the keyring whose keys are the cluster's. Throws `not_supported` without a `[cluster]`. */
   clusterKeyring(): string;
   /** The CA of the cluster, open or not. Throws `not_supported` without a `[cluster]`. */
-  clusterCa(): ClusterAuthority;
+  clusterCa(): ClusterCa;
   /** The keystore of a file keyring, open or not. Throws `not_found`, or `not_supported` for a token's. */
   keystore(name: string): KeystoreCopies;
   /** What the caller may know: of the keyrings of its API key alone, of API keys where it is admin. */

@@ -1,5 +1,5 @@
 import { Caller } from '../access/caller.ts';
-import type { PeerCredentials } from '../access/principal.ts';
+import type { PeerCredentials } from '../native/peer-credentials.ts';
 import { handle, type RequestContext } from '../request/handle.ts';
 import type { Asked, Protocol } from '../request/protocol.ts';
 import { executableOf } from '../native/executable.ts';

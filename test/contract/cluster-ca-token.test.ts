@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CaKey } from '../../src/cluster/ca-key.ts';
 import type { CaRecords } from '../../src/cluster/ca-records.ts';
 import { openCaKey } from '../../src/cluster/open-ca-key.ts';
-import { reservedKeyring } from '../../src/config/cluster.ts';
+import { reservedKeyring } from '../../src/cluster/reserved-keyring.ts';
 import { CaTable } from '../../src/database/ca-tables.ts';
 import { openDatabase, type Database } from '../../src/database/database.ts';
 import { madeAt } from '../../src/vault/object-id.ts';

@@ -6,7 +6,8 @@ import {
   type AccessNames,
   type Accounts,
 } from '../../src/access/access-rules.ts';
-import type { PeerCredentials, Scope } from '../../src/access/principal.ts';
+import type { PeerCredentials } from '../../src/native/peer-credentials.ts';
+import type { Scope } from '../../src/api/principal.ts';
 
 const users: Readonly<Record<string, number>> = { root: 0, ada: 1001, bob: 1002, '1002': 1003 };
 const groups: Readonly<Record<string, number>> = { root: 0, signers: 2001, ci: 2002, '2001': 2003 };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { LoadedApiKey, LoadedApiKeys } from '../../src/access/api-key.ts';
 import type { Caller } from '../../src/access/caller.ts';
-import { scopes, type Scope } from '../../src/access/principal.ts';
+import { scopes, type Scope } from '../../src/api/principal.ts';
 import { errorCodes } from '../../src/base/errors.ts';
 import { method } from '../../src/request/method.ts';
 import { methods } from '../../src/request/methods/methods.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Caller } from '../../src/access/caller.ts';
-import type { Scope } from '../../src/access/principal.ts';
+import type { Scope } from '../../src/api/principal.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { AgentLocks } from '../../src/server/ssh-agent/locks.ts';
 import { agentMethods } from '../../src/server/ssh-agent/methods.ts';

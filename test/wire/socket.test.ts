@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PeerCredentials } from '../../src/access/principal.ts';
+import type { PeerCredentials } from '../../src/native/peer-credentials.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { ConnectionCounts } from '../../src/server/socket/connection-counts.ts';
 import { socketLimits, type SocketLimits } from '../../src/server/socket/limits.ts';

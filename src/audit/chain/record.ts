@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { scopes, type Scope } from '../../access/principal.ts';
+import { scopes, type Scope } from '../../api/principal.ts';
 
 /**
  * The audit log's records (format version 1): one line of compact JSON each, in UTF-8, its members in the order of

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Act } from '../program.ts';
+import type { Act } from '../shell/act.ts';
 
 /** The commands that need no agent: `agentctl doctor` and `agentctl reconcile`, their flags and their help. */
 export function addOfflineCommands(program: Command, act: Act): void {

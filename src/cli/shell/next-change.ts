@@ -1,4 +1,4 @@
-import type { NextChange } from '../../keyring/rotation-schedule.ts';
+import type { NextChange } from '../../api/status.ts';
 import { parseTime } from '../../base/rfc3339.ts';
 import { when } from './when.ts';
 

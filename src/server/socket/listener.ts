@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { PeerCredentials } from '../../access/principal.ts';
+import type { PeerCredentials } from '../../native/peer-credentials.ts';
 import { describeFailure, errnoName } from '../../base/errors.ts';
 import type { Libc } from '../../native/libc.ts';
 import { endAndLinger } from './closing.ts';

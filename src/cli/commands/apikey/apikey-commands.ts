@@ -1,5 +1,5 @@
 import { Help, Option, type Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 const durations = '30d, 12h, or an RFC 3339 time';
 

@@ -3,7 +3,7 @@ import { apiKeyRequests } from '../../../access/api-key-request.ts';
 import type { ApiKeys } from '../../../access/api-keys.ts';
 import { ConnectionError } from '../../../client/connection-error.ts';
 import { AgentError, errnoName } from '../../../base/errors.ts';
-import { fieldIssues } from '../../../request/methods/fields.ts';
+import { fieldIssues } from '../../../request/field-issues.ts';
 import { withApiKeysFile } from '../../offline/api-keys-offline.ts';
 import { agentSocket, type OfflineOptions } from '../../offline/offline-settings.ts';
 import { ask } from '../../shell/session.ts';

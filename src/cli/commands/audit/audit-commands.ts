@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { auditOutcomes } from '../../../audit/chain/record.ts';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl audit …`: the flags and the help of what works on the audit log's files. */
 export function addAuditCommand(program: Command, act: Act): void {

@@ -3,7 +3,7 @@ import { algorithms } from '../../../algorithms/algorithm.ts';
 import { UsageError } from '../../shell/failure.ts';
 import { readInput } from '../../shell/message.ts';
 import { fromJwk, PublicKeyFormError } from '../signatures/public-key-forms.ts';
-import type { GivenKey } from '../signatures/public-key.ts';
+import type { GivenKey } from '../signatures/given-key.ts';
 import type { Terminal } from '../../shell/terminal.ts';
 
 /** Tens of thousands of keys. */

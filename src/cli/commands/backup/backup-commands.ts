@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl backup` and `agentctl restore`: their flags and their help. */
 export function addBackupCommands(program: Command, act: Act): void {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl clientkey …`: the public keys that answers and backups are sealed for. */
 export function addClientKeyCommand(program: Command, act: Act): void {

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl ca …`: the CA of the cluster and its certificates. */
 export function addCaCommand(program: Command, act: Act): void {

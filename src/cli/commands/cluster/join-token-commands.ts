@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl join-token …`: what lets a machine into the cluster. */
 export function addJoinTokenCommand(program: Command, act: Act): void {

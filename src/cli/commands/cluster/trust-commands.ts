@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl trust …`: the other clusters whose certificates are believed. */
 export function addTrustCommand(program: Command, act: Act): void {

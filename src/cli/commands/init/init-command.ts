@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl init`: its flags and its help. */
 export function addInitCommand(program: Command, act: Act): void {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl jwks` and `agentctl jwt …`: the flags and the help. */
 export function addJwtCommands(program: Command, act: Act): void {

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl keys …`: the flags and the help of what an operator does with keys. */
 export function addKeysCommand(program: Command, act: Act): void {

@@ -1,4 +1,4 @@
-import type { NextChange } from '../../../keyring/rotation-schedule.ts';
+import type { NextChange } from '../../../api/status.ts';
 import type { KeyDetails } from '../../../api/signing-backend.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { stateCell, untilText } from '../../shell/key-text.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Act } from '../../program.ts';
+import type { Act } from '../../shell/act.ts';
 
 /** `agentctl unlock` and `agentctl lock`: their flags and their help. */
 export function addLockCommands(program: Command, act: Act): void {

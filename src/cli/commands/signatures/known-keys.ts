@@ -1,5 +1,6 @@
 import { keyIdOf } from '../../../formats/minisign/key-id.ts';
-import { publicKeyFrom, type GivenKey } from './public-key.ts';
+import { publicKeyFrom } from './public-key.ts';
+import type { GivenKey } from './given-key.ts';
 import type { Invocation } from '../../shell/terminal.ts';
 import { validKeys } from './valid-keys.ts';
 import type { VerifyOptions } from './verify-outcome.ts';

@@ -4,7 +4,7 @@ import { MinisignFormatError } from '../../../formats/minisign/format.ts';
 import { readPublicKeyFile } from '../../../formats/minisign/public-key.ts';
 import { decodePublicKey, sshTypeOf } from '../../../formats/ssh/public-key.ts';
 import { algorithmNames, type AlgorithmNames } from '../../../algorithms/algorithm-names.ts';
-import type { GivenKey } from './public-key.ts';
+import type { GivenKey } from './given-key.ts';
 
 /** Why a text is not a public key that can be used; says what would be. */
 export class PublicKeyFormError extends Error {

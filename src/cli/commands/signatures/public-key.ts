@@ -1,6 +1,6 @@
+import type { GivenKey } from './given-key.ts';
 import { existsSync } from 'node:fs';
 import { decodeBase64 } from '../../../base/base64.ts';
-import type { AlgorithmName } from '../../../api/signing-backend.ts';
 import { publicKeyOf } from '../../../formats/minisign/public-key.ts';
 import { UsageError } from '../../shell/failure.ts';
 import { readInput } from '../../shell/message.ts';
@@ -12,15 +12,6 @@ import {
   PublicKeyFormError,
 } from './public-key-forms.ts';
 import type { Terminal } from '../../shell/terminal.ts';
-
-/** A public key as somebody gave it: whether it is an acceptable point is not yet known. */
-export interface GivenKey {
-  readonly algorithm: AlgorithmName;
-  /** Ed25519: 32 bytes. ES256: 65 bytes, 04 first. */
-  readonly bytes: Buffer;
-  /** 8 bytes, where it was given in a form of minisign. */
-  readonly minisignKeyId?: Buffer;
-}
 
 /** Far beyond any single public key. */
 const maxKeyFileBytes = 64 * 1024;

@@ -7,7 +7,7 @@ import { isKid } from '../../../algorithms/kid.ts';
 import type { Verification } from '../../../api/signing-backend.ts';
 import { algorithmNames } from '../../../algorithms/algorithm-names.ts';
 import { joseAlg } from './jose-alg.ts';
-import type { GivenKey } from './public-key.ts';
+import type { GivenKey } from './given-key.ts';
 import type { GlobalOptions } from '../../shell/terminal.ts';
 
 /** A text of that form, taken apart where it can be. */

@@ -8,7 +8,7 @@ import {
 import { digestOf } from '../../shell/digest.ts';
 import { knownKeys } from './known-keys.ts';
 import { maxLocalMessageBytes, readInput } from '../../shell/message.ts';
-import type { GivenKey } from './public-key.ts';
+import type { GivenKey } from './given-key.ts';
 import type { Invocation } from '../../shell/terminal.ts';
 import { notValid, type Checked, type VerifyOptions } from './verify-outcome.ts';
 import { verifyWithKey } from './verify-with-key.ts';

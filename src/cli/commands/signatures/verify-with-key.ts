@@ -1,7 +1,7 @@
 import { kidOf } from '../../../algorithms/kid.ts';
 import type { Verification } from '../../../api/signing-backend.ts';
 import { algorithms, signatureLength } from '../../../algorithms/algorithm.ts';
-import type { GivenKey } from './public-key.ts';
+import type { GivenKey } from './given-key.ts';
 
 /** Strict verification (contract section 4) against one key, without an agent. */
 export function verifyWithKey(

@@ -1,0 +1,14 @@
+import type { KeyRecord, KeyringState } from './lifecycle.ts';
+
+/** One change of the key records. Both functions may be called again on a newer state. */
+export interface Change<T> {
+  /** Whether it takes a new key. Throws where the change is refused, before anything is made. */
+  readonly needsKey: (state: KeyringState) => boolean;
+  /** A key that is there already and is to become active: it proves itself first. */
+  readonly activates?: (state: KeyringState) => KeyRecord | null;
+  /** The next state (the same one where there is nothing to do) and what the caller is told. */
+  readonly apply: (
+    state: KeyringState,
+    newKey: KeyRecord | null,
+  ) => { state: KeyringState; result: T };
+}
