@@ -5,7 +5,7 @@ import { joseAlg } from './jose-alg.ts';
 import { maxSentMessageBytes, readInput } from '../../shell/message.ts';
 import { ask, askAbout } from '../../shell/session.ts';
 import { signatureBytes, type SignResult } from './made-signature.ts';
-import type { Signed, SignOptions } from './sign.ts';
+import type { Signed, SignOptions } from './sign-options.ts';
 import type { GlobalOptions, Invocation } from '../../shell/terminal.ts';
 
 /** What is signed has the file in base64, and a header. */
