@@ -18,6 +18,8 @@ export interface ChainWriterParts {
   /** `isFirst`: the one that the log was opened with. */
   readonly openFile: (number: number, isFirst: boolean) => LinesFile;
   readonly signer: Pick<RecordSigner, 'sign' | 'isReady'>;
+  /** Records up to that one are on disk, and nobody was told so yet. */
+  readonly written: (head: ChainHead) => void;
   readonly now: () => number;
 }
 
@@ -80,6 +82,7 @@ export class ChainWriter {
     if (closes) await addEvent(silent('closed'), this.#parts.now());
     await this.#file.append(Buffer.from(draft.text, 'utf8'));
     this.#head = draft.head;
+    this.#parts.written(this.#head);
     this.#unsigned = this.#head.seq - signedAt;
     this.#needsHead = closes;
     if (closes) this.#beginFile();

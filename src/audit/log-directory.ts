@@ -43,24 +43,30 @@ export function fileName(number: number): string {
 
 /**
  * Makes the directory where it is missing, and reads the newest file from its first line to its last. Throws AgentError
- * naming file, line and remedy where a whole line is no record or does not follow the one before: it is not repaired,
- * and no new chain is begun beside it.
+ * naming file, line and remedy where a whole line is no record or does not follow the one before, and where the log does
+ * not go as far as `expected` (null: nothing is known to have been written): it is not repaired, and no new chain is
+ * begun beside it.
  */
-export function examineLog(dir: string): FoundLog {
+export function examineLog(dir: string, expected: ChainHead | null): FoundLog {
   ensurePrivateDir(dir);
   const numbers = numbersIn(dir);
   const number = numbers.at(-1) ?? 1;
   const before = headBefore(dir, numbers);
   if (numbers.length === 0) {
+    if (expected !== null) throw lost(dir, `is empty, and the log had ${expected.seq} record(s)`);
     return { head: emptyChain, number, size: 0, isClosed: false, needsHead: false, torn: null };
   }
   const path = join(dir, fileName(number));
-  const { last, size, rest } = readFile(path, before);
+  const { last, size, rest } = readFile(path, before, expected);
   if (last === null && before === null) {
     throw broken(path, null, `is empty, and ${fileName(number - 1)} is not there to go on from`);
   }
+  const head = last ?? before ?? emptyChain;
+  if (expected !== null && head.seq < expected.seq) {
+    throw lost(dir, `ends with record ${head.seq}, and record ${expected.seq} was written`);
+  }
   return {
-    head: last ?? before ?? emptyChain,
+    head,
     number,
     size,
     isClosed: last?.event === 'closed',
@@ -124,7 +130,7 @@ interface ReadFile {
 }
 
 /** `before` null: its first record follows one that is not known. */
-function readFile(path: string, before: ChainHead | null): ReadFile {
+function readFile(path: string, before: ChainHead | null, expected: ChainHead | null): ReadFile {
   const decoder = new FrameDecoder(longestLine);
   let head = before;
   let last: LastRecord | null = null;
@@ -143,6 +149,9 @@ function readFile(path: string, before: ChainHead | null): ReadFile {
         continue;
       }
       last = { seq: record.seq, hash: hashOfLine(line), event: record.event };
+      if (last.seq === expected?.seq && last.hash !== expected.hash) {
+        throw lost(`${path}, line ${lines},`, 'is not the record of that number that was written');
+      }
       head = last;
       size += line.length + 1;
     }
@@ -206,7 +215,15 @@ function broken(path: string, line: number | null, fault: string): Error {
   const where = line === null ? '' : `, line ${line},`;
   return refusal(
     `${path}${where}`,
-    `${fault}. The audit log is not repaired, and no other one is begun beside it: move its directory away, keep ` +
-      'it, and start again; the agent then begins a new chain',
+    `${fault}. The audit log is not repaired, and no other one is begun beside it. Put it back as it was; ${beginAnew}`,
   );
 }
+
+/** The log is not what was written; `found` follows the place. */
+function lost(place: string, found: string): Error {
+  return refusal(place, `${found}. Put the audit log back as it was; ${beginAnew}`);
+}
+
+const beginAnew =
+  'or, where that cannot be, keep what is left of it elsewhere and begin a new one knowingly, which its first record ' +
+  'says: agentctl reconcile --forget audit';

@@ -1,0 +1,158 @@
+import { z } from 'zod';
+import { describeProblem, time } from '../document-fields.ts';
+
+/**
+ * What a state dir has, as far as somebody may rely on it. The agent writes it, so that what is gone, cut off, or
+ * put back from an older copy is missed. It has no secret.
+ */
+export interface Manifest {
+  /** 32 hex digits, made with the first manifest: another agent's manifest has other ones. */
+  readonly stateId: string;
+  /** Goes up by one with each version; the higher of two copies is the newer one. */
+  readonly serial: number;
+  readonly keyrings: ReadonlyMap<string, KeyringEntry>;
+  /** null as long as there is no `agent.db`. */
+  readonly database: DatabaseEntry | null;
+  /** null as long as nothing was ever recorded. */
+  readonly audit: AuditEntry | null;
+  /** null as long as there is no `api-keys.json`. */
+  readonly apiKeys: ApiKeysEntry | null;
+  /** What an operator gave up knowingly, and no audit record says yet. */
+  readonly forgotten: readonly Forgotten[];
+}
+
+export interface KeyringEntry {
+  /** Where its key records are: a path, a table. */
+  readonly location: string;
+  /** Every key whose private half is kept, in the order they were made. */
+  readonly kids: readonly string[];
+  readonly active: string | null;
+}
+
+export interface DatabaseEntry {
+  /** Of the newest transaction that was acknowledged. */
+  readonly serial: number;
+}
+
+export interface AuditEntry {
+  /** Of a record that was written: the log goes at least that far. */
+  readonly seq: number;
+  /** SHA-256 of that record's line, lowercase hex. */
+  readonly hash: string;
+}
+
+export interface ApiKeysEntry {
+  /** SHA-256 of each secret that was taken back, lowercase hex: none of them is accepted ever again. */
+  readonly revoked: readonly string[];
+}
+
+/** A part of the state dir that can be lost. */
+export type StatePart = 'keyring' | 'database' | 'audit' | 'api-keys' | 'manifest';
+
+export interface Forgotten {
+  readonly part: StatePart;
+  /** Of a keyring. */
+  readonly name: string | null;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lowercase hex');
+const count = z.int().min(0);
+
+const document = z.strictObject({
+  version: z.literal(1),
+  state_id: z.string().regex(/^[0-9a-f]{32}$/, 'must be 32 hex digits'),
+  serial: z.int().min(1),
+  keyrings: z.record(
+    z.string(),
+    z.strictObject({
+      location: z.string(),
+      kids: z.array(z.string()),
+      active: z.string().nullable(),
+    }),
+  ),
+  database: z.strictObject({ serial: count }).nullable(),
+  audit: z.strictObject({ seq: count, hash: sha256 }).nullable(),
+  api_keys: z.strictObject({ revoked: z.array(sha256) }).nullable(),
+  forgotten: z.array(
+    z.strictObject({
+      part: z.enum(['keyring', 'database', 'audit', 'api-keys', 'manifest']),
+      name: z.string().nullable(),
+      at: time,
+    }),
+  ),
+});
+
+/** The manifest of a state dir that is new, or has none yet. */
+export function emptyManifest(stateId: string): Manifest {
+  return {
+    stateId,
+    serial: 0,
+    keyrings: new Map(),
+    database: null,
+    audit: null,
+    apiKeys: null,
+    forgotten: [],
+  };
+}
+
+export type ReadManifest =
+  | { readonly manifest: Manifest }
+  | {
+      /** Ends a sentence about the file. */
+      readonly fault: string;
+      /** A newer version of this program wrote it: it is no ruin. */
+      readonly isNewer: boolean;
+    };
+
+export function parseManifest(bytes: Uint8Array): ReadManifest {
+  try {
+    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (isOfNewerVersion(json)) return { fault: newer(json), isNewer: true };
+    const { state_id, serial, keyrings, database, audit, api_keys, forgotten } =
+      document.parse(json);
+    return {
+      manifest: {
+        stateId: state_id,
+        serial,
+        keyrings: new Map(Object.entries(keyrings)),
+        database,
+        audit,
+        apiKeys: api_keys,
+        forgotten,
+      },
+    };
+  } catch (failure) {
+    return { fault: `is damaged: ${describeProblem(failure)}`, isNewer: false };
+  }
+}
+
+export function manifestText(manifest: Manifest): string {
+  const { stateId, serial, keyrings, database, audit, apiKeys, forgotten } = manifest;
+  const text: z.input<typeof document> = {
+    version: 1,
+    state_id: stateId,
+    serial,
+    keyrings: Object.fromEntries(
+      [...keyrings].map(([name, { location, kids, active }]) => [
+        name,
+        { location, kids: [...kids], active },
+      ]),
+    ),
+    database,
+    audit,
+    api_keys: apiKeys === null ? null : { revoked: [...apiKeys.revoked] },
+    forgotten: [...forgotten],
+  };
+  return `${JSON.stringify(text, null, 2)}\n`;
+}
+
+function isOfNewerVersion(json: unknown): json is { version: number } {
+  if (typeof json !== 'object' || json === null || !('version' in json)) return false;
+  return typeof json.version === 'number' && Number.isInteger(json.version) && json.version > 1;
+}
+
+function newer({ version }: { version: number }): string {
+  return `has version ${version}, and this program knows version 1: run the newer signing-agent that wrote it`;
+}
