@@ -16,15 +16,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
-import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AgentDatabase } from '../../src/database/agent-database.ts';
 import { ClientKeyTable } from '../../src/database/client-key-table.ts';
 import { openDatabase, type Database } from '../../src/database/database.ts';
 import { migrations } from '../../src/database/migrations.ts';
+import { loadSqlite } from '../../src/database/sqlite.ts';
 
 const loader = fileURLToPath(new URL('../support/typescript-loader.js', import.meta.url));
 const writer = fileURLToPath(new URL('../support/client-key-writer.ts', import.meta.url));
+
+const { DatabaseSync } = await loadSqlite();
 
 let folder: string;
 let path: string;
