@@ -1,6 +1,7 @@
 import { AgentError } from '../base/errors.ts';
-import { databaseExists } from './database-files.ts';
-import { openDatabase, type Database } from './database.ts';
+import { databaseExists, lostWithIt } from './database-files.ts';
+import { refusal } from '../files/ownership.ts';
+import { openDatabase, type Database, type TransactionLedger } from './database.ts';
 
 /**
  * `agent.db` of a running agent: open from the start where the file is there, else made when something is first
@@ -8,17 +9,20 @@ import { openDatabase, type Database } from './database.ts';
  */
 export class AgentDatabase {
   readonly #path: string;
+  readonly #ledger: TransactionLedger;
   #open: Database | null = null;
   #opening: Promise<Database> | null = null;
   #closed = false;
 
-  constructor(path: string) {
+  constructor(path: string, ledger: TransactionLedger) {
     this.#path = path;
+    this.#ledger = ledger;
   }
 
-  /** As `openDatabase`, where the file is there. */
+  /** As `openDatabase`, where the file is there. Rejects with `backend_unavailable` where it was there and is gone. */
   async openExisting(): Promise<void> {
     if (databaseExists(this.#path)) await this.made();
+    else if (this.#ledger.expected !== null) throw gone(this.#path);
   }
 
   /** Null as long as it was not made. */
@@ -42,7 +46,7 @@ export class AgentDatabase {
   }
 
   async #make(): Promise<Database> {
-    const database = await openDatabase(this.#path);
+    const database = await openDatabase(this.#path, { ledger: this.#ledger });
     if (this.#closed) {
       database.close();
       throw new AgentError('shutting_down', 'the agent stops');
@@ -50,4 +54,12 @@ export class AgentDatabase {
     this.#open = database;
     return database;
   }
+}
+
+function gone(path: string): AgentError {
+  return refusal(
+    path,
+    'is gone, and this agent has kept client keys, trusted clusters or revoked tokens in it. Put it back, with its ' +
+      `-wal file where there is one; or begin without it knowingly: agentctl reconcile --forget database (${lostWithIt})`,
+  );
 }

@@ -6,6 +6,7 @@ import {
   damaged,
   databaseExists,
   inodeOf,
+  lostWithIt,
   makeWhole,
   requireSame,
 } from './database-files.ts';
@@ -21,18 +22,36 @@ const busyTimeout = 5;
 const patience = 1000;
 const pause = 20;
 
+/** Where it is noted, outside the database, how many transactions were acknowledged. */
+export interface TransactionLedger {
+  /** null: nothing is known. */
+  readonly expected: number | null;
+  /** The file has so many; told at each opening too. Durable when it resolves. */
+  acknowledge(serial: number): Promise<void>;
+}
+
+/** Of databases that nobody relies on beyond the process. */
+const noLedger: TransactionLedger = { expected: null, acknowledge: () => Promise.resolve() };
+
 /** An SQLite database that is open, with its schema as it is meant to be. Every failure is an AgentError. */
 export class Database {
   readonly path: string;
   readonly #connection: Connection;
   readonly #inode: string | null;
+  readonly #ledger: TransactionLedger;
   readonly #turns = new Turns();
 
   /** Opened by `openDatabase`; `inode` as `inodeOf` has it. */
-  constructor(path: string, connection: Connection, inode: string | null) {
+  constructor(
+    path: string,
+    connection: Connection,
+    inode: string | null,
+    ledger: TransactionLedger,
+  ) {
     this.path = path;
     this.#connection = connection;
     this.#inode = inode;
+    this.#ledger = ledger;
   }
 
   run(sql: string, ...values: readonly Value[]): void {
@@ -44,8 +63,10 @@ export class Database {
   }
 
   /**
-   * One transaction, which other processes wait for from its start on. Rejects with what `work` throws, which takes
-   * it back; with `conflict` where another process keeps the database locked.
+   * One transaction, which other processes wait for from its start on. When it resolves, what was written is in the
+   * database file itself, and not in SQLite's log beside it alone, and the ledger has its number. Rejects with what
+   * `work` throws, which takes it back; with `conflict` where another process keeps the database locked; and as the
+   * ledger does: then the transaction stands, and the next one is noted.
    */
   atomically<T>(work: () => T): Promise<T> {
     const deadline = performance.now() + patience;
@@ -56,7 +77,13 @@ export class Database {
           this.#connection.exec('BEGIN IMMEDIATE');
         });
       });
-      return this.#committed(work);
+      const { result, serial } = this.#committed(() => ({
+        result: work(),
+        serial: nextSerial(this.#connection),
+      }));
+      this.#checkpoint();
+      if (serial !== null) await this.#ledger.acknowledge(serial);
+      return result;
     });
   }
 
@@ -77,13 +104,18 @@ export class Database {
   /** Brings what is in the log into the file, so that a copy of the file alone is whole. Nothing is lost without. */
   close(): void {
     if (!this.#connection.isOpen) return;
+    // The binding's own close does not: SQLite waits there for statements, which live until they are collected.
+    this.#checkpoint();
+    this.#connection.close();
+  }
+
+  /** From then on the log beside the file may go. */
+  #checkpoint(): void {
     try {
-      // The binding's own close does not: SQLite waits there for statements, which live until they are collected.
       this.#connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // Another process reads it, or the disk is full: the next one that opens it has the log.
-    } finally {
-      this.#connection.close();
+      // Another process reads it, or the disk is full: the next one that opens it has the log, and where the log
+      // is gone by then, the ledger knows of more transactions than there are.
     }
   }
 
@@ -102,12 +134,18 @@ export class Database {
  * date. `migrations`: the steps of the schema, see `migrations.ts`.
  *
  * Rejects with `backend_unavailable`, naming the file and the remedy, for one that is damaged, another program's,
- * of a newer version, or not safe; its content is left as it is. With `conflict` where another process keeps it
+ * of a newer version, not safe, or without transactions that the ledger knows of; its content is left as it is. With `conflict` where another process keeps it
  * locked.
  */
 export async function openDatabase(
   path: string,
-  migrations: readonly string[] = ownMigrations,
+  {
+    migrations = ownMigrations,
+    ledger = noLedger,
+  }: {
+    readonly migrations?: readonly string[] | undefined;
+    readonly ledger?: TransactionLedger;
+  } = {},
 ): Promise<Database> {
   checkFiles(path);
   const { DatabaseSync } = await loadSqlite();
@@ -140,7 +178,10 @@ export async function openDatabase(
     await unlessBusy(() => {
       migrate(path, opened, migrations);
     });
-    return new Database(path, opened, inode);
+    const serial = serialOf(opened);
+    requireNewest(path, serial, ledger.expected);
+    if (serial !== null) await ledger.acknowledge(serial);
+    return new Database(path, opened, inode, ledger);
   } catch (failure) {
     connection?.close();
     throw databaseFailure(path, failure);
@@ -228,4 +269,31 @@ function numberOf(connection: Connection, pragma: 'user_version' | 'application_
   const row = connection.prepare(`PRAGMA ${pragma}`).get();
   const value = row?.[pragma];
   return typeof value === 'number' ? value : 0;
+}
+
+/** Counts this transaction; null in a database that does not count. */
+function nextSerial(connection: Connection): number | null {
+  const before = serialOf(connection);
+  if (before === null) return null;
+  connection.prepare('UPDATE transactions SET serial = ?').run(before + 1);
+  return before + 1;
+}
+
+function serialOf(connection: Connection): number | null {
+  const counts = connection
+    .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'transactions'")
+    .get();
+  if (counts === undefined) return null;
+  const serial = connection.prepare('SELECT serial FROM transactions').get()?.['serial'];
+  return typeof serial === 'number' ? serial : 0;
+}
+
+function requireNewest(path: string, serial: number | null, expected: number | null): void {
+  if (expected === null || (serial ?? 0) >= expected) return;
+  throw refusal(
+    path,
+    `has ${serial ?? 0} transaction(s), and ${expected} were acknowledged: it is an older copy, or has lost what was in ` +
+      `${path}-wal. It was left alone: put back the newest copy, with its -wal file where there is one; or go on ` +
+      `with this one knowingly: agentctl reconcile --forget database (${lostWithIt})`,
+  );
 }

@@ -49,4 +49,10 @@ export const migrations: readonly string[] = [
     id INTEGER PRIMARY KEY CHECK (id = 1),
     latest_ms INTEGER NOT NULL
   ) STRICT;`,
+  // How many transactions there were: an older copy of the file, or one that lost its log, has fewer.
+  `CREATE TABLE transactions (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    serial INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO transactions (one, serial) VALUES (1, 0);`,
 ];

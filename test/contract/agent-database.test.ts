@@ -42,7 +42,7 @@ afterEach(() => {
 });
 
 async function opened(steps?: readonly string[]): Promise<Database> {
-  const database = await openDatabase(path, steps);
+  const database = await openDatabase(path, { migrations: steps });
   open.push(database);
   return database;
 }
