@@ -3,7 +3,7 @@ import { openCaKey, type CaKeyParts } from '../cluster/open-ca-key.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import type { CaSettings } from '../config/settings.ts';
 import type { ChangeJournal } from '../keyring/change-journal.ts';
-import type { SlotSettings } from './open-slots.ts';
+import type { SupervisedSettings } from './supervisor.ts';
 import type { AgentDatabase } from '../database/agent-database.ts';
 import { CaTable } from '../database/ca-tables.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
@@ -18,9 +18,9 @@ import type { World } from '../base/world.ts';
 const callTimeout = 10_000;
 
 /** The CA under the name that `unlock` and `lock` know it by. That it is away is no reason not to start. */
-export type CaSlotSettings = SlotSettings & CaSettings;
+export type SupervisedCaSettings = SupervisedSettings & CaSettings;
 
-export function caSlot(ca: CaSettings): CaSlotSettings {
+export function supervisedCa(ca: CaSettings): SupervisedCaSettings {
   return { ...ca, name: reservedKeyring, optional: true };
 }
 
@@ -35,7 +35,7 @@ export interface ConfiguredCaParts {
 /** Opens the CA as it is configured; rejects as `openCaKey` and the token do, with `locked` for its PIN. */
 export function configuredCa(
   parts: ConfiguredCaParts,
-): (settings: CaSlotSettings, pins: PinGate | null) => Promise<CaKey> {
+): (settings: SupervisedCaSettings, pins: PinGate | null) => Promise<CaKey> {
   const { database, journal, world } = parts;
   return async (settings, pins) => {
     const records = new CaTable(await database.made());
@@ -50,7 +50,7 @@ export function configuredCa(
 }
 
 async function openPlace(
-  settings: CaSlotSettings,
+  settings: SupervisedCaSettings,
   pins: PinGate | null,
   { hosts, world }: ConfiguredCaParts,
 ): Promise<Pick<CaKeyParts, 'vault' | 'where' | 'madeAt'>> {

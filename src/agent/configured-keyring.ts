@@ -5,7 +5,7 @@ import type { ChangeJournal } from '../keyring/change-journal.ts';
 import { openKeyring } from '../keyring/open-keyring.ts';
 import type { Protection } from '../api/signing-backend.ts';
 import { Sidecar } from '../keyring/sidecar/sidecar.ts';
-import type { StateStore } from '../keyring/state-store.ts';
+import type { StateStore } from '../vault/state-store.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
 import { FileKeystore } from '../vault/file/keystore.ts';
 import type { ModuleHosts } from '../vault/host/module-hosts.ts';

@@ -6,12 +6,12 @@ import type { KeyringStatus } from '../api/status.ts';
 import { formatTime } from '../base/rfc3339.ts';
 
 /** A keyring of the configuration, or the CA, as it is at present. */
-export interface OpenSlot<T> {
+export interface OpenEntry<T> {
   readonly keyring: T;
 }
 
 /** Locked where the failure's kind is; then, and where `retryAt` is null, it is not tried by itself. */
-export interface ClosedSlot {
+export interface ClosedEntry {
   readonly failure: AgentError;
   readonly at: string;
   /** Milliseconds since the epoch. */
@@ -21,7 +21,7 @@ export interface ClosedSlot {
 /** What `status` says of a keyring; `slot` is null before it was tried. */
 export function keyringStatus(
   settings: KeyringSettings,
-  slot: OpenSlot<Keyring> | ClosedSlot | null,
+  slot: OpenEntry<Keyring> | ClosedEntry | null,
   now: number,
 ): KeyringStatus {
   const { name, backend } = settings;
@@ -42,7 +42,7 @@ export function keyringStatus(
     return { ...closed, health, last_error: described(slot.failure, slot.at) };
   }
   const { keyring } = slot;
-  const { failing, lastFailure, trouble } = keyring.health;
+  const { failing, lastFailure, outage } = keyring.health;
   const { protection } = keyring.description;
   const { rollbackProtection: rollback_protection } = keyring;
   try {
@@ -53,9 +53,9 @@ export function keyringStatus(
       rollback_protection,
       active_kid: keyring.activeKid(),
       key_counts: keyring.keyCounts(),
-      health: trouble?.kind === 'locked' ? 'locked' : trouble || failing ? 'unavailable' : 'ok',
+      health: outage?.kind === 'locked' ? 'locked' : outage || failing ? 'unavailable' : 'ok',
       // What stands in the way now goes before what is tried again, and that before what is over.
-      last_error: trouble ?? (failing ? lastFailure : (keyring.rotationFailure ?? lastFailure)),
+      last_error: outage ?? (failing ? lastFailure : (keyring.rotationFailure ?? lastFailure)),
       next_rotation: nextRotation === null ? null : formatTime(nextRotation),
       next_change: keyring.nextChange(),
     };

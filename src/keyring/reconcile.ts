@@ -2,16 +2,8 @@ import { formatTime } from '../base/rfc3339.ts';
 import { madeAt } from '../vault/object-id.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { kidOf } from '../algorithms/kid.ts';
-import {
-  activate,
-  begin,
-  emptyState,
-  heldKeys,
-  remove,
-  statusOf,
-  type KeyRecord,
-  type KeyringState,
-} from './lifecycle.ts';
+import { activate, begin, remove, statusOf } from './lifecycle.ts';
+import { emptyState, heldKeys, type KeyRecord, type KeyringState } from '../vault/key-records.ts';
 import { isWhole, sideBySide, type Finding, type Pair } from './side-by-side.ts';
 import type { KeyStatus } from '../api/signing-backend.ts';
 import { usualGraceSeconds } from './usual-grace.ts';

@@ -1,6 +1,6 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { emptyState } from '../../src/keyring/lifecycle.ts';
+import { emptyState } from '../../src/vault/key-records.ts';
 import { Sidecar } from '../../src/keyring/sidecar/sidecar.ts';
 import type { Vault } from '../../src/vault/vault.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';

@@ -2,7 +2,7 @@ import { reconcileCommand } from '../../src/cli/commands/reconcile/reconcile-com
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { kidOf } from '../../src/algorithms/kid.ts';
-import { emptyState, type KeyRecord, type KeyringState } from '../../src/keyring/lifecycle.ts';
+import { emptyState, type KeyRecord, type KeyringState } from '../../src/vault/key-records.ts';
 import {
   reconcile,
   type Comparison,

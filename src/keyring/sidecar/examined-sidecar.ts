@@ -2,7 +2,7 @@ import type { Records } from '../reconcile.ts';
 import { formatTime } from '../../base/rfc3339.ts';
 import type { Seal } from '../../vault/vault.ts';
 import type { FileContent } from '../../base/files.ts';
-import { sealFault, type SealFault } from './seal.ts';
+import { sealFault, type SealFault } from '../seal/seal.ts';
 import type { ParsedSidecar } from './sidecar-format.ts';
 import { describeProblem } from '../../files/document-fields.ts';
 

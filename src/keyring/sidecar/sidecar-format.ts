@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { decodeBase64, encodeBase64 } from '../../base/base64.ts';
 import { kidOf } from '../../algorithms/kid.ts';
-import type { KeyRecord, KeyringState } from '../lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../../vault/key-records.ts';
 import type { AlgorithmName } from '../../api/signing-backend.ts';
 import type { Seal } from '../../vault/vault.ts';
-import { macOf, type SealedDocument } from './seal.ts';
+import { macOf, type SealedDocument } from '../seal/seal.ts';
 import {
   activated,
   duplicateOf,

@@ -1,5 +1,5 @@
 import { AgentError } from '../../base/errors.ts';
-import type { KeyringState } from '../lifecycle.ts';
+import type { KeyringState } from '../../vault/key-records.ts';
 import type { Records } from '../reconcile.ts';
 import { acceptCommand, repairCommand } from '../repair-command.ts';
 import type { RollbackProtection } from '../../api/signing-backend.ts';
@@ -7,8 +7,8 @@ import type { Seal, SealStore } from '../../vault/vault.ts';
 import { copyPath, examined, type ExaminedSidecar } from './examined-sidecar.ts';
 import type { Files } from '../../base/files.ts';
 import { ParsedFile } from '../../files/parsed-file.ts';
-import { SealKeeper } from './seal-keeper.ts';
-import { describeFault, sealFault, type SealFault } from './seal.ts';
+import { SealKeeper } from '../seal/seal-keeper.ts';
+import { describeFault, sealFault, type SealFault } from '../seal/seal.ts';
 import {
   parseSidecar,
   sidecarText,
@@ -16,7 +16,7 @@ import {
   type SidecarOwner,
 } from './sidecar-format.ts';
 import { describeProblem } from '../../files/document-fields.ts';
-import type { OpenedRecords, SealWorld, StateStore, Versioned } from '../state-store.ts';
+import type { OpenedRecords, SealWorld, StateStore, Versioned } from '../../vault/state-store.ts';
 
 interface Loaded extends Versioned {
   readonly sealed: boolean;

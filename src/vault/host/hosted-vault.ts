@@ -132,7 +132,7 @@ export class HostedVault implements Vault, HostUser {
     return this.#protection;
   }
 
-  get trouble(): AgentError | null {
+  get outage(): AgentError | null {
     const state = this.#state;
     return state.is === 'away' || state.is === 'locked' ? state.failure : null;
   }

@@ -35,8 +35,8 @@ type Source =
  * again, by a later agent neither, unless an operator says so.
  */
 export class KeyringPin implements PinGate {
-  /** Those of the keyrings on the same token: a PIN that one of them saw refused is not tried for another. */
-  kin: readonly KeyringPin[] = [];
+  /** The gates of the other keyrings on the same device: a PIN that one of them saw refused is not tried for another. */
+  sameDevice: readonly KeyringPin[] = [];
   /** Digest, under a key of this process, of the PIN that the token took last. */
   #good: Buffer | null = null;
   readonly #key: Buffer;
@@ -190,7 +190,7 @@ export class KeyringPin implements PinGate {
             'token refused the PIN, and each attempt may count; see to the token, then',
         );
       }
-      const known = this.#refusalAmongKin(pin);
+      const known = this.#refusalOnDevice(pin);
       if (known === null) return pin;
       throw this.#locked(
         `the token refused the PIN ${this.#origin()} on ${known.at} (${known.reason}), so it is not tried ` +
@@ -202,8 +202,8 @@ export class KeyringPin implements PinGate {
     }
   }
 
-  #refusalAmongKin(pin: Buffer): RememberedRefusal | null {
-    for (const { memory } of [this, ...this.kin]) {
+  #refusalOnDevice(pin: Buffer): RememberedRefusal | null {
+    for (const { memory } of [this, ...this.sameDevice]) {
       const known = memory.refusalNow(pin);
       if (known !== null) return known;
     }

@@ -1,4 +1,4 @@
-import type { KeyringState } from '../../../keyring/lifecycle.ts';
+import type { KeyringState } from '../../../vault/key-records.ts';
 import { formatTime, parseTime } from '../../../base/rfc3339.ts';
 import { failure, ok, warning, type Finding } from './finding.ts';
 

@@ -1,4 +1,4 @@
-import { caSlot } from '../../../agent/configured-ca.ts';
+import { supervisedCa } from '../../../agent/configured-ca.ts';
 import type { CaSettings } from '../../../config/settings.ts';
 import { kidOf } from '../../../algorithms/kid.ts';
 import type { World } from '../../../base/world.ts';
@@ -22,7 +22,7 @@ export async function checkClusterCa(
   ca: CaSettings,
   { world, probe, credentialsDirectory }: CaLook,
 ): Promise<readonly Finding[]> {
-  const slot = caSlot(ca);
+  const slot = supervisedCa(ca);
   if (slot.backend === 'file') return [checkFile(slot.path, world)];
   const token = { ...slot, algorithm: 'ed25519', environment: [] } as const;
   const { finding, path } = checkModule(token);

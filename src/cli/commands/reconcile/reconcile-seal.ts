@@ -1,5 +1,5 @@
 import type { ExaminedSidecar } from '../../../keyring/sidecar/examined-sidecar.ts';
-import { describeFault, type SealFault } from '../../../keyring/sidecar/seal.ts';
+import { describeFault, type SealFault } from '../../../keyring/seal/seal.ts';
 import type { Cell } from '../../shell/output.ts';
 
 /** What the seal says of a sidecar, and what was said to that. */

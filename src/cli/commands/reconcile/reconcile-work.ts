@@ -1,6 +1,6 @@
 import type { TokenKeyringParts } from '../../../agent/configured-keyring.ts';
 import { AgentError, describeFailure } from '../../../base/errors.ts';
-import type { KeyringState } from '../../../keyring/lifecycle.ts';
+import type { KeyringState } from '../../../vault/key-records.ts';
 import { proveKey } from '../../../keyring/prove-key.ts';
 import { reconcile, type Records } from '../../../keyring/reconcile.ts';
 import { isWhole } from '../../../keyring/side-by-side.ts';

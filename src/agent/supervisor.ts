@@ -1,6 +1,6 @@
 import { AgentError, describeFailure, quoted } from '../base/errors.ts';
 import { keyringPin, type KeyringPin, type PinSettings } from '../vault/pins/keyring-pin.ts';
-import { asAgentError, type ClosedSlot, type OpenSlot } from './keyring-status.ts';
+import { asAgentError, type ClosedEntry, type OpenEntry } from './keyring-status.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
 import { asLocked, isLocked, lockedError } from '../vault/pins/locked.ts';
 import { formatTime } from '../base/rfc3339.ts';
@@ -15,12 +15,12 @@ const longestRetry = 30_000;
 
 /** What a slot has: a keyring, or the CA of a cluster. */
 export interface Openable {
-  readonly health: { readonly trouble: KeyringFailure | null };
+  readonly health: { readonly outage: KeyringFailure | null };
   close(options?: CloseOptions): Promise<void>;
 }
 
 /** Of the configuration. */
-export type SlotSettings = PinSettings & { readonly optional: boolean };
+export type SupervisedSettings = PinSettings & { readonly optional: boolean };
 
 /** `pins` is null for what has no PIN. */
 type Open<S, T> = (settings: S, pins: PinGate | null) => Promise<T>;
@@ -30,7 +30,7 @@ export class KeyringError extends Error {
   override readonly name = 'KeyringError';
 }
 
-export interface SlotsOptions {
+export interface SupervisorOptions {
   /** For systemd credentials. */
   readonly credentialsDir: string | null;
   /** What an optional one is called in the log. */
@@ -41,13 +41,13 @@ export interface SlotsOptions {
  * What is opened by the configuration's names: open, or locked until `unlock`, or, where it is optional, tried again
  * by itself.
  */
-export class OpenSlots<S extends SlotSettings, T extends Openable> {
+export class Supervisor<S extends SupervisedSettings, T extends Openable> {
   readonly #settings: readonly S[];
   readonly #open: Open<S, T>;
   readonly #pins: ReadonlyMap<string, KeyringPin | null>;
   readonly #world: World;
   readonly #called: string;
-  readonly #slots = new Map<string, OpenSlot<T> | ClosedSlot>();
+  readonly #slots = new Map<string, OpenEntry<T> | ClosedEntry>();
   readonly #retries = new Map<string, NodeJS.Timeout>();
   /** Opening and closing one of them, whoever wants it: two at once would be two logins. */
   readonly #turns = new Turns();
@@ -57,7 +57,7 @@ export class OpenSlots<S extends SlotSettings, T extends Openable> {
     settings: readonly S[],
     open: Open<S, T>,
     world: World,
-    { credentialsDir, called }: SlotsOptions,
+    { credentialsDir, called }: SupervisorOptions,
   ) {
     this.#settings = settings;
     this.#open = open;
@@ -68,7 +68,9 @@ export class OpenSlots<S extends SlotSettings, T extends Openable> {
   }
 
   /** From now on neither tries a PIN that the other one saw refused by the same token. */
-  shareRefusals<S2 extends SlotSettings, T2 extends Openable>(others: OpenSlots<S2, T2>): void {
+  shareRefusals<S2 extends SupervisedSettings, T2 extends Openable>(
+    others: Supervisor<S2, T2>,
+  ): void {
     for (const one of this.#settings) this.#knowRefusals(one, others);
     for (const one of others.#settings) others.#knowRefusals(one, this);
   }
@@ -102,7 +104,7 @@ export class OpenSlots<S extends SlotSettings, T extends Openable> {
   }
 
   /** Each with its slot; null before it was tried. */
-  protected entries(): readonly { settings: S; slot: OpenSlot<T> | ClosedSlot | null }[] {
+  protected entries(): readonly { settings: S; slot: OpenEntry<T> | ClosedEntry | null }[] {
     return this.#settings.map((settings) => ({
       settings,
       slot: this.#slots.get(settings.name) ?? null,
@@ -168,12 +170,12 @@ export class OpenSlots<S extends SlotSettings, T extends Openable> {
     this.#refuseClosed();
     const before = this.#slots.get(name);
     const open = before !== undefined && 'keyring' in before ? before.keyring : null;
-    const trouble = open?.health.trouble ?? null;
-    if (open !== null && trouble?.kind !== 'locked') return;
+    const outage = open?.health.outage ?? null;
+    if (open !== null && outage?.kind !== 'locked') return;
     await pins.give(pin, again);
     try {
-      if (open !== null && trouble !== null) {
-        this.#noteLocked(name, trouble);
+      if (open !== null && outage !== null) {
+        this.#noteLocked(name, outage);
         await open.close();
       }
       this.#slots.set(name, { keyring: await this.#openOne(settings) });
@@ -196,15 +198,15 @@ export class OpenSlots<S extends SlotSettings, T extends Openable> {
     throw shuttingDown();
   }
 
-  #knowRefusals<S2 extends SlotSettings, T2 extends Openable>(
+  #knowRefusals<S2 extends SupervisedSettings, T2 extends Openable>(
     one: S,
-    others: OpenSlots<S2, T2>,
+    others: Supervisor<S2, T2>,
   ): void {
     const pins = this.#pins.get(one.name) ?? null;
     if (pins === null) return;
     const same = others.#settings.filter((other) => isSameToken(one, other));
-    const kin = same.flatMap((other) => others.#pins.get(other.name) ?? []);
-    pins.kin = [...pins.kin, ...kin.filter((other) => other !== pins)];
+    const gates = same.flatMap((other) => others.#pins.get(other.name) ?? []);
+    pins.sameDevice = [...pins.sameDevice, ...gates.filter((other) => other !== pins)];
   }
 
   #refuseClosed(): void {
@@ -250,7 +252,7 @@ export class OpenSlots<S extends SlotSettings, T extends Openable> {
         ? `${this.#called} could not be opened, and is tried again`
         : `${this.#called} could not be opened, and is not tried again before a restart`,
     );
-    const slot: ClosedSlot = {
+    const slot: ClosedEntry = {
       failure,
       at: formatTime(this.#world.now()),
       retryAt: again ? this.#world.now() + wait : null,
@@ -264,7 +266,7 @@ export class OpenSlots<S extends SlotSettings, T extends Openable> {
     );
   }
 
-  async #retry(settings: S, slot: ClosedSlot, waited: number): Promise<void> {
+  async #retry(settings: S, slot: ClosedEntry, waited: number): Promise<void> {
     // Whoever had a turn before may have opened or locked it.
     if (this.#slots.get(settings.name) !== slot) return;
     try {
@@ -280,7 +282,7 @@ export class OpenSlots<S extends SlotSettings, T extends Openable> {
 }
 
 /** As far as the configuration says. */
-function isSameToken(a: SlotSettings, b: SlotSettings): boolean {
+function isSameToken(a: SupervisedSettings, b: SupervisedSettings): boolean {
   if (a.backend === 'file' || b.backend === 'file') return false;
   const names = ['modulePath', 'moduleName', 'token', 'serial', 'manufacturer', 'model'] as const;
   return names.every((name) => a.uri[name] === b.uri[name]);
