@@ -1,6 +1,7 @@
 /**
- * RFC 3339 times as other programs write them: up to nine fractional digits, `Z` or an offset.
- * A time that came from a file is kept as its text; only comparisons go through {@link Instant}.
+ * RFC 3339 times as other programs write them: up to nine fractional digits, `Z` or an offset. A year beyond 9999 is
+ * read with its sign, as ISO 8601 expands it: that is how libraries write the last time that they know of, where a
+ * program means that there is no end. A time that came from a file is kept as its text; only comparisons go through {@link Instant}.
  */
 
 /** A point in time; `nanos` is what `ms` leaves over, so that nanosecond texts compare exactly. */
@@ -12,7 +13,15 @@ export interface Instant {
 }
 
 const form =
-  /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
+  /^(\d{4}|\+\d{5,6})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
+
+/** The last moment that RFC 3339 itself has a text for, milliseconds since the epoch. */
+const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** Whether nobody will see that moment: somebody wrote it to say that there is no end. */
+export function isNoEnd({ ms }: Instant): boolean {
+  return ms > lastTime;
+}
 
 /** Parses RFC 3339 (section 5.6); null where the text is no such time or no such day exists. */
 export function parseTime(text: string): Instant | null {
@@ -26,6 +35,7 @@ export function parseTime(text: string): Instant | null {
   if (hour > 23 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59) return null;
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
+  // Also where the year is beyond those that a Date can have: its month is NaN then.
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null;
   date.setUTCHours(hour, minute, second);
   const fraction = Number((match[7] ?? '').padEnd(9, '0'));

@@ -1,4 +1,4 @@
-import { parseTime } from '../../base/rfc3339.ts';
+import { isNoEnd, parseTime } from '../../base/rfc3339.ts';
 
 const units = [
   ['d', 86_400],
@@ -14,6 +14,7 @@ const units = [
 export function when(time: string, now: number): string {
   const instant = parseTime(time);
   if (instant === null) return time;
+  if (isNoEnd(instant)) return `no end (${time})`;
   const absolute = new Date(instant.ms).toISOString().replace('T', ' ').slice(0, 19);
   const seconds = Math.round((instant.ms - now) / 1000);
   const relative =
