@@ -2,18 +2,18 @@ import { encodeBase64 } from '../base/base64.ts';
 import type { StateStore, Versioned } from '../vault/state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
 import type { World } from '../base/world.ts';
-import { pruning, preparation, revocation, rotation } from './changes.ts';
+import { pruning, preparation, revocation, rotation } from './requested-changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
 import type { KeyringParts } from './parts.ts';
-import { KeyChanges } from './key-changes.ts';
+import { ChangeExecutor } from './change-executor.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
 import { activeKey, isHeld, signingKey, statusOf, validKeys } from './lifecycle.ts';
 import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 import { proveKey } from './prove-key.ts';
-import { ScheduledRotation } from './rotation.ts';
-import { changeView, nextChange, nextRotation } from './rotation-schedule.ts';
+import { ChangeScheduler } from './change-scheduler.ts';
+import { changeView, nextChange, nextRotation, type RotationPolicy } from './rotation-schedule.ts';
 import type { NextChange } from '../api/status.ts';
 import type {
   BackendDescription,
@@ -44,8 +44,8 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly #store: StateStore;
   readonly #world: World;
   readonly #clock: TrustedClock;
-  readonly #changes: KeyChanges;
-  readonly #rotation: ScheduledRotation | null;
+  readonly #changes: ChangeExecutor;
+  readonly #scheduler: ChangeScheduler;
   readonly #time: TimeKeeper;
   readonly #upkeep: Upkeep;
   readonly #changed: () => Promise<void>;
@@ -53,25 +53,25 @@ export class Keyring implements SigningBackend, KeyAdministration {
 
   /** Opened by `openKeyring`, which first holds state and vault against each other. */
   constructor(parts: KeyringParts, clock = new TrustedClock(parts.world, parts.name)) {
-    const { name, vault, world, rotation: policy } = parts;
+    const { name, vault, world, rotation, prunes = true } = parts;
     this.name = name;
     this.#vault = vault;
     this.#store = parts.store;
     this.#world = world;
     this.#clock = clock;
     this.health = new KeyringHealth(vault, world.now, world.log.child({ keyring: name }));
-    const changes = new KeyChanges(parts, clock);
+    const changes = new ChangeExecutor(parts, clock);
     this.#changes = changes;
     const ready = this.#ready;
     const { journal, changed = () => Promise.resolve() } = parts;
     this.#changed = changed;
-    this.#rotation =
-      policy === null
-        ? null
-        : new ScheduledRotation({ name, policy, changes, clock, world, ready, journal, changed });
+    const schedule = { rotation, prunes };
+    this.#scheduler = new ChangeScheduler({
+      ...{ name, schedule, changes, clock, world, ready, journal, changed },
+    });
     const shared = vault.reserve === null;
     this.#time = new TimeKeeper({ name, changes, clock, world, shared });
-    this.#upkeep = new Upkeep({ world, rotation: this.#rotation, time: this.#time });
+    this.#upkeep = new Upkeep({ world, scheduler: this.#scheduler, time: this.#time });
   }
 
   describeBackend(): Promise<BackendDescription> {
@@ -223,9 +223,13 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return countKeys(state, this.#now(state));
   }
 
+  get #policy(): RotationPolicy | null {
+    return this.#scheduler.schedule.rotation;
+  }
+
   /** The active key first, then the prepared one. */
   keysInUse(): readonly KeyInUse[] {
-    return keysInUse(this.#current().state, this.#rotation?.policy ?? null);
+    return keysInUse(this.#current().state, this.#policy);
   }
 
   /** Signs a random message with the active key and verifies it. Throws where either fails. */
@@ -245,24 +249,23 @@ export class Keyring implements SigningBackend, KeyAdministration {
 
   /** How long a key stays valid at least once it is replaced in the usual way, seconds. */
   get graceSeconds(): number {
-    return this.#rotation?.policy.graceSeconds ?? usualGraceSeconds;
+    return this.#policy?.graceSeconds ?? usualGraceSeconds;
   }
 
   /** When the active key is replaced by itself, milliseconds since the epoch; null: rotated by hand. */
   nextRotation(): number | null {
-    if (this.#rotation === null) return null;
-    return nextRotation(this.#current().state, this.#rotation.policy);
+    return this.#policy === null ? null : nextRotation(this.#current().state, this.#policy);
   }
 
   /** What changes next by itself; null: everything is done by hand. */
   nextChange(): NextChange | null {
-    if (this.#rotation === null) return null;
-    return changeView(nextChange(this.#current().state, this.#rotation.policy));
+    const change = nextChange(this.#current().state, this.#scheduler.schedule);
+    return change === null ? null : changeView(change);
   }
 
   /** How the change that is due by itself failed last; null where none is overdue. */
   get rotationFailure(): KeyringFailure | null {
-    return this.#rotation?.lastFailure ?? null;
+    return this.#scheduler.lastFailure;
   }
 
   /** Waits for the change under way, keeps the time where keys depend on it, then lets go of the vault. */

@@ -12,6 +12,8 @@ export interface KeyringParts {
   readonly world: World;
   /** null: rotated by hand. */
   readonly rotation: RotationPolicy | null;
+  /** False: keys whose grace has ended stay until somebody prunes. Absent: they are removed. */
+  readonly prunes?: boolean | undefined;
   /** Absent: what the keyring changes by itself is not recorded. */
   readonly journal?: ChangeJournal | undefined;
   /** Called when keys were prepared, activated, revoked or removed, before whoever wanted it is answered. Never rejects. */

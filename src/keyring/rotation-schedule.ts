@@ -29,11 +29,23 @@ export interface ScheduledChange {
   readonly kid: string;
 }
 
-/** The change that comes first. Throws where there is no active key. */
-export function nextChange(state: KeyringState, policy: RotationPolicy): ScheduledChange {
-  const rotation = nextRotationStep(state, policy);
-  const prune = nextPrune(state);
-  return prune !== null && prune.at < rotation.at ? prune : rotation;
+/** What a keyring does by itself. */
+export interface Schedule {
+  /** null: rotated by hand. */
+  readonly rotation: RotationPolicy | null;
+  /** Whether keys are removed when their grace has ended. */
+  readonly prunes: boolean;
+}
+
+/** The change that comes first; null where none is to come. Throws where there is no active key. */
+export function nextChange(
+  state: KeyringState,
+  { rotation: policy, prunes }: Schedule,
+): ScheduledChange | null {
+  const rotation = policy === null ? null : nextRotationStep(state, policy);
+  const prune = prunes ? nextPrune(state) : null;
+  if (rotation === null || prune === null) return rotation ?? prune;
+  return prune.at < rotation.at ? prune : rotation;
 }
 
 /** What the rotation of the active key needs next. */

@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts';
-import type { ScheduledRotation } from './rotation.ts';
+import type { ChangeScheduler } from './change-scheduler.ts';
 import type { TimeKeeper } from './time-keeper.ts';
 
 /** A suspended machine, a clock that jumps and edits by other programs are noticed this soon, milliseconds. */
@@ -8,7 +8,7 @@ const shortestWait = 20;
 
 export interface UpkeepParts {
   readonly world: World;
-  readonly rotation: ScheduledRotation | null;
+  readonly scheduler: ChangeScheduler;
   readonly time: TimeKeeper;
 }
 
@@ -26,8 +26,8 @@ export class Upkeep {
   /** From now on it looks at least every two seconds, until it is stopped. */
   start(): void {
     if (this.#stopped) return;
-    const { world, rotation } = this.#parts;
-    const wait = Math.max(shortestWait, Math.min(longestWait, rotation?.wait() ?? longestWait));
+    const { world, scheduler } = this.#parts;
+    const wait = Math.max(shortestWait, Math.min(longestWait, scheduler.wait() ?? longestWait));
     this.#callOff?.();
     this.#callOff = world.later(wait, () => {
       void this.run().finally(() => {
@@ -53,7 +53,7 @@ export class Upkeep {
   }
 
   async #work(): Promise<void> {
-    await this.#parts.rotation?.run();
+    await this.#parts.scheduler.run();
     if (!this.#stopped) await this.#parts.time.run();
   }
 }

@@ -16,6 +16,7 @@ import {
   nextChange,
   nextRotation,
   type RotationPolicy,
+  type ScheduledChange,
 } from '../../src/keyring/rotation-schedule.ts';
 
 const start = Date.UTC(2026, 0, 1);
@@ -32,20 +33,35 @@ const key = (kid: string, createdAt = start): KeyRecord => ({
   createdAt: iso(createdAt),
   objectId: `0${kid}`,
 });
+/** Of a keyring that rotates and prunes, which always has a change to come. */
+function next(state: KeyringState, rotation: RotationPolicy): ScheduledChange {
+  const change = nextChange(state, { rotation, prunes: true });
+  if (change === null) throw new Error('no change is to come');
+  return change;
+}
+
 const one = begin(emptyState, key('a'));
 
 describe('the next change', () => {
   test('is the preparation, then the activation, then the end of the grace', () => {
-    expect(nextChange(one, policy)).toEqual({ what: 'prepare', at: start + 22 * hour, kid: 'a' });
+    expect(next(one, policy)).toEqual({
+      what: 'prepare',
+      at: start + 22 * hour,
+      kid: 'a',
+    });
     const prepared = prepare(one, key('b'), iso(start + 24 * hour));
-    expect(nextChange(prepared, policy)).toEqual({
+    expect(next(prepared, policy)).toEqual({
       what: 'activate',
       at: start + 24 * hour,
       kid: 'a',
     });
     const { state } = activate(prepared, key('b'), start + 24 * hour, policy.graceSeconds);
-    expect(nextChange(state, policy)).toEqual({ what: 'prune', at: start + 36 * hour, kid: 'a' });
-    expect(nextChange(remove(state, ['a']), policy)).toEqual({
+    expect(next(state, policy)).toEqual({
+      what: 'prune',
+      at: start + 36 * hour,
+      kid: 'a',
+    });
+    expect(next(remove(state, ['a']), policy)).toEqual({
       what: 'prepare',
       at: start + 46 * hour,
       kid: 'b',
@@ -71,7 +87,7 @@ describe('the next change', () => {
 
   test("keeps an operator's earlier time, and lets none hold up the end of the period", () => {
     const at = (time: number | null) =>
-      nextChange(prepare(one, key('b'), time === null ? null : iso(time)), policy);
+      next(prepare(one, key('b'), time === null ? null : iso(time)), policy);
     expect(at(start + 3 * hour)).toMatchObject({ what: 'activate', at: start + 3 * hour });
     expect(at(start + 30 * hour)).toMatchObject({ what: 'activate', at: start + 24 * hour });
     expect(at(null)).toMatchObject({ what: 'activate', at: start + 24 * hour });
@@ -86,9 +102,26 @@ describe('the next change', () => {
         ['gone', '2026-01-01T00:00:01.000000001Z'],
       ]),
     };
-    const change = nextChange(state, policy);
+    const change = next(state, policy);
     expect(change).toEqual({ what: 'prune', at: start + 1001, kid: 'gone' });
     expect(expiredGrace(state, change.at)).toEqual(['gone']);
+  });
+});
+
+describe('a keyring that is rotated by hand', () => {
+  const replaced = activate(one, key('b'), start, 3600).state;
+
+  test('is pruned when a grace ends, and nothing else is to come', () => {
+    const byHand = { rotation: null, prunes: true };
+    expect(nextChange(one, byHand)).toBeNull();
+    expect(nextChange(replaced, byHand)).toEqual({ what: 'prune', at: start + hour, kid: 'a' });
+    expect(nextChange(remove(replaced, ['a']), byHand)).toBeNull();
+  });
+
+  test('is left alone where that is switched off, and a schedule then rotates without pruning', () => {
+    expect(nextChange(replaced, { rotation: null, prunes: false })).toBeNull();
+    const { what } = nextChange(replaced, { rotation: policy, prunes: false }) ?? {};
+    expect(what).toBe('prepare');
   });
 });
 
@@ -102,11 +135,7 @@ describe('followed by the clock', () => {
   /** Makes every change that is due, as the agent does; answers the kids that were replaced. */
   function follow(state: KeyringState, rules: RotationPolicy, now: number) {
     const replaced: string[] = [];
-    for (
-      let change = nextChange(state, rules);
-      change.at <= now;
-      change = nextChange(state, rules)
-    ) {
+    for (let change = next(state, rules); change.at <= now; change = next(state, rules)) {
       if (change.what === 'prune') state = remove(state, expiredGrace(state, now));
       if (change.what === 'prepare') {
         const kid = `k${state.keys.size}-${now}-${replaced.length}`;

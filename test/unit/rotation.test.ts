@@ -40,10 +40,11 @@ afterEach(async () => {
 async function openFile(
   rotation: RotationPolicy | null = policy,
   more: Partial<World> = {},
+  prunes = true,
 ): Promise<Keyring> {
   const world = { ...worldWith(clock), ...more };
   const keystore = new FileKeystore(path, world);
-  const parts = { name: 'default', vault: keystore, store: keystore, world, rotation };
+  const parts = { name: 'default', vault: keystore, store: keystore, world, rotation, prunes };
   const keyring = await openKeyring(parts);
   opened.push(keyring);
   return keyring;
@@ -135,8 +136,22 @@ describe('a keyring with a schedule', () => {
     expect(await states(keyring)).toEqual(['active']); // the grace has ended by the time that was seen
   });
 
-  test('without a schedule nothing happens, however long', async () => {
+  test('without a schedule keys are removed when their grace has ended, and nothing else happens', async () => {
     const keyring = await openFile(null);
+    const { previous_grace_until } = await keyring.rotate(60);
+    await keyring.prepare(60);
+    expect(keyring.nextChange()).toEqual({ what: 'prune', at: previous_grace_until });
+    clock.advance(59);
+    await keyring.upkeep();
+    expect((await states(keyring)).sort()).toEqual(['active', 'grace', 'prepared']);
+    clock.advance(1000 * hour);
+    await keyring.upkeep();
+    expect((await states(keyring)).sort()).toEqual(['active', 'prepared']);
+    expect([keyring.nextRotation(), keyring.nextChange()]).toEqual([null, null]);
+  });
+
+  test('without a schedule and without pruning nothing happens, however long', async () => {
+    const keyring = await openFile(null, {}, false);
     await keyring.rotate(60);
     await keyring.prepare(60);
     clock.advance(1000 * hour);

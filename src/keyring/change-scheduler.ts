@@ -2,13 +2,14 @@ import { AgentError, describeFailure } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import type { World } from '../base/world.ts';
 import { journaled, type ChangeJournal, type OwnChange } from './change-journal.ts';
-import { pruning } from './changes.ts';
+import { pruning } from './requested-changes.ts';
 import type { KeyringFailure } from './health.ts';
-import type { KeyChanges } from './key-changes.ts';
+import type { ChangeExecutor } from './change-executor.ts';
 import {
   largestJitter,
   nextChange,
   type RotationPolicy,
+  type Schedule,
   type ScheduledChange,
 } from './rotation-schedule.ts';
 import { scheduledActivation, scheduledPreparation } from './scheduled-changes.ts';
@@ -20,10 +21,10 @@ const longestRetry = 300_000;
 /** What one look may do: prune, prepare, activate, and once more what that left to be pruned. */
 const mostChanges = 4;
 
-export interface RotationParts {
+export interface ChangeSchedulerParts {
   readonly name: string;
-  readonly policy: RotationPolicy;
-  readonly changes: KeyChanges;
+  readonly schedule: Schedule;
+  readonly changes: ChangeExecutor;
   readonly clock: TrustedClock;
   readonly world: World;
   /** Rejects where nothing can be had from the vault: each try would leave an announced step behind. */
@@ -34,20 +35,20 @@ export interface RotationParts {
 }
 
 /**
- * Rotation by itself: makes the changes of the schedule when they are due. One that fails is tried again, ever
- * less often, and meanwhile the old key goes on signing.
+ * Makes the changes of the schedule when they are due. One that fails is tried again, ever less often, and meanwhile
+ * the old key goes on signing.
  */
-export class ScheduledRotation {
-  readonly policy: RotationPolicy;
-  readonly #parts: RotationParts;
+export class ChangeScheduler {
+  readonly schedule: Schedule;
+  readonly #parts: ChangeSchedulerParts;
   /** The jitter of a change is drawn once. */
   #drawn = { change: '', jitter: 0 };
   /** `change` null: the records could not be read. `retryAt` is on the clock that nobody sets. */
   #failed: { readonly change: string | null; wait: number; retryAt: number } | null = null;
   #lastFailure: KeyringFailure | null = null;
 
-  constructor(parts: RotationParts) {
-    this.policy = parts.policy;
+  constructor(parts: ChangeSchedulerParts) {
+    this.schedule = parts.schedule;
     this.#parts = parts;
   }
 
@@ -61,13 +62,14 @@ export class ScheduledRotation {
     for (let made = 0; made < mostChanges && (await this.#makeNext()); made += 1);
   }
 
-  /** Milliseconds until the next change is due or is tried again; negative where it is overdue. */
-  wait(): number {
+  /** Milliseconds until the next change is due or is tried again; negative where it is overdue; null: none is to come. */
+  wait(): number | null {
     const { changes, clock, world } = this.#parts;
     if (this.#failed !== null) return this.#failed.retryAt - world.elapsed();
     try {
       const { state } = changes.current();
-      return this.#dueAt(nextChange(state, this.policy)) - clock.now(state);
+      const change = nextChange(state, this.schedule);
+      return change === null ? null : this.#dueAt(change) - clock.now(state);
     } catch {
       return 0; // `run` meets the same, and says so
     }
@@ -79,7 +81,8 @@ export class ScheduledRotation {
     let change: ScheduledChange | null = null;
     try {
       const { state } = changes.current();
-      change = nextChange(state, this.policy);
+      change = nextChange(state, this.schedule);
+      if (change === null) return false;
       if (this.#failed?.change !== nameOf(change)) this.#forgetFailure();
       if (clock.now(state) < this.#dueAt(change) || this.#isWaiting()) return false;
       await this.#make(change);
@@ -94,6 +97,7 @@ export class ScheduledRotation {
 
   async #make(change: ScheduledChange): Promise<void> {
     const { name, changes, clock, world, ready } = this.#parts;
+    const policy = this.schedule.rotation;
     await ready();
     const now = clock.now.bind(clock);
     const told = (result: object | null, done: string): void => {
@@ -105,7 +109,7 @@ export class ScheduledRotation {
         told(
           await this.#journaled(
             'prepare',
-            () => changes.run(scheduledPreparation(now, this.policy, change)),
+            () => changes.run(scheduledPreparation(now, required(policy), change)),
             (made) => madeOrNot(made?.kid),
           ),
           'prepared',
@@ -115,7 +119,7 @@ export class ScheduledRotation {
         told(
           await this.#journaled(
             'rotate',
-            () => changes.run(scheduledActivation(now, this.policy, change)),
+            () => changes.run(scheduledActivation(now, required(policy), change)),
             (made) => madeOrNot(made?.new_active_kid),
           ),
           'activated',
@@ -145,9 +149,15 @@ export class ScheduledRotation {
   #dueAt(change: ScheduledChange): number {
     const name = nameOf(change);
     if (this.#drawn.change !== name) {
-      this.#drawn = { change: name, jitter: this.#random() * largestJitter(this.policy) };
+      this.#drawn = { change: name, jitter: this.#random() * this.#largestJitter() };
     }
     return change.at + this.#drawn.jitter;
+  }
+
+  /** One that only prunes does so when it is due: nobody waits for it, and nothing else comes of it. */
+  #largestJitter(): number {
+    const { rotation } = this.schedule;
+    return rotation === null ? 0 : largestJitter(rotation);
   }
 
   #isWaiting(): boolean {
@@ -182,6 +192,11 @@ export class ScheduledRotation {
   #random(): number {
     return this.#parts.world.randomBytes(4).readUInt32BE() / 2 ** 32;
   }
+}
+
+function required(policy: RotationPolicy | null): RotationPolicy {
+  if (policy === null) throw new Error('a keyring without a rotation is to be rotated');
+  return policy;
 }
 
 function madeOrNot(kid: string | undefined): { kid: string | null; reason: string | null } {
