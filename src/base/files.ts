@@ -20,8 +20,23 @@ export interface Files {
    */
   replace(path: string, bytes: Uint8Array, expected: string | null): Promise<string>;
 
+  /**
+   * As `replace`, for a file that other programs write without a lock: answers with what was in its place at the very
+   * moment that it was replaced (null where nothing was), which may be a version that nobody has read. The caller
+   * wipes those bytes.
+   */
+  exchange(path: string, bytes: Uint8Array, expected: string | null): Promise<Exchanged>;
+
+  /** Removes what writers that were killed have left beside the file. */
+  tidy(path: string): void;
+
   /** Removes a file that `replace` made in vain, as long as it is that version. Throws as `identify` does. */
   discard(path: string, expected: string): void;
+}
+
+export interface Exchanged {
+  readonly identity: string;
+  readonly before: Buffer | null;
 }
 
 export interface FileContent {

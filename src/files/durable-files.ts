@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, lstatSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
+import { constants, lstatSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,19 +42,28 @@ export function durableFiles(libc: Libc): Files {
     read: readChecked,
 
     async replace(path, bytes, expected) {
+      return underLock(libc, path, expected, (directory) =>
+        written(path, bytes, directory, (temporary) => {
+          renameSync(temporary, path);
+        }),
+      );
+    },
+
+    async exchange(path, bytes, expected) {
+      let before: Buffer | null = null;
+      const identity = await underLock(libc, path, expected, (directory) =>
+        written(path, bytes, directory, (temporary) => {
+          before = exchanged(libc, temporary, path, expected);
+        }),
+      );
+      return { identity, before };
+    },
+
+    tidy(path) {
       try {
-        requireTrustedParent(path);
-        // Locking the directory serialises check and write of all our processes and leaves no lock file.
-        const directory = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
-        try {
-          await lockUnchanged(libc, directory.fd, path, expected);
-          removeLeftovers(path);
-          return await writeAndRename(path, bytes, directory);
-        } finally {
-          await directory.close();
-        }
+        if (lstatOrNull(dirname(path)) !== null) removeLeftovers(path);
       } catch (error) {
-        throw fileFailure(path, 'replace', error);
+        throw fileFailure(path, 'look for leftovers of', error);
       }
     },
 
@@ -68,6 +77,28 @@ export function durableFiles(libc: Libc): Files {
       }
     },
   };
+}
+
+/** Locking the directory serialises check and write of all our processes and leaves no lock file. */
+async function underLock<T>(
+  libc: Libc,
+  path: string,
+  expected: string | null,
+  work: (directory: FileHandle) => Promise<T>,
+): Promise<T> {
+  try {
+    requireTrustedParent(path);
+    const directory = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await lockUnchanged(libc, directory.fd, path, expected);
+      removeLeftovers(path);
+      return await work(directory);
+    } finally {
+      await directory.close();
+    }
+  } catch (error) {
+    throw fileFailure(path, 'replace', error);
+  }
 }
 
 /** Locks the directory; throws `conflict` as soon as the file is not what the caller last saw. */
@@ -117,10 +148,12 @@ function requireUnchanged(path: string, expected: string | null): void {
   }
 }
 
-async function writeAndRename(
+/** Writes a temporary file, which `place` puts under the name of the file; answers the identity of the result. */
+async function written(
   path: string,
   bytes: Uint8Array,
   directory: FileHandle,
+  place: (temporary: string) => void,
 ): Promise<string> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`);
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -132,15 +165,44 @@ async function writeAndRename(
     } finally {
       await file.close();
     }
-    renameSync(temporary, path);
+    place(temporary);
   } catch (error) {
-    unlinkSync(temporary);
+    rmSync(temporary, { force: true });
     throw error;
   }
   const identity = youngIdentity(lstatSync(path, { bigint: true }), bytes);
   // The new name itself reaches the disk only with its directory.
   await directory.sync();
   return identity;
+}
+
+/** Puts the temporary file under the name of the other one, and answers what was there. */
+function exchanged(
+  libc: Libc,
+  temporary: string,
+  path: string,
+  expected: string | null,
+): Buffer | null {
+  if (expected === null || !libc.exchange(temporary, path)) {
+    // Where it cannot be done in one step, what comes in between is lost.
+    const before = expected === null ? null : (readChecked(path)?.bytes ?? null);
+    renameSync(temporary, path);
+    return before;
+  }
+  try {
+    const before = readChecked(temporary)?.bytes ?? null;
+    unlinkSync(temporary);
+    return before;
+  } catch (failure) {
+    // It may have the only copy of a key: nobody takes it for a leftover under this name.
+    const kept = `${path}.displaced-${randomBytes(4).toString('hex')}`;
+    renameSync(temporary, kept);
+    throw refusal(
+      kept,
+      'is what another program had written meanwhile, and cannot be read',
+      failure,
+    );
+  }
 }
 
 /** What writers that were killed leave: of this file, and of copies of it (`NAME.before-…`), which have keys too. */

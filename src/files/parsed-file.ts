@@ -52,6 +52,18 @@ export class ParsedFile<T extends Parsed> {
     return parsed;
   }
 
+  /** As `replace`, by Files.exchange: `made` is given what was there too. */
+  async exchange(
+    bytes: Uint8Array,
+    expected: string | null,
+    made: (version: string, before: Buffer | null) => T,
+  ): Promise<T> {
+    const { identity, before } = await this.#files.exchange(this.path, bytes, expected);
+    const parsed = made(identity, before);
+    this.#parsed = parsed;
+    return parsed;
+  }
+
   /** Keeps nothing of the content in memory. */
   forget(): void {
     this.#parsed = null;

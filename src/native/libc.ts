@@ -19,6 +19,12 @@ export interface Libc {
   tryLock(fd: number): boolean;
   unlock(fd: number): void;
 
+  /**
+   * Exchanges two files of one file system in one step (RENAME_EXCHANGE in renameat2(2)); false where the kernel or
+   * the file system cannot. Both paths are absolute.
+   */
+  exchange(one: string, other: string): boolean;
+
   /** Login name, null where the uid has none (getpwuid_r(3)). May ask the network where NSS does. */
   userName(uid: number): string | null;
   /** Null where there is no such user (getpwnam_r(3)). */
@@ -66,6 +72,8 @@ const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const F_SETFD = 2;
 const RLIMIT_CORE = 4;
+const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2;
 
 /** Most processes have fewer supplementary groups. */
 const usualGroups = 32;
@@ -97,6 +105,15 @@ export function openLibc(): Libc {
   );
   const fcntl: (fd: number, command: number, type: 'int', flags: number) => number = library.func(
     'int fcntl(int fd, int command, ...)',
+  );
+  const renameat2: (
+    fromFd: number,
+    from: string,
+    toFd: number,
+    to: string,
+    flags: number,
+  ) => number = library.func(
+    'int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned int flags)',
   );
   const execve: (
     path: string,
@@ -154,6 +171,14 @@ export function openLibc(): Libc {
 
     unlock(fd) {
       check('flock', flock(fd, LOCK_UN));
+    },
+
+    exchange(one, other) {
+      if (renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) === 0) return true;
+      const errno = koffi.errno();
+      const cannot = ['EINVAL', 'ENOSYS', 'EOPNOTSUPP'].map((name) => koffi.os.errno[name]);
+      if (cannot.includes(errno)) return false;
+      throw new SystemCallError('renameat2', errno);
     },
 
     become(path, args, environment) {

@@ -39,7 +39,7 @@ describe('a keyring in a token', () => {
     const captured = capturedLog();
     lines = captured.lines;
     const world = { ...worldWith(clock), log: captured.log };
-    return openKeyring({ name: 'prod', vault, store, world, rotation: null });
+    return openKeyring({ name: 'prod', vault, store, world, rotation: null, prunes: false });
   }
 
   test('every save has it', async () => {
@@ -142,7 +142,7 @@ describe('a keyring in a keystore file', () => {
     const world = worldWith(clock);
     const keystore = new FileKeystore(path, world);
     const parts = { name: 'default', vault: keystore, store: keystore, world, rotation: null };
-    return openKeyring(parts);
+    return openKeyring({ ...parts, prunes: false });
   }
   const text = (): string => readFileSync(path, 'utf8');
   const members = (): Record<string, unknown> => JSON.parse(text()) as Record<string, unknown>;

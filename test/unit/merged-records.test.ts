@@ -118,12 +118,21 @@ describe('records that were read, merged with those that are known', () => {
     expect(later.state.latestTime).toBe(at(1));
   });
 
-  it('an older copy in which our active key was in nobody’s way does not bring its own active key back', () => {
-    const before = records('a b', { active: 'b', graceUntil: { a: at(600) } });
+  it('a program that does not know of our rotation does not take it back', () => {
+    const activated = { kid: 'b', at: at(-60) };
+    const before = records('a b', { active: 'b', graceUntil: { a: at(600) }, activated });
     const read = records('a b', { active: 'a' });
     const { state, restored } = merge(read, known(before));
     expect(state.active).toBe('b');
     expect(state.graceUntil.get('a')).toBe(at(600));
     expect(restored).toEqual(['key b had replaced key a, and is the active one again']);
+  });
+
+  it('but one that knows both keys may make the other one active, and end a grace', () => {
+    const before = records('a b c', { active: 'b', graceUntil: { a: at(600), c: at(600) } });
+    const { state, restored } = merge(records('a b c', { active: 'a' }), known(before));
+    expect(state.active).toBe('a');
+    expect([...state.graceUntil]).toEqual([]);
+    expect(restored).toEqual([]);
   });
 });

@@ -2,22 +2,17 @@ import { z } from 'zod';
 import { decodeBase64 } from '../../base/base64.ts';
 import type { KeyRecord, KeyringState } from '../key-records.ts';
 import { encodeBase64 } from '../../base/base64.ts';
-import {
-  activated,
-  duplicateOf,
-  grace,
-  revoked,
-  time,
-  prepared,
-} from '../../files/document-fields.ts';
+import { activated, duplicateOf, revoked, time, prepared } from '../../files/document-fields.ts';
 
 /**
  * Keystore v1, as other programs of a cluster read and write it: the private keys and the key records in one
- * JSON file. `prepared`, `revoked`, `activated` and `latest_time` are optional additions of ours. Members that are not known here are kept
+ * JSON file. `prepared`, `revoked`, `activated`, `latest_time` and `pruned` are optional additions of ours. Members that are not known here are kept
  * as they are. A revoked key has no seed any more, so it stands in `revoked` alone.
  */
 
 const seedLength = 32;
+/** No program works for longer on what it read than it takes to prune so many keys. */
+const mostPruned = 1000;
 
 const seed = z.string().refine((text) => decodeBase64(text)?.length === seedLength, {
   error: `must be base64 of ${seedLength} bytes`,
@@ -33,10 +28,13 @@ const keystore = z.looseObject({
       if (twice !== null) context.addIssue(`two keys have the id ${twice}`);
     }),
   active: z.string(),
-  retired_grace_until: grace.optional(),
+  /** One odd time of another program must not take the other keys away: such a key is valid no more. */
+  retired_grace_until: z.record(z.string(), z.string()).optional(),
   prepared: prepared.optional(),
   activated: activated.optional(),
   latest_time: time.optional(),
+  /** kid → when its grace had ended. */
+  pruned: z.record(z.string(), time).optional(),
   revoked: z
     .record(z.string(), revoked.extend({ public_key_b64: z.string(), created_at: time }))
     .optional(),
@@ -91,11 +89,12 @@ function preparedOf({ prepared: waiting, keys, active }: Keystore): KeyringState
 }
 
 /**
- * The text of a state. `seeds` has the base64 seed of every key that is not revoked; `base` is the document
- * that was there, for the members that are not ours.
+ * The text of a state. `pruned`: see `KnownRecords`; `seeds` has the base64 seed of every key that is not revoked;
+ * `base` is the document that was there, for the members that are not ours.
  */
 export function keystoreText(
   state: KeyringState,
+  pruned: ReadonlyMap<string, string>,
   seeds: ReadonlyMap<string, string>,
   base: Keystore | null,
 ): string {
@@ -120,6 +119,7 @@ export function keystoreText(
     revoked: state.revoked.size === 0 ? undefined : revokedMembers(state),
     activated: state.activated ?? undefined,
     latest_time: state.latestTime ?? undefined,
+    pruned: pruned.size === 0 ? undefined : Object.fromEntries([...pruned].slice(-mostPruned)),
   };
   return `${JSON.stringify(document, null, 2)}\n`;
 }

@@ -1,5 +1,5 @@
-import { sign as signMessage, type KeyObject } from 'node:crypto';
-import { AgentError } from '../../base/errors.ts';
+import { hash, sign as signMessage, type KeyObject } from 'node:crypto';
+import { AgentError, describeFailure } from '../../base/errors.ts';
 import { kidOf } from '../../algorithms/kid.ts';
 import { emptyState, heldKeys, type KeyringState } from '../key-records.ts';
 import { formatTime } from '../../base/rfc3339.ts';
@@ -11,21 +11,31 @@ import type { World } from '../../base/world.ts';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import type { Vault, VaultKey } from '../vault.ts';
 import { keystoreText, parseKeystore, stateOf, type Keystore } from './keystore-format.ts';
+import { KeystoreMemory } from './keystore-memory.ts';
+import type { KnownRecords } from './merged-records.ts';
 import { readKeystore } from './read-keystore.ts';
 import { privateKeyOf, publicKeyOf, seedTextOf } from './seed.ts';
 import { SignatureQueue } from './signature-queue.ts';
 
 interface Loaded extends Versioned {
   readonly document: Keystore;
-  /** By kid: every key of the document that has a seed. */
+  /** SHA-256 of the file's content. */
+  readonly contentHash: string;
+  readonly pruned: KnownRecords['pruned'];
+  /** By kid: every key of the state that is not revoked. */
   readonly privateKeys: ReadonlyMap<string, KeyObject>;
 }
 
 const seedLength = 32;
+/** How often a save starts over because another program wrote in the very same moment. */
+const mostRepairs = 8;
 
 /**
  * A keystore file: vault and state store in one, because its private keys and key records are one document
  * that is replaced as a whole. A key that was generated exists once a state that names it was saved.
+ *
+ * Other programs write the file too, without a lock and without what version 1 does not have. What they write is
+ * merged with what is known from before (`mergeRecords`): their keys are taken over, and nothing of ours is undone.
  */
 export class FileKeystore implements Vault, StateStore {
   readonly name = 'file';
@@ -45,13 +55,20 @@ export class FileKeystore implements Vault, StateStore {
     return null;
   });
   readonly #file: ParsedFile<Loaded>;
+  readonly #memory: KeystoreMemory;
   /** Keys that no saved state names yet, by kid. */
   #staged = new Map<string, KeyObject>();
+  /** What another program undid is being written again. */
+  #repair: Promise<void> | null = null;
+  /** The file lacks what is known: it must not become the second copy. */
+  #isUndone = false;
 
-  constructor(path: string, world: World) {
+  /** `copyPath`: where the second copy is kept; null: there is none, and nothing is remembered over a restart. */
+  constructor(path: string, world: World, copyPath: string | null = null) {
     this.location = path;
     this.#world = world;
     this.#file = new ParsedFile(path, world.files, (content) => this.#load(content));
+    this.#memory = new KeystoreMemory(path, copyPath, world);
   }
 
   /**
@@ -75,9 +92,14 @@ export class FileKeystore implements Vault, StateStore {
     this.#world.log.warn({ path: this.location, kid }, 'legacy seed file rewritten as keystore v1');
   }
 
-  /** Nothing to do: there is no seal. */
-  open(): Promise<OpenedRecords> {
-    return Promise.resolve({ provedNewest: false });
+  /** There is no seal, but a second copy: throws `backend_unavailable` where the file is gone or damaged and it is not. */
+  async open(): Promise<OpenedRecords> {
+    this.#world.files.tidy(this.location);
+    this.#memory.recall();
+    this.current();
+    await this.#repair;
+    await this.#keepCopy();
+    return { provedNewest: false };
   }
 
   async seal(): Promise<void> {
@@ -85,7 +107,9 @@ export class FileKeystore implements Vault, StateStore {
   }
 
   current(): Versioned | null {
-    return this.#file.current();
+    const loaded = this.#file.current();
+    if (loaded === null) this.#memory.refuseGone();
+    return loaded;
   }
 
   async save(state: KeyringState, expected: string | null): Promise<Versioned> {
@@ -130,23 +154,58 @@ export class FileKeystore implements Vault, StateStore {
   }
 
   async close(): Promise<void> {
+    await this.#repair;
     this.#file.forget();
+    this.#memory.forget();
     this.#staged.clear();
-    return Promise.resolve();
   }
 
   #load({ bytes, identity }: FileContent): Loaded {
     try {
-      const { document, privateKeys, publicKeys } = readKeystore(bytes);
-      return { document, privateKeys, state: stateOf(document, publicKeys), version: identity };
-    } catch (failure) {
-      throw new AgentError(
-        'backend_unavailable',
-        `${this.location} is no keystore v1: ${describeProblem(failure)}. It was left alone: ` +
-          'put it back from a copy, or correct it',
+      const loaded = this.#merged(bytes, identity);
+      this.#isUndone = loaded.restored.length > 0;
+      if (!this.#isUndone) return loaded;
+      this.#world.log.error(
+        { path: this.location, undone: loaded.restored },
+        'another program wrote the keystore from an older reading, or without members that it does not know: what ' +
+          'that undid is put back',
       );
+      this.#repair ??= this.#writeBack().finally(() => {
+        this.#repair = null;
+      });
+      return loaded;
     } finally {
       bytes.fill(0);
+    }
+  }
+
+  /** What the file says, with what is known besides; from now on that is what is known. */
+  #merged(bytes: Buffer, identity: string): Loaded & { readonly restored: readonly string[] } {
+    const contentHash = hash('sha256', bytes, 'hex');
+    try {
+      const { document, privateKeys, publicKeys } = readKeystore(bytes);
+      const read = stateOf(document, publicKeys);
+      const pruned = new Map(Object.entries(document.pruned ?? {}));
+      const merged = this.#memory.merged({ state: read, pruned, privateKeys, contentHash });
+      return { ...merged, document, contentHash, version: identity };
+    } catch (failure) {
+      if (failure instanceof AgentError) throw failure;
+      throw this.#memory.refusal(`is no keystore v1: ${describeProblem(failure)}`);
+    }
+  }
+
+  /** Saves the merged records, so that other programs see them too. Never rejects: the next reading tries again. */
+  async #writeBack(): Promise<void> {
+    // Not while the file is being read for somebody: the version that he has must stay the newest for now.
+    await Promise.resolve();
+    try {
+      const loaded = this.#file.current();
+      if (loaded !== null) await this.#write(loaded.state, loaded, loaded.version);
+    } catch (failure) {
+      this.#world.log.warn(
+        { path: this.location, reason: describeFailure(failure) },
+        'what another program had undone could not be written yet',
+      );
     }
   }
 
@@ -155,30 +214,72 @@ export class FileKeystore implements Vault, StateStore {
     base: Loaded | null,
     expected: string | null,
   ): Promise<Versioned> {
+    let [next, from, version] = [state, base, expected];
+    for (let attempt = 1; ; attempt += 1) {
+      const saved = await this.#replace(next, from, version);
+      const { displaced } = saved;
+      if (displaced === null) {
+        this.#staged.clear();
+        this.#isUndone = false;
+        await this.#keepCopy();
+        return saved.loaded;
+      }
+      // Another program wrote between our look and our rename: its keys are taken over.
+      const merged = this.#merged(displaced, saved.loaded.version);
+      displaced.fill(0);
+      this.#world.log.error(
+        { path: this.location, undone: merged.restored },
+        'another program wrote the keystore at the very same moment: both writes are kept',
+      );
+      if (attempt >= mostRepairs) {
+        throw new AgentError(
+          'conflict',
+          `${this.location} is written by another program all the time`,
+        );
+      }
+      [next, from, version] = [merged.state, merged, saved.loaded.version];
+    }
+  }
+
+  /** `displaced`: what was replaced, where that is not what `base` was read from. */
+  async #replace(
+    state: KeyringState,
+    base: Loaded | null,
+    expected: string | null,
+  ): Promise<{ readonly loaded: Loaded; readonly displaced: Buffer | null }> {
     const seeds = new Map<string, string>();
     const privateKeys = new Map<string, KeyObject>();
     for (const { kid } of heldKeys(state)) {
-      const key = base?.privateKeys.get(kid) ?? this.#staged.get(kid);
+      const key = base?.privateKeys.get(kid) ?? this.#staged.get(kid) ?? this.#memory.keyOf(kid);
       if (key === undefined)
         throw new AgentError('conflict', `${this.location}: key ${kid} is gone`);
       seeds.set(kid, seedTextOf(key));
       privateKeys.set(kid, key);
     }
-    const text = keystoreText(state, seeds, base?.document ?? null);
+    const pruned = this.#memory.prunedBy(state);
+    const text = keystoreText(state, pruned, seeds, base?.document ?? null);
     const bytes = Buffer.from(text, 'utf8');
     try {
+      const contentHash = hash('sha256', bytes, 'hex');
       const document = parseKeystore(text);
-      const saved = await this.#file.replace(bytes, expected, (version) => ({
-        document,
-        privateKeys,
-        state,
-        version,
-      }));
-      this.#staged.clear();
-      return saved;
+      let displaced: Buffer | null = null;
+      const loaded = await this.#file.exchange(bytes, expected, (version, before) => {
+        const isKnown = before === null || base === null;
+        if (!isKnown && hash('sha256', before, 'hex') !== base.contentHash) displaced = before;
+        else before?.fill(0);
+        return { document, contentHash, privateKeys, pruned, state, version };
+      });
+      this.#memory.know(loaded);
+      return { loaded, displaced };
     } finally {
       bytes.fill(0);
     }
+  }
+
+  /** The second copy is what the file says. Never rejects: the change itself is saved. */
+  async #keepCopy(): Promise<void> {
+    const loaded = this.#file.current();
+    if (loaded !== null && !this.#isUndone) await this.#memory.keep(loaded.contentHash);
   }
 }
 

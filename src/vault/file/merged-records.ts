@@ -1,4 +1,4 @@
-import { compareTimes, hasCome, parseTime } from '../../base/rfc3339.ts';
+import { compareTimes, formatTime, hasCome, parseTime } from '../../base/rfc3339.ts';
 import { heldKeys, type KeyRecord, type KeyringState } from '../key-records.ts';
 
 /**
@@ -102,19 +102,23 @@ function lostKeys(
   return lost;
 }
 
-/** A key that is new here was made active by the program that made it; any other one comes from an older reading. */
+/**
+ * The key that the file names, unless it comes from an older reading: this agent had replaced that key, and whoever
+ * wrote the file does not know it. A key that is new here was made active by the program that made it.
+ */
 function activeOf(
   { read, known, restored }: Merge,
   revoked: KeyringState['revoked'],
   pruned: KnownRecords['pruned'],
   keys: KeyringState['keys'],
 ): string | null {
-  const ours = known.state.active;
-  if (read.active === ours || read.active === null) return read.active;
-  const isTheirs = !known.state.keys.has(read.active) || known.state.prepared?.kid === read.active;
+  const { active: ours, activated, prepared } = known.state;
+  if (read.active === ours || read.active === null || ours === null) return read.active;
+  if (!keys.has(ours) || revoked.has(ours)) return read.active;
+  const isNew = !known.state.keys.has(read.active) || prepared?.kid === read.active;
+  const isUnaware = activated?.kid === ours && read.activated?.kid !== ours;
   const mayBe = !revoked.has(read.active) && !pruned.has(read.active);
-  if (ours === null || !keys.has(ours) || revoked.has(ours)) return read.active;
-  if (isTheirs && mayBe) return read.active;
+  if (mayBe && (isNew || !isUnaware)) return read.active;
   restored.push(`key ${ours} had replaced key ${read.active}, and is the active one again`);
   return ours;
 }
@@ -153,19 +157,28 @@ function gracesOf(
   for (const kid of kids) {
     const isHeld = kid !== active && kid !== prepared?.kid && !revoked.has(kid);
     if (!isHeld || pruned.has(kid)) continue;
-    const until = graceOf(read.graceUntil.get(kid), known.state.graceUntil.get(kid), now);
+    // A key that the file has without a grace is valid no more: whoever wrote it meant that. But a key that it has
+    // not, or still calls the active one, it knows nothing of.
+    const isUnaware = !read.keys.has(kid) || kid === read.active;
+    const ours = known.state.graceUntil.get(kid);
+    const until = graceOf(read.graceUntil.get(kid), ours, isUnaware, now);
     if (until !== null) graces.set(kid, until);
-    else if (kid === known.state.active) {
-      graces.set(kid, new Date(now + graceSeconds * 1000).toISOString());
+    else if (kid === known.state.active && isUnaware) {
+      graces.set(kid, formatTime(now + graceSeconds * 1000));
     }
   }
   return graces;
 }
 
-/** What they say; but a grace that has ended stays ended. */
-function graceOf(theirs: string | undefined, ours: string | undefined, now: number): string | null {
-  if (ours !== undefined && isOver(ours, now)) return ours;
-  return theirs ?? ours ?? null;
+/** What they say, where they can know; but a grace that has ended stays ended. */
+function graceOf(
+  theirs: string | undefined,
+  ours: string | undefined,
+  isUnaware: boolean,
+  now: number,
+): string | null {
+  if (ours !== undefined && theirs !== undefined && isOver(ours, now)) return ours;
+  return theirs ?? (isUnaware ? (ours ?? null) : null);
 }
 
 function activatedOf({ read, known }: Merge, active: string | null): KeyringState['activated'] {

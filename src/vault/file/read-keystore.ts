@@ -4,7 +4,7 @@ import { kidOf } from '../../algorithms/kid.ts';
 import { parseKeystore, type Keystore } from './keystore-format.ts';
 import { privateKeyOf, publicHalfOf } from './seed.ts';
 
-/** A keystore whose every key is the one that its id says. Both maps are by kid, of the keys that have a seed. */
+/** A keystore whose every key, the revoked ones too, is the one that its id says. Both maps are by kid, of the keys that have a seed. */
 export interface ReadKeystore {
   readonly document: Keystore;
   readonly privateKeys: ReadonlyMap<string, KeyObject>;
@@ -26,6 +26,12 @@ export function readKeystore(bytes: Uint8Array): ReadKeystore {
     publicKeys.set(id, publicKey);
     privateKeys.set(id, privateKey);
     seed.fill(0);
+  }
+  for (const [kid, { public_key_b64 }] of Object.entries(document.revoked ?? {})) {
+    const publicKey = decodeBase64(public_key_b64);
+    if (publicKey === null || kidOf(publicKey) !== kid) {
+      throw new Error(`the public key of the revoked key ${kid} is another one`);
+    }
   }
   return { document, privateKeys, publicKeys };
 }
