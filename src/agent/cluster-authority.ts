@@ -6,7 +6,7 @@ import type { CertificateSource } from '../cluster/certificate-source.ts';
 import { Certificates } from '../cluster/certificates.ts';
 import type { TrustBundle } from '../cluster/trust-bundle.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
-import type { ClusterSettings } from '../config/settings.ts';
+import type { ClusterSettings } from '../config/keyring-settings.ts';
 import {
   supervisedCa,
   configuredCa,
@@ -177,7 +177,7 @@ export class ClusterAuthority implements CertificateSource {
   }
 }
 
-/** The one slot of the CA. */
+/** The one entry of the CA. */
 class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
   constructor(parts: ClusterAuthorityParts) {
     const { settings, world, credentialsDir } = parts;
@@ -189,10 +189,10 @@ class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
 
   /** What `status` says of it. */
   status(): Pick<ClusterStatus, 'ca_kid' | 'protection' | 'health' | 'last_error'> {
-    const slot = this.entries()[0]?.slot ?? null;
-    if (slot === null) return { ...closed, health: 'unavailable', last_error: null };
-    if ('keyring' in slot) {
-      const { kid, protection, health } = slot.keyring;
+    const entry = this.entries()[0]?.entry ?? null;
+    if (entry === null) return { ...closed, health: 'unavailable', last_error: null };
+    if ('keyring' in entry) {
+      const { kid, protection, health } = entry.keyring;
       const { outage, failing, lastFailure } = health;
       return {
         ca_kid: kid,
@@ -201,7 +201,7 @@ class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
         last_error: outage ?? lastFailure,
       };
     }
-    const { failure, at } = slot;
+    const { failure, at } = entry;
     const health = failure.kind === 'locked' ? 'locked' : 'unavailable';
     return { ...closed, health, last_error: described(failure, at) };
   }

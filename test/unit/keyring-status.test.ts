@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
-import type { KeyringSettings } from '../../src/config/settings.ts';
+import type { KeyringSettings } from '../../src/config/keyring-settings.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { keyringStatus } from '../../src/agent/keyring-status.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
