@@ -9,7 +9,7 @@ import { noAudit } from '../audit/audit.ts';
 import { ownEvent } from '../audit/schedule-journal.ts';
 import { clientKeyRegistry } from './client-key-registry.ts';
 import type { ClusterAuthority } from './cluster-authority.ts';
-import { refuseCaByAnotherName } from '../config/ca-file.ts';
+import { refuseCaByAnotherName } from '../config/ca-clash.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import type { Settings } from '../config/settings.ts';

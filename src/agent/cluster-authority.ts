@@ -6,16 +6,16 @@ import type { CertificateSource } from '../cluster/certificate-source.ts';
 import { Certificates } from '../cluster/certificates.ts';
 import type { TrustBundle } from '../cluster/trust-bundle.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
-import type { ClusterSettings } from '../config/settings.ts';
+import type { ClusterSettings } from '../config/keyring-settings.ts';
 import {
-  caSlot,
+  supervisedCa,
   configuredCa,
-  type CaSlotSettings,
+  type SupervisedCaSettings,
   type ConfiguredCaParts,
 } from './configured-ca.ts';
 import { described } from './keyring-status.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { OpenSlots } from './open-slots.ts';
+import { Supervisor } from './supervisor.ts';
 import type { CaView } from '../cluster/ca-view.ts';
 import type { ClusterStatus } from '../api/status.ts';
 import { formatTime } from '../base/rfc3339.ts';
@@ -39,19 +39,19 @@ export class ClusterAuthority implements CertificateSource {
   readonly #parts: ClusterAuthorityParts;
   readonly #certificates: Certificates;
   /** Under the one name that it has, so that `unlock`, `lock` and being tried again are as for a keyring. */
-  readonly slots: CaSlots;
+  readonly supervisor: SupervisedCa;
   #callOff: (() => void) | null = null;
   #stopped = false;
 
   constructor(parts: ClusterAuthorityParts) {
     this.#parts = parts;
     const { settings, keyring, graceSeconds, database, journal, world } = parts;
-    this.slots = new CaSlots(parts);
+    this.supervisor = new SupervisedCa(parts);
     this.#certificates = new Certificates({
       domain: settings.domain,
       keyring: { name: settings.keyring, open: keyring },
       graceSeconds,
-      ca: () => this.slots.get(reservedKeyring),
+      ca: () => this.supervisor.get(reservedKeyring),
       kept: () => {
         const { current } = database;
         return current && { ca: new CaTable(current), certificates: new CertificateTable(current) };
@@ -73,7 +73,7 @@ export class ClusterAuthority implements CertificateSource {
 
   /** Opens the CA, or makes it where there never was one. Never rejects: without it the agent signs all the same. */
   open(): Promise<void> {
-    return this.slots.open();
+    return this.supervisor.open();
   }
 
   /** From now on the keys are looked at by themselves; when it resolves, for the first time. Never rejects. */
@@ -88,12 +88,12 @@ export class ClusterAuthority implements CertificateSource {
   }
 
   async unlock(pin: Buffer, again: boolean): Promise<void> {
-    await this.slots.unlock(reservedKeyring, pin, again);
+    await this.supervisor.unlock(reservedKeyring, pin, again);
     await this.look();
   }
 
   lock(): Promise<void> {
-    return this.slots.lock(reservedKeyring);
+    return this.supervisor.lock(reservedKeyring);
   }
 
   show(): CaView {
@@ -150,7 +150,7 @@ export class ClusterAuthority implements CertificateSource {
       domain,
       keyring,
       backend: ca.backend,
-      ...this.slots.status(),
+      ...this.supervisor.status(),
       certificate_error: this.#certificates.lastFailure,
     };
   }
@@ -160,11 +160,11 @@ export class ClusterAuthority implements CertificateSource {
     this.#stopped = true;
     this.#callOff?.();
     await this.#certificates.idle();
-    await this.slots.close();
+    await this.supervisor.close();
   }
 
   #open(): CaKey {
-    return this.slots.get(reservedKeyring);
+    return this.supervisor.get(reservedKeyring);
   }
 
   #next(): void {
@@ -177,11 +177,11 @@ export class ClusterAuthority implements CertificateSource {
   }
 }
 
-/** The one slot of the CA. */
-class CaSlots extends OpenSlots<CaSlotSettings, CaKey> {
+/** The one entry of the CA. */
+class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
   constructor(parts: ClusterAuthorityParts) {
     const { settings, world, credentialsDir } = parts;
-    super([caSlot(settings.ca)], configuredCa(parts), world, {
+    super([supervisedCa(settings.ca)], configuredCa(parts), world, {
       credentialsDir,
       called: 'the cluster CA',
     });
@@ -189,19 +189,19 @@ class CaSlots extends OpenSlots<CaSlotSettings, CaKey> {
 
   /** What `status` says of it. */
   status(): Pick<ClusterStatus, 'ca_kid' | 'protection' | 'health' | 'last_error'> {
-    const slot = this.entries()[0]?.slot ?? null;
-    if (slot === null) return { ...closed, health: 'unavailable', last_error: null };
-    if ('keyring' in slot) {
-      const { kid, protection, health } = slot.keyring;
-      const { trouble, failing, lastFailure } = health;
+    const entry = this.entries()[0]?.entry ?? null;
+    if (entry === null) return { ...closed, health: 'unavailable', last_error: null };
+    if ('keyring' in entry) {
+      const { kid, protection, health } = entry.keyring;
+      const { outage, failing, lastFailure } = health;
       return {
         ca_kid: kid,
         protection,
-        health: trouble?.kind === 'locked' ? 'locked' : trouble || failing ? 'unavailable' : 'ok',
-        last_error: trouble ?? lastFailure,
+        health: outage?.kind === 'locked' ? 'locked' : outage || failing ? 'unavailable' : 'ok',
+        last_error: outage ?? lastFailure,
       };
     }
-    const { failure, at } = slot;
+    const { failure, at } = entry;
     const health = failure.kind === 'locked' ? 'locked' : 'unavailable';
     return { ...closed, health, last_error: described(failure, at) };
   }

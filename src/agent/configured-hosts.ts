@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Settings } from '../config/settings.ts';
+import { kindOf } from '../vault/kinds/kinds.ts';
 import { hostEnvironment } from '../vault/host/host-environment.ts';
 import type { HostLaunch } from '../vault/host/module-hosts.ts';
 
@@ -17,10 +18,10 @@ export function configuredHosts(
   environment: Readonly<Record<string, string | undefined>>,
   processors: number,
 ): HostLaunch {
-  const inTokens = keyrings.filter((keyring) => keyring.backend === 'pkcs11');
-  const own = inTokens.reduce((sum, { ownThreads }) => sum + ownThreads, 0);
+  const needs = keyrings.flatMap((keyring) => kindOf(keyring).host(keyring) ?? []);
+  const own = needs.reduce((sum, { ownThreads }) => sum + ownThreads, 0);
   const threads = Math.min(Math.max(own, processors, fewestThreads), mostThreads);
-  const names = inTokens.flatMap((keyring) => keyring.environment);
+  const names = needs.flatMap((need) => need.environment);
   return {
     program: fileURLToPath(new URL('../bin/vault-host.js', import.meta.url)),
     environment: hostEnvironment(environment, names, threads),

@@ -10,7 +10,7 @@ import { resolveSettings, type Flags, type Settings } from '../config/settings.t
 import { AgentError, describeFailure } from '../base/errors.ts';
 import { openLog, type LogLevel } from '../base/log.ts';
 import { openLibc, type Libc } from '../native/libc.ts';
-import { KeyringError } from '../agent/open-slots.ts';
+import { KeyringError } from '../agent/supervisor.ts';
 import { durableFiles } from '../files/durable-files.ts';
 import { AlreadyRunningError } from '../files/state-dir-lock.ts';
 import { configuredHosts } from '../agent/configured-hosts.ts';

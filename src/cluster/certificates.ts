@@ -102,8 +102,8 @@ export class Certificates implements CertificateSource {
       return needsCertificate(longest, plannedExpiry(key, this.#parts.graceSeconds, now), now);
     });
     for (const key of due) {
-      const { trouble } = this.#parts.ca().health;
-      if (trouble !== null) throw new AgentError(trouble.kind, trouble.message);
+      const { outage } = this.#parts.ca().health;
+      if (outage !== null) throw new AgentError(outage.kind, outage.message);
       await this.#attempt(keyring, key);
     }
   }

@@ -1,7 +1,7 @@
 import { parse, TomlError } from 'smol-toml';
 import type { z } from 'zod';
 import { quoted } from '../base/errors.ts';
-import { configSchema, knownKeys, unavailableKeys, type Config } from './schema.ts';
+import { configSchema, knownKeys, refusalOfKind, unavailableKeys, type Config } from './schema.ts';
 import { nearest } from './nearest.ts';
 
 /** A configuration that is refused, whole: the message names the file, the key and why. */
@@ -43,6 +43,8 @@ function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
     const name = at === '' ? key : `${at}.${key}`;
     if (unavailableKeys.includes(key))
       return `${name}: this version does not have it yet; remove it`;
+    const refusal = refusalOfKind(issue.path, key);
+    if (refusal !== null) return `${name}: ${refusal}`;
     const meant = nearest(key, knownKeys(issue.path));
     return `${name}: unknown key ${quoted(key)}${meant === null ? '' : `, did you mean ${meant}?`}`;
   });

@@ -2,21 +2,16 @@ import { dirname, join, resolve } from 'node:path';
 import { defaultSocketPath, defaultStateDir, type Environment } from '../base/default-paths.ts';
 import type { AccessLimits } from '../access/access-control.ts';
 import type { AccessNames } from '../access/access-rules.ts';
-import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import type { LogLevel } from '../base/log.ts';
-import { keyLabel, parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
-import { reservedKeyring } from '../cluster/reserved-keyring.ts';
+import { refuseKeyOfCa } from './ca-clash.ts';
+import {
+  clusterSettings,
+  keyringSettings,
+  type ClusterSettings,
+  type KeyringSettings,
+} from './keyring-settings.ts';
 import { ConfigError } from './load.ts';
-import type { Config, KeyringConfig } from './schema.ts';
-
-/**
- * Where nobody says how many sessions: for a token in software, whose signatures take a processor each. More
- * sessions than processors, so that the threads have work while answers, several written together, are on their
- * way and the next requests on theirs.
- */
-const sessionsPerProcessor = 8;
-/** A YubiHSM 2 has 16. */
-const mostSessions = 16;
+import type { Config } from './schema.ts';
 
 /** What the agent runs with: configuration, flags and environment, resolved and frozen. */
 export interface Settings {
@@ -44,18 +39,6 @@ export interface SocketFileSettings {
   readonly group: string | null;
 }
 
-export interface ClusterSettings {
-  readonly domain: string;
-  /** Whose keys get certificates. */
-  readonly keyring: string;
-  readonly ca: CaSettings;
-}
-
-export type CaSettings =
-  | { readonly backend: 'file'; readonly path: string }
-  /** `sidecarPath`: beside it stands what is remembered of refused PINs; there is no sidecar. */
-  | { readonly backend: 'pkcs11'; readonly uri: Pkcs11Uri; readonly sidecarPath: string };
-
 export interface SshAgentSettings extends SocketFileSettings {
   /** Whose keys it has, in this order. */
   readonly keyrings: readonly string[];
@@ -71,30 +54,6 @@ export interface AuditSettings {
   /** Whose active key signs what closes a file. */
   readonly keyring: string;
 }
-
-export type KeyringSettings = {
-  readonly name: string;
-  readonly require: KeyringConfig['require'];
-  /** Away at start: tried again, instead of being the end of the start. */
-  readonly optional: boolean;
-  /** null: rotated by hand. */
-  readonly rotation: RotationPolicy | null;
-} & (
-  | { readonly backend: 'file'; readonly path: string }
-  | {
-      readonly backend: 'pkcs11';
-      readonly sidecarPath: string;
-      readonly uri: Pkcs11Uri;
-      readonly algorithm: KeyringConfig['algorithm'];
-      readonly sessions: number;
-      /** Threads that its sessions must have to themselves: as many as were asked for, else none. */
-      readonly ownThreads: number;
-      /** A call into the module that takes longer is taken for hung, milliseconds. */
-      readonly callTimeout: number;
-      /** Names of variables that the module needs beside the usual ones. */
-      readonly environment: readonly string[];
-    }
-);
 
 /** Command-line flags that go before the configuration. */
 export interface Flags {
@@ -121,7 +80,7 @@ export function resolveSettings(
     keyringSettings(name, keyring, stateDir, world),
   );
   const cluster = clusterSettings(config, stateDir, world.file);
-  refuseKeyOfCa(keyrings, cluster, stateDir, world.file);
+  refuseKeyOfCa({ keyrings, cluster, stateDir }, world.file);
   return {
     stateDir,
     socket: {
@@ -169,52 +128,6 @@ function sshAgentSettings(
   return { ...socketFile(given, path), keyrings: [...new Set(given.keyrings)] };
 }
 
-function clusterSettings(
-  { cluster }: Config,
-  stateDir: string,
-  file: string,
-): ClusterSettings | null {
-  if (cluster === undefined) return null;
-  const { domain, keyring, ca_backend, ca_uri = '' } = cluster;
-  if (ca_backend === 'file') {
-    return { domain, keyring, ca: { backend: 'file', path: caKeyPath(stateDir) } };
-  }
-  const sidecarPath = join(stateDir, 'keyrings', `${reservedKeyring}.json`);
-  const uri = tokenUri(ca_uri, `${file}: cluster.ca_uri`);
-  return { domain, keyring, ca: { backend: 'pkcs11', uri, sidecarPath } };
-}
-
-export function caKeyPath(stateDir: string): string {
-  return join(stateDir, 'cluster-ca.key');
-}
-
-/** A keyring that had the CA's key for one of its own would sign with it for everybody. */
-function refuseKeyOfCa(
-  keyrings: readonly KeyringSettings[],
-  cluster: ClusterSettings | null,
-  stateDir: string,
-  file: string,
-): void {
-  const labels = [keyLabel(reservedKeyring, null)];
-  if (cluster?.ca.backend === 'pkcs11') labels.push(keyLabel(reservedKeyring, cluster.ca.uri));
-  for (const keyring of keyrings) {
-    if (keyring.backend === 'file') {
-      if (keyring.path !== caKeyPath(stateDir)) continue;
-      throw new ConfigError(caKeyOfKeyring(file, keyring.name));
-    }
-    const label = keyLabel(keyring.name, keyring.uri);
-    if (!labels.includes(label)) continue;
-    throw new ConfigError(
-      `${file}: keyrings.${keyring.name}.uri: its keys would have the label ${label}, which is the cluster CA's: ` +
-        'leave "object" out, here and in cluster.ca_uri, or name another',
-    );
-  }
-}
-
-export function caKeyOfKeyring(file: string, keyring: string): string {
-  return `${file}: keyrings.${keyring}.path: that is the key of the cluster CA, which is no keyring's`;
-}
-
 /** Signed by `audit.keyring`, else by `default`, else by the first. */
 function auditSettings({ audit, keyrings }: Config, stateDir: string): AuditSettings | null {
   if (audit?.enabled !== true) return null;
@@ -226,42 +139,4 @@ function auditSettings({ audit, keyrings }: Config, stateDir: string): AuditSett
     maxFileBytes: audit.max_file_bytes,
     keyring: audit.keyring ?? usual,
   };
-}
-
-function keyringSettings(
-  name: string,
-  keyring: KeyringConfig,
-  stateDir: string,
-  { file, processors }: { file: string; processors: number },
-): KeyringSettings {
-  const common = {
-    name,
-    require: keyring.require,
-    optional: keyring.optional,
-    rotation: keyring.rotation ?? null,
-  };
-  const ownPath = join(stateDir, 'keyrings', `${name}.json`);
-  if (keyring.backend === 'file') {
-    const path = keyring.path === undefined ? ownPath : resolve(stateDir, keyring.path);
-    return { ...common, backend: 'file', path };
-  }
-  return {
-    ...common,
-    backend: 'pkcs11',
-    sidecarPath: ownPath,
-    uri: tokenUri(keyring.uri ?? '', `${file}: keyrings.${name}.uri`),
-    algorithm: keyring.algorithm,
-    sessions: keyring.sessions ?? Math.min(sessionsPerProcessor * processors, mostSessions),
-    ownThreads: keyring.sessions ?? 0,
-    callTimeout: keyring.call_timeout * 1000,
-    environment: keyring.environment,
-  };
-}
-
-function tokenUri(text: string, where: string): Pkcs11Uri {
-  try {
-    return parsePkcs11Uri(text);
-  } catch (failure) {
-    throw new ConfigError(`${where}: ${failure instanceof Error ? failure.message : ''}`);
-  }
 }

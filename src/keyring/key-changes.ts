@@ -1,20 +1,18 @@
 import { AgentError, describeFailure } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
-import type { Versioned } from './state-store.ts';
+import type { Versioned } from '../vault/state-store.ts';
 import type { Change } from './change.ts';
 import { kidOf } from '../algorithms/kid.ts';
 import type { KeyringParts } from './parts.ts';
 import { withLatestTime } from './latest-time.ts';
 import { proveKey } from './prove-key.ts';
+import { announce, isHeld, settle } from './lifecycle.ts';
 import {
-  announce,
   heldKeys,
-  isHeld,
-  settle,
   type KeyRecord,
   type KeyringState,
   type PendingStep,
-} from './lifecycle.ts';
+} from '../vault/key-records.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
 /** How often a change starts over because someone else saved meanwhile. */

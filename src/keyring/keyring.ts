@@ -1,5 +1,5 @@
 import { encodeBase64 } from '../base/base64.ts';
-import type { StateStore, Versioned } from './state-store.ts';
+import type { StateStore, Versioned } from '../vault/state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
 import type { World } from '../base/world.ts';
 import { pruning, preparation, revocation, rotation } from './changes.ts';
@@ -9,15 +9,8 @@ import { KeyChanges } from './key-changes.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
-import {
-  activeKey,
-  isHeld,
-  signingKey,
-  statusOf,
-  validKeys,
-  type KeyRecord,
-  type KeyringState,
-} from './lifecycle.ts';
+import { activeKey, isHeld, signingKey, statusOf, validKeys } from './lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 import { proveKey } from './prove-key.ts';
 import { ScheduledRotation } from './rotation.ts';
 import { changeView, nextChange, nextRotation } from './rotation-schedule.ts';
@@ -287,7 +280,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
 
   /** A vault that was away is asked again; a signature is what it takes to know. */
   readonly #ready = async (): Promise<void> => {
-    if (this.#vault.trouble !== null) await this.proveActiveKey();
+    if (this.#vault.outage !== null) await this.proveActiveKey();
   };
 
   readonly #now = (state: KeyringState): number => this.#clock.now(state);

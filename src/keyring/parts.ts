@@ -2,7 +2,7 @@ import type { Vault } from '../vault/vault.ts';
 import type { World } from '../base/world.ts';
 import type { ChangeJournal } from './change-journal.ts';
 import type { RotationPolicy } from './rotation-schedule.ts';
-import type { StateStore } from './state-store.ts';
+import type { StateStore } from '../vault/state-store.ts';
 
 /** What a keyring is made of. */
 export interface KeyringParts {

@@ -1,20 +1,12 @@
 import { AgentError, describeFailure } from '../base/errors.ts';
-import type { Versioned } from './state-store.ts';
+import type { Versioned } from '../vault/state-store.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { journaled } from './change-journal.ts';
 import type { KeyringParts } from './parts.ts';
 import { kidOf } from '../algorithms/kid.ts';
 import { withLatestTime } from './latest-time.ts';
-import {
-  activeKey,
-  begin,
-  isHeld,
-  leaveOver,
-  settle,
-  type KeyRecord,
-  type KeyringState,
-  type PendingStep,
-} from './lifecycle.ts';
+import { activeKey, begin, isHeld, leaveOver, settle } from './lifecycle.ts';
+import type { KeyRecord, KeyringState, PendingStep } from '../vault/key-records.ts';
 import { proveKey } from './prove-key.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 

@@ -2,7 +2,7 @@ import { describeFailure } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { KeyChanges } from './key-changes.ts';
 import { mustKeepTime, mustKeepTimeAtEnd, mustKeepTimeInFile } from './latest-time.ts';
-import type { KeyringState } from './lifecycle.ts';
+import type { KeyringState } from '../vault/key-records.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
 /** After a failure, milliseconds. */

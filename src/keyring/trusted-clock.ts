@@ -1,6 +1,6 @@
 import { parseTime, formatTime } from '../base/rfc3339.ts';
 import type { World } from '../base/world.ts';
-import type { KeyringState } from './lifecycle.ts';
+import type { KeyringState } from '../vault/key-records.ts';
 
 /** How far behind a clock has to be for anybody to be told, milliseconds: small corrections are daily business. */
 const noticeable = 1000;

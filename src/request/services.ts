@@ -7,7 +7,7 @@ import type { ClusterCa } from '../cluster/cluster-ca.ts';
 import type { JoinTokens } from '../cluster/join-tokens.ts';
 import type { TrustBundles } from '../cluster/trust-bundles.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import type { KeystoreCopies } from '../vault/file/keystore-copies.ts';
+import type { KeyringBackup } from '../vault/keyring-backup.ts';
 import type { AgentStatus } from '../api/status.ts';
 
 /** What methods act on. */
@@ -18,8 +18,8 @@ export interface Services {
   clusterKeyring(): string;
   /** The CA of the cluster, open or not. Throws `not_supported` without a `[cluster]`. */
   clusterCa(): ClusterCa;
-  /** The keystore of a file keyring, open or not. Throws `not_found`, or `not_supported` for a token's. */
-  keystore(name: string): KeystoreCopies;
+  /** The keystore of a file keyring, open or not. Rejects with `not_found`, `not_supported` for a token's. */
+  keystore(name: string): Promise<KeyringBackup>;
   /** What the caller may know: of the keyrings of its API key alone, of API keys where it is admin. */
   status(to: Grant): AgentStatus;
   /** Opens a locked keyring. `pin` stays the caller's; `again`: also one that the token has refused before. */

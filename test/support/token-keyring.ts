@@ -6,7 +6,7 @@ import type { Keyring } from '../../src/keyring/keyring.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
 import { encodeBase64 } from '../../src/base/base64.ts';
 import { AgentError } from '../../src/base/errors.ts';
-import { macOf } from '../../src/keyring/sidecar/seal.ts';
+import { macOf } from '../../src/keyring/seal/seal.ts';
 import { Sidecar } from '../../src/keyring/sidecar/sidecar.ts';
 import { algorithms } from '../../src/algorithms/algorithm.ts';
 import { Pkcs11Modules } from '../../src/vault/pkcs11/module.ts';

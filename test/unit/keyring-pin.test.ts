@@ -29,7 +29,8 @@ function keyringPin(source: string | null = pinSource, credentialsDirectory?: st
     keyring: 'prod',
     pinSource: source,
     credentialsDirectory: credentialsDirectory ?? null,
-    sidecarPath: join(dir, 'prod.json'),
+    sourceInWords: 'pin-source=file:PATH in its uri',
+    besidePath: join(dir, 'prod.json'),
     world: worldWith(new Clock()),
   });
 }

@@ -256,14 +256,14 @@ describe('a change that fails', () => {
     const [vault, store] = [new MemoryVault(), new MemoryStore()];
     const keyring = await openMemory(vault, store);
     clock.advance(24 * hour + jitter);
-    vault.trouble = new AgentError('locked', 'the keyring needs its PIN');
+    vault.outage = new AgentError('locked', 'the keyring needs its PIN');
     vault.fails = 'sign';
-    vault.failure = vault.trouble;
+    vault.failure = vault.outage;
     const { saves } = store;
     await keyring.upkeep();
     expect([store.saves, vault.calls.generate]).toEqual([saves, 1]);
     expect(keyring.rotationFailure?.kind).toBe('locked');
-    vault.fails = null; // its trouble is over, and only a signature shows it
+    vault.fails = null; // its outage is over, and only a signature shows it
     clock.advance(2);
     await keyring.upkeep();
     expect(await states(keyring)).toEqual(['grace', 'active']);

@@ -1,4 +1,4 @@
-import { refuseCaByAnotherName } from '../../config/ca-file.ts';
+import { refuseCaByAnotherName } from '../../config/ca-clash.ts';
 import { ConfigError } from '../../config/load.ts';
 import { readConfig } from '../../config/read.ts';
 import { resolveSettings, type Settings } from '../../config/settings.ts';

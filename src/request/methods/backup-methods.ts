@@ -14,7 +14,7 @@ export const backupMethods = {
     params: { keyring: fields.keyring, to: clientKeyIds },
     subject: ({ to }) => to.join(','),
     act: async ({ keyring, to }, services) => {
-      const { bytes, kids } = services.keystore(keyring).take();
+      const { bytes, kids } = (await services.keystore(keyring)).take();
       try {
         const { age, keys } = await services.clientKeys.sealFor(to, bytes);
         const recipients = keys.map(({ id, publicKey }) => ({
@@ -36,7 +36,8 @@ export const backupMethods = {
     },
     act: async ({ keyring, keystore_b64, replace }, services) => {
       try {
-        return await services.keystore(keyring).restore(keystore_b64, { replace });
+        const keystore = await services.keystore(keyring);
+        return await keystore.restore(keystore_b64, { replace });
       } finally {
         keystore_b64.fill(0);
       }

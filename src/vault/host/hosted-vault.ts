@@ -1,7 +1,7 @@
 import { AgentError, describeFailure } from '../../base/errors.ts';
-import type { Protection } from '../../api/signing-backend.ts';
-import type { World } from '../../base/world.ts';
+import type { BackendName, Protection } from '../../api/signing-backend.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
+import type { HostedOpening } from '../hosted.ts';
 import { newObjectId, objectIdRandomLength } from '../object-id.ts';
 import type { CloseOptions, SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { backoff } from './backoff.ts';
@@ -25,11 +25,10 @@ import {
 } from './messages.ts';
 import type { ModuleHost, HostUser } from './module-host.ts';
 import { SignatureJobs } from './signature-jobs.ts';
-import { logInWith, openToken, type TokenOpening } from './token-opening.ts';
+import { logInWith, openToken } from './token-opening.ts';
 
-export interface HostedVaultOptions extends TokenOpening {
+export interface HostedVaultOptions extends HostedOpening {
   readonly host: ModuleHost;
-  readonly world: World;
 }
 
 type State =
@@ -56,7 +55,7 @@ const listTime = 60_000;
  * back, and it is opened again without being asked.
  */
 export class HostedVault implements Vault, HostUser {
-  readonly name = 'pkcs11';
+  readonly name: BackendName;
   readonly algorithm: Algorithm;
   readonly sealStore: SealStore;
   readonly #options: HostedVaultOptions;
@@ -77,6 +76,7 @@ export class HostedVault implements Vault, HostUser {
 
   private constructor(options: HostedVaultOptions) {
     this.#options = options;
+    this.name = options.target.backend;
     this.algorithm = options.algorithm;
     this.#number = options.host.join(this);
     this.#jobs = new SignatureJobs({
@@ -132,7 +132,7 @@ export class HostedVault implements Vault, HostUser {
     return this.#protection;
   }
 
-  get trouble(): AgentError | null {
+  get outage(): AgentError | null {
     const state = this.#state;
     return state.is === 'away' || state.is === 'locked' ? state.failure : null;
   }

@@ -1,8 +1,8 @@
 import type { ErrorDetails, ErrorKind } from '../../base/errors.ts';
 import { AgentError } from '../../base/errors.ts';
-import type { AlgorithmName, Protection } from '../../api/signing-backend.ts';
+import type { AlgorithmName, BackendName, Protection } from '../../api/signing-backend.ts';
+import type { HostedFailure } from '../hosted.ts';
 import type { PinRefusal } from '../pin-gate.ts';
-import type { Pkcs11Uri } from '../pkcs11/uri.ts';
 import type { VaultKey, VaultObject } from '../vault.ts';
 import { frameKinds, newFrame, payloadStart } from './frames.ts';
 
@@ -17,7 +17,9 @@ export type Call =
       readonly op: 'open';
       readonly vault: VaultNumber;
       readonly keyring: string;
-      readonly uri: Omit<Pkcs11Uri, 'id' | 'pinSource'>;
+      readonly backend: BackendName;
+      /** See HostedTarget. */
+      readonly place: unknown;
       readonly algorithm: AlgorithmName;
       readonly sessions: number;
     }
@@ -64,16 +66,10 @@ export type Note =
     };
 
 /** A failure on its way to the agent. */
-export interface Failure {
+export interface Failure extends HostedFailure {
   readonly kind: ErrorKind;
   readonly message: string;
   readonly details: ErrorDetails;
-  /** The module is in a state that only another process gets out of. */
-  readonly fatal: boolean;
-  /** The token has forgotten the login; nothing was done. */
-  readonly loginLost: boolean;
-  /** Set where the token refused the PIN, or takes none. */
-  readonly pinRefusal: PinRefusal | null;
 }
 
 /** A failure that came from the host. */

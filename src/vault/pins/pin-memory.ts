@@ -10,9 +10,9 @@ import type { PinRefusal } from '../pin-gate.ts';
 import type { World } from '../../base/world.ts';
 import { describeProblem, time } from '../../files/document-fields.ts';
 
-/** Beside the keyring's sidecar. */
-export function pinMemoryPath(sidecarPath: string, keyring: string): string {
-  return join(dirname(sidecarPath), `${keyring}.pin-refused.json`);
+/** See PinPlace. */
+export function pinMemoryPath(besidePath: string, keyring: string): string {
+  return join(dirname(besidePath), `${keyring}.pin-refused.json`);
 }
 
 /** When the token refused, and in which words (CKR_PIN_INCORRECT). */

@@ -1,13 +1,11 @@
 import { Session } from 'graphene-pk11';
 import { AgentError } from '../../base/errors.ts';
+import type { Shield } from '../hosted.ts';
 import { CKF, CKR, CKS_RW_USER_FUNCTIONS, CKU_USER, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, ReturnValueError, returnValueOf, translate } from './errors.ts';
 import { describeToken, type FoundToken } from './token.ts';
 
 const readWrite = CKF.RW_SESSION | CKF.SERIAL_SESSION;
-
-/** Runs a login so that nothing ends this process half-way; see `TokenLogin`. */
-export type Shield = <T>(login: () => T) => T;
 
 /**
  * The login of this process to one token, and the session that holds it: a login ends with the last session of

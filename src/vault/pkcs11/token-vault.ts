@@ -33,7 +33,7 @@ export interface TokenVaultParts {
 /** The keys of one label in one token. A key without that label is neither used, listed nor destroyed. */
 export class TokenVault implements Vault {
   readonly name = 'pkcs11';
-  readonly trouble = null;
+  readonly outage = null;
   readonly openings = 0;
   readonly sealStore: SealStore;
   readonly algorithm: Algorithm;

@@ -5,7 +5,7 @@ import { loadApiKeys } from '../../../access/load-api-keys.ts';
 import { readApiKeysFile } from '../../../access/api-keys-file.ts';
 import type { World } from '../../../base/world.ts';
 import { unknownName } from './access.ts';
-import { lookedAt, ok, warning, type Finding } from './finding.ts';
+import { lookedAt, ok, warning, type Finding } from '../../../base/finding.ts';
 
 const subject = 'API keys';
 

@@ -1,10 +1,10 @@
 import { dirname } from 'node:path';
-import { refuseCaByAnotherName } from '../../../config/ca-file.ts';
+import { refuseCaByAnotherName } from '../../../config/ca-clash.ts';
 import { ConfigError } from '../../../config/load.ts';
 import { readConfig } from '../../../config/read.ts';
 import { resolveSettings, type Settings } from '../../../config/settings.ts';
 import { requireTrustedParent } from '../../../files/ownership.ts';
-import { failure, lookedAt, ok, type Finding } from './finding.ts';
+import { failure, lookedAt, ok, type Finding } from '../../../base/finding.ts';
 
 const subject = 'configuration';
 

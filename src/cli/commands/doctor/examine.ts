@@ -1,24 +1,19 @@
 import type { Accounts } from '../../../access/access-rules.ts';
-import type { KeyringSettings, Settings } from '../../../config/settings.ts';
-import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
+import type { Settings } from '../../../config/settings.ts';
 import type { World } from '../../../base/world.ts';
+import { supervisedCa } from '../../../agent/configured-ca.ts';
+import { kindOf } from '../../../vault/kinds/kinds.ts';
 import { checkAccess } from './access.ts';
 import { checkApiKeys } from './api-keys.ts';
 import { checkClock } from './clock.ts';
-import { checkClusterCa } from './cluster-ca.ts';
 import { checkConfiguration } from './configuration.ts';
-import { checkFileKeyring } from './file-keyring.ts';
-import { failure, type Finding } from './finding.ts';
+import { failure, type Finding } from '../../../base/finding.ts';
 import { checkHealth } from './health.ts';
 import { checkLimits } from './limits.ts';
-import { checkModule } from './module.ts';
-import { checkPin } from './pin.ts';
-import type { ProbeModule } from './probe.ts';
+import { checkRecords } from './records.ts';
 import { checkRunning } from './running.ts';
-import { checkSidecar } from './sidecar.ts';
 import { checkSocket } from './socket.ts';
 import { checkStateDir } from './state-dir.ts';
-import { judgeProbe } from './token.ts';
 
 export interface Examination {
   readonly configFile: string | undefined;
@@ -30,7 +25,6 @@ export interface Examination {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   readonly world: Pick<World, 'now' | 'randomBytes' | 'files'>;
-  readonly probe: ProbeModule;
   /** Where the names of users and groups are looked up. */
   readonly accounts: Accounts;
   /** Fingerprint of this machine; null where it cannot be told. */
@@ -95,9 +89,8 @@ async function checkKeyrings(
   const findings: Finding[] = [];
   for (const keyring of chosen) {
     findings.push(
-      ...(isInToken(keyring)
-        ? await checkTokenKeyring(keyring, options)
-        : checkFileKeyring(keyring, world.files, world.now())),
+      ...(await kindOf(keyring).examine(keyring, options)),
+      ...(await checkRecords(keyring, world.files, world.now())),
     );
   }
   return findings;
@@ -105,26 +98,10 @@ async function checkKeyrings(
 
 async function checkCluster(
   { cluster }: Settings,
-  { keyring: wanted, env, world, probe }: Examination,
+  options: Examination,
 ): Promise<readonly Finding[]> {
+  const { keyring: wanted } = options;
   if (cluster === null || (wanted !== null && wanted !== cluster.keyring)) return [];
-  const credentialsDirectory = env['CREDENTIALS_DIRECTORY'] ?? null;
-  return checkClusterCa(cluster.ca, { world, probe, credentialsDirectory });
-}
-
-async function checkTokenKeyring(
-  keyring: TokenKeyringSettings,
-  { env, world, probe }: Examination,
-): Promise<readonly Finding[]> {
-  const { finding, path } = checkModule(keyring);
-  return [
-    finding,
-    ...(path === null ? [] : judgeProbe(keyring, await probe(path, keyring))),
-    checkPin(keyring, env['CREDENTIALS_DIRECTORY'] ?? null, world),
-    ...checkSidecar(keyring, world.files, world.now()),
-  ];
-}
-
-function isInToken(keyring: KeyringSettings): keyring is TokenKeyringSettings {
-  return keyring.backend === 'pkcs11';
+  const place = supervisedCa(cluster.ca);
+  return (await kindOf(place).ca?.examine(place, options)) ?? [];
 }

@@ -1,5 +1,5 @@
 import { lockHolder } from '../../../files/state-dir-lock.ts';
-import { lookedAt, ok, type Finding } from './finding.ts';
+import { lookedAt, ok, type Finding } from '../../../base/finding.ts';
 
 /** The agent that holds a state dir. */
 export interface RunningAgent {

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import type { Settings } from '../../../config/settings.ts';
 import { describeFailure, errnoName } from '../../../base/errors.ts';
 import { lstatOrNull, requireTrustedParent } from '../../../files/ownership.ts';
-import { failure, failureOf, ok, warning, type Finding } from './finding.ts';
+import { failure, failureOf, ok, warning, type Finding } from '../../../base/finding.ts';
 
 /** The table of the configuration that a socket is of. */
 type Subject = 'socket' | 'ssh_agent';

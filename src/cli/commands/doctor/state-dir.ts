@@ -2,7 +2,7 @@ import { accessSync, constants, readdirSync, statfsSync, type StatsFs } from 'no
 import { dirname, join } from 'node:path';
 import { errnoName } from '../../../base/errors.ts';
 import { lstatOrNull, refusal, requirePrivate } from '../../../files/ownership.ts';
-import { failure, failureOf, lookedAt, ok, warning, type Finding } from './finding.ts';
+import { failure, failureOf, lookedAt, ok, warning, type Finding } from '../../../base/finding.ts';
 
 const mebibyte = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { Seal, SealStore } from '../../vault/vault.ts';
 import { sealFault, type SealedDocument, type SealFault } from './seal.ts';
-import type { SealWorld } from '../state-store.ts';
+import type { SealWorld } from '../../vault/state-store.ts';
 
 const keyLength = 32;
 

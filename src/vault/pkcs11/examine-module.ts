@@ -1,13 +1,14 @@
 import { statSync } from 'node:fs';
-import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
-import { effectiveUid, refusal, requireTrustedParent } from '../../../files/ownership.ts';
-import { resolveModulePath } from '../../../vault/pkcs11/module-path.ts';
-import { failureOf, ok, type Finding } from './finding.ts';
+import type { Named } from '../kind-calls.ts';
+import type { TokenPlace } from './place.ts';
+import { effectiveUid, refusal, requireTrustedParent } from '../../files/ownership.ts';
+import { resolveModulePath } from './module-path.ts';
+import { failureOf, ok, type Finding } from '../../base/finding.ts';
 
 const writableByGroupOrOthers = 0o022;
 
 /** The module as a file: who may write it decides what every vault host of this user runs. */
-export function checkModule({ name, uri }: Pick<TokenKeyringSettings, 'name' | 'uri'>): {
+export function examineModule({ name, uri }: Named<Pick<TokenPlace, 'uri'>>): {
   readonly finding: Finding;
   /** The real path of a module that may be loaded; null for any other. */
   readonly path: string | null;

@@ -1,6 +1,6 @@
-import type { KeyringState } from './lifecycle.ts';
+import type { KeyringState } from './key-records.ts';
 import type { RollbackProtection } from '../api/signing-backend.ts';
-import type { SealStore } from '../vault/vault.ts';
+import type { SealStore } from './vault.ts';
 import type { World } from '../base/world.ts';
 
 /** A state and the version it was loaded at; saving names the version it was made from. */

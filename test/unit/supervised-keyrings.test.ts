@@ -3,18 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
-import { resolveSettings, type KeyringSettings } from '../../src/config/settings.ts';
+import { resolveSettings } from '../../src/config/settings.ts';
+import type { KeyringSettings } from '../../src/config/keyring-settings.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
-import { OpenKeyrings } from '../../src/agent/open-keyrings.ts';
-import { KeyringError } from '../../src/agent/open-slots.ts';
+import { SupervisedKeyrings } from '../../src/agent/supervised-keyrings.ts';
+import { KeyringError } from '../../src/agent/supervisor.ts';
 import type { PinGate } from '../../src/vault/pin-gate.ts';
 import { Clock, worldWith } from '../support/world.ts';
 
 let dir: string;
 let pinFile: string;
 let token: FakeToken;
-const agents: OpenKeyrings[] = [];
+const agents: SupervisedKeyrings[] = [];
 const command = 'agentctl unlock --keyring prod';
 
 beforeEach(() => {
@@ -37,7 +38,7 @@ class FakeToken {
   atOnce = 0;
   mostAtOnce = 0;
   open = 0;
-  trouble: { kind: string; message: string } | null = null;
+  outage: { kind: string; message: string } | null = null;
   /** Resolved by tests that hold a login up. */
   gate: Promise<void> = Promise.resolve();
 
@@ -64,10 +65,10 @@ class FakeToken {
         await this.gate;
         this.open -= 1;
       });
-    const trouble = (): unknown => this.trouble;
+    const outage = (): unknown => this.outage;
     const health = {
-      get trouble() {
-        return trouble();
+      get outage() {
+        return outage();
       },
     };
     const description = { protection: 'software' };
@@ -91,7 +92,7 @@ const writePin = (text: string): void => {
 };
 
 /** An agent's keyrings: `prod` in the token, `ci` in a file. */
-function keyrings({ withFile = false, optional = false } = {}): OpenKeyrings {
+function keyrings({ withFile = false, optional = false } = {}): SupervisedKeyrings {
   const source = withFile ? `&pin-source=file:${pinFile}` : '';
   const config = parseConfig(
     `[keyrings.ci]\n[keyrings.prod]\nbackend = "pkcs11"\noptional = ${String(optional)}\n` +
@@ -104,22 +105,22 @@ function keyrings({ withFile = false, optional = false } = {}): OpenKeyrings {
   const here = settings.keyrings.map((one) =>
     one.backend === 'pkcs11' ? { ...one, sidecarPath: join(dir, 'prod.json') } : one,
   );
-  const agent = new OpenKeyrings(here, token.opener, worldWith(new Clock()), null);
+  const agent = new SupervisedKeyrings(here, token.opener, worldWith(new Clock()), null);
   agents.push(agent);
   return agent;
 }
 
-async function started(options?: Parameters<typeof keyrings>[0]): Promise<OpenKeyrings> {
+async function started(options?: Parameters<typeof keyrings>[0]): Promise<SupervisedKeyrings> {
   const agent = keyrings(options);
   await agent.open();
   return agent;
 }
 
-const unlock = (agent: OpenKeyrings, pin: string, again = false): Promise<void> =>
+const unlock = (agent: SupervisedKeyrings, pin: string, again = false): Promise<void> =>
   agent.unlock('prod', Buffer.from(pin), again);
 const locked = (text = command): unknown =>
   expect.objectContaining({ kind: 'locked', message: expect.stringContaining(text) as string });
-const closedStatus = (agent: OpenKeyrings): unknown => agent.status()[1];
+const closedStatus = (agent: SupervisedKeyrings): unknown => agent.status()[1];
 
 describe('a keyring without a PIN', () => {
   it('starts locked beside one that is open, and is opened by unlock', async () => {
@@ -282,11 +283,11 @@ it('a token that is away is tried again with the PIN of the file, whatever an op
 it('a keyring that lost its login is closed before it is opened with another PIN', async () => {
   const agent = await started();
   await unlock(agent, 'right');
-  token.trouble = { kind: 'locked', message: 'the token has ended the login' };
+  token.outage = { kind: 'locked', message: 'the token has ended the login' };
   token.pin = 'new';
   await expect(unlock(agent, 'wrong')).rejects.toEqual(locked());
   expect(token.open).toBe(1);
-  token.trouble = null;
+  token.outage = null;
   await unlock(agent, 'new');
   expect(agent.get('prod').name).toBe('prod');
 });

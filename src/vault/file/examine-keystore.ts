@@ -1,19 +1,16 @@
-import type { KeyringSettings } from '../../../config/settings.ts';
-import { AgentError } from '../../../base/errors.ts';
-import type { Files } from '../../../base/files.ts';
-import { describeProblem } from '../../../files/document-fields.ts';
-import { isLegacySeed } from '../../../vault/file/keystore.ts';
-import { parseKeystore } from '../../../vault/file/keystore-format.ts';
-import { checkRecordedTime } from './clock.ts';
-import { lookedAt, ok, warning, type Finding } from './finding.ts';
-
-type FileKeyring = Extract<KeyringSettings, { backend: 'file' }>;
+import { AgentError } from '../../base/errors.ts';
+import { lookedAt, ok, warning, type Finding } from '../../base/finding.ts';
+import type { World } from '../../base/world.ts';
+import { describeProblem } from '../../files/document-fields.ts';
+import { checkRecordedTime } from '../examine-recorded-time.ts';
+import { isLegacySeed } from './keystore.ts';
+import { parseKeystore } from './keystore-format.ts';
 
 /** The keystore of a file keyring: readable, closed to others, and a keystore. */
-export function checkFileKeyring(
-  { name, path }: FileKeyring,
-  files: Files,
-  now: number,
+export function examineKeystore(
+  name: string,
+  path: string,
+  { files, now }: Pick<World, 'files' | 'now'>,
 ): readonly Finding[] {
   const subject = `${name}: keystore`;
   let latestTime: string | null = null;
@@ -41,5 +38,5 @@ export function checkFileKeyring(
     }
   });
   const remedy = `stop the agent and take "latest_time" out of ${path}`;
-  return [finding, ...checkRecordedTime(name, { latestTime }, now, remedy)];
+  return [finding, ...checkRecordedTime(name, { latestTime }, now(), remedy)];
 }

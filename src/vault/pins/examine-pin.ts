@@ -1,26 +1,23 @@
-import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
-import { unlockCommand } from '../../../vault/pins/locked.ts';
-import {
-  PinMemory,
-  pinMemoryPath,
-  type RememberedRefusal,
-} from '../../../vault/pins/pin-memory.ts';
-import { readPin } from '../../../vault/pins/read-pin.ts';
-import type { World } from '../../../base/world.ts';
-import { failure, lookedAt, ok, warning, type Finding } from './finding.ts';
+import type { PinPlace } from '../pin-place.ts';
+import { unlockCommand } from './locked.ts';
+import { PinMemory, pinMemoryPath, type RememberedRefusal } from './pin-memory.ts';
+import { readPin } from './read-pin.ts';
+import type { World } from '../../base/world.ts';
+import { failure, lookedAt, ok, warning, type Finding } from '../../base/finding.ts';
 
 /** The PIN's file and what is remembered of it. The PIN itself is neither shown nor tried. */
-export function checkPin(
-  { name, uri, sidecarPath }: Pick<TokenKeyringSettings, 'name' | 'uri' | 'sidecarPath'>,
+export function examinePin(
+  name: string,
+  { pinSource, besidePath }: PinPlace,
   credentialsDirectory: string | null,
   world: Pick<World, 'files' | 'now' | 'randomBytes'>,
 ): Finding {
   const subject = `${name}: PIN`;
   return lookedAt(subject, () => {
-    const memory = new PinMemory(pinMemoryPath(sidecarPath, name), name, world);
+    const memory = new PinMemory(pinMemoryPath(besidePath, name), name, world);
     const { closed } = memory;
     if (closed !== null) return refused(subject, name, 'takes no PIN any more', closed);
-    const pin = readPin({ pinSource: uri.pinSource, keyring: name, credentialsDirectory });
+    const pin = readPin({ pinSource, keyring: name, credentialsDirectory });
     if (pin === null) {
       return warning(
         subject,
@@ -33,7 +30,7 @@ export function checkPin(
       if (refusal !== null) return refused(subject, name, 'has refused this PIN', refusal);
       return ok(
         subject,
-        `its file can be read, and is closed to others (${source(uri.pinSource, name)})`,
+        `its file can be read, and is closed to others (${source(pinSource, name)})`,
       );
     } finally {
       pin.fill(0);

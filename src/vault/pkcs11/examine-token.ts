@@ -1,12 +1,13 @@
-import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
-import type { ModuleProbe, TokenProbe } from '../../../vault/pkcs11/probe.ts';
-import { failure, ok, warning, type Finding } from './finding.ts';
+import type { Named } from '../kind-calls.ts';
+import type { TokenSettings } from './place.ts';
+import type { ModuleProbe, TokenProbe } from './probe.ts';
+import { failure, ok, warning, type Finding } from '../../base/finding.ts';
 
 const findIt = "Plug the token in, or make it; or correct the keyring's uri in the configuration";
 
 /** What a module, loaded by another process, says of a keyring's token; nobody logged in. */
 export function judgeProbe(
-  { name, algorithm }: Pick<TokenKeyringSettings, 'name' | 'algorithm'>,
+  { name, algorithm }: Named<Pick<TokenSettings, 'algorithm'>>,
   probe: ModuleProbe,
 ): readonly Finding[] {
   const subject = `${name}: token`;

@@ -1,13 +1,13 @@
-import type { KeyringSettings } from '../config/settings.ts';
+import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { keyringStatus } from './keyring-status.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { OpenSlots } from './open-slots.ts';
+import { Supervisor } from './supervisor.ts';
 import type { KeyringStatus } from '../api/status.ts';
 import type { PinGate } from '../vault/pin-gate.ts';
 import type { World } from '../base/world.ts';
 
 /** The keyrings of the configuration. */
-export class OpenKeyrings extends OpenSlots<KeyringSettings, Keyring> {
+export class SupervisedKeyrings extends Supervisor<KeyringSettings, Keyring> {
   readonly #now: () => number;
 
   /** `credentialsDir`: for systemd credentials. `open` is given null for a keyring that has no PIN. */
@@ -23,6 +23,6 @@ export class OpenKeyrings extends OpenSlots<KeyringSettings, Keyring> {
 
   status(): readonly KeyringStatus[] {
     const now = this.#now();
-    return this.entries().map(({ settings, slot }) => keyringStatus(settings, slot, now));
+    return this.entries().map(({ settings, entry }) => keyringStatus(settings, entry, now));
   }
 }

@@ -1,4 +1,4 @@
-import { AgentError, describeFailure, errnoName } from '../../../base/errors.ts';
+import { AgentError, describeFailure, errnoName } from './errors.ts';
 
 /** What one look found. `text` says it, and for what is not well the remedy too. */
 export interface Finding {

@@ -1,25 +1,9 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { errnoName } from '../base/errors.ts';
-import { ConfigError } from './load.ts';
-import { caKeyOfKeyring, caKeyPath, type Settings } from './settings.ts';
 
-/**
- * Throws ConfigError where the file of a keyring is that of the cluster CA by another name: through a directory
- * that is a link, or as a hard link. `resolveSettings` refuses the same name.
- */
-export function refuseCaByAnotherName({
-  keyrings,
-  stateDir,
-}: Pick<Settings, 'keyrings' | 'stateDir'>): void {
-  const ca = caKeyPath(stateDir);
-  for (const keyring of keyrings) {
-    if (keyring.backend !== 'file' || !isSameFile(keyring.path, ca)) continue;
-    throw new ConfigError(caKeyOfKeyring('configuration', keyring.name));
-  }
-}
-
-function isSameFile(a: string, b: string): boolean {
+/** Whether both paths are the same file, also through a directory that is a link, or as a hard link. */
+export function isSameFile(a: string, b: string): boolean {
   if (realPath(a) === realPath(b)) return true;
   const inode = inodeOf(a);
   return inode !== null && inode === inodeOf(b);
