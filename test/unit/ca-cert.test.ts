@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  caCertSignedBytes,
-  caCertText,
-  faultOfCaCert,
-  parseCaCert,
-  type CaCert,
-} from '../../src/cluster/ca-cert.ts';
+import type { CaCert } from '../../src/api/cluster.ts';
+import { caCertSignedBytes, caCertText, faultOfCaCert, parseCaCert } from '../../src/cluster/ca-cert.ts';
 import { verdictOn } from '../../src/cluster/ca-verdict.ts';
 import { DocumentError } from '../../src/cluster/document.ts';
 import { ForeignCa, newKey, verifiesByItsBytes } from '../support/foreign-ca.ts';

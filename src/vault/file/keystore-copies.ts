@@ -1,4 +1,5 @@
 import { sign as signMessage } from 'node:crypto';
+import type { KeystoreChanges, Restored } from '../../api/backup.ts';
 import { decodeBase64 } from '../../base/base64.ts';
 import { AgentError } from '../../base/errors.ts';
 import { kidOf } from '../../algorithms/kid.ts';
@@ -15,33 +16,6 @@ import { publicKeyOf } from './seed.ts';
 
 /** Kids that are named in a sentence. */
 const mostNamed = 20;
-
-/** What a restore changes, or would. Each list has kids. */
-interface KeystoreChanges {
-  readonly active_kid: string;
-  /** Null where there was no keystore, or none that can be read. */
-  readonly previous_active_kid: string | null;
-  /** Every key that the backup brings. */
-  readonly kids: readonly string[];
-  /** Those of them that were not there before. */
-  readonly returning: readonly string[];
-  /** Keys that were there and are not in the backup. */
-  readonly leaving: readonly string[];
-  /** Keys that were revoked after the backup was made, and are valid as they were before. */
-  readonly unrevoked: readonly string[];
-}
-
-export interface Restored extends KeystoreChanges {
-  readonly keyring: string;
-  readonly file: string;
-  /** Where what was there before lies now; null where nothing was. */
-  readonly previous_file: string | null;
-  /**
-   * The latest time that the restored keystore knows of, where this machine's clock is behind it: keys go by that
-   * time, so that graces may be over. Null where it is not.
-   */
-  readonly latest_time_ahead: string | null;
-}
 
 /** A keystore's document as it stands in its file. */
 export interface KeystoreCopy {
