@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { CaCert } from '../../src/api/cluster.ts';
-import { caCertSignedBytes, caCertText, faultOfCaCert, parseCaCert } from '../../src/cluster/ca-cert.ts';
+import {
+  caCertSignedBytes,
+  caCertText,
+  faultOfCaCert,
+  parseCaCert,
+} from '../../src/cluster/ca-cert.ts';
 import { verdictOn } from '../../src/cluster/ca-verdict.ts';
 import { DocumentError } from '../../src/cluster/document.ts';
 import { ForeignCa, newKey, verifiesByItsBytes } from '../support/foreign-ca.ts';
