@@ -22,17 +22,18 @@ type Calls = Readonly<Record<FunctionName, (...params: never[]) => Promise<unkno
 /** `keyring`: of calls that name none. */
 export function clientOver(transport: Transport, keyring: string | undefined): AgentClient {
   const wire = new Wire(transport, keyring);
+  const calls = oneEach({
+    ...keyringCalls(wire),
+    ...jwtCalls(wire),
+    ...agentCalls(wire),
+    ...apiKeyCalls(wire),
+    ...clientKeyCalls(wire),
+    ...backupCalls(wire),
+    ...clusterCalls(wire),
+    ...joinTokenCalls(wire),
+  });
   return {
-    ...oneEach({
-      ...keyringCalls(wire),
-      ...jwtCalls(wire),
-      ...agentCalls(wire),
-      ...apiKeyCalls(wire),
-      ...clientKeyCalls(wire),
-      ...backupCalls(wire),
-      ...clusterCalls(wire),
-      ...joinTokenCalls(wire),
-    }),
+    ...calls,
     call: (method, params = {}, options = {}) => transport.call(method, params, options),
     close: () => transport.close(),
   };
