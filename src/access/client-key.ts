@@ -1,12 +1,7 @@
+import type { Actor, ClientKeyView } from '../api/client-keys.ts';
 import { encodeBase64 } from '../base/base64.ts';
 import { recipientOf } from '../formats/age/age-recipient.ts';
 import type { Grant } from './principal.ts';
-
-/** Whose a client key is: a user, by uid in decimal, or an API key, by its id. */
-export interface Actor {
-  readonly kind: 'user' | 'api_key';
-  readonly id: string;
-}
 
 /** A public key that answers can be encrypted for. Times are RFC 3339 in UTC. */
 export interface ClientKey {
@@ -20,26 +15,6 @@ export interface ClientKey {
   readonly lastUsedAt: string | null;
   /** Nothing is encrypted for it from then on; the record stays. */
   readonly revokedAt: string | null;
-}
-
-/** As it goes over the wire. */
-export interface ClientKeyView {
-  readonly id: string;
-  /** `name`: the login name of a user; null where the uid has none, and of an API key. */
-  readonly actor: Actor & { readonly name: string | null };
-  readonly public_key_b64: string;
-  /** The same key as age writes it. */
-  readonly recipient: string;
-  readonly label: string | null;
-  readonly created_at: string;
-  readonly last_used_at: string | null;
-  readonly revoked_at: string | null;
-}
-
-export interface ClientKeyList {
-  readonly keys: readonly ClientKeyView[];
-  /** Keys that were revoked before those that are listed; left out where there are none. */
-  readonly older_revoked?: number;
 }
 
 const form = /^ck_[0-9a-f]{32}$/;

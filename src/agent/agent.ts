@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Reloaded } from '../api/reload.ts';
 import { AccessControl, type AccessSettings } from '../access/access-control.ts';
 import { resolveRules } from '../access/access-rules.ts';
 import type { LoadedApiKeys } from '../access/api-key.ts';
@@ -19,7 +20,7 @@ import type { AgentOptions } from './options.ts';
 import { admission, signing } from '../request/admission.ts';
 import type { RequestContext } from '../request/handle.ts';
 import { machineFingerprint } from '../native/machine.ts';
-import { unreadText, type Reloaded, type Services } from '../request/services.ts';
+import { unreadText, type Services } from '../request/services.ts';
 import type { AgentStatus } from '../api/status.ts';
 import { Queue } from '../request/queue.ts';
 import { recordedKeyrings, type RecordedKeyrings } from './recorded-keyrings.ts';

@@ -1,10 +1,9 @@
+import type { CaCert, CaVerdict, CaView, TrustBundle } from '../api/cluster.ts';
 import { encodeBase64 } from '../base/base64.ts';
-import type { CaCert } from '../cluster/ca-cert.ts';
 import type { CaKey } from '../cluster/ca-key.ts';
-import { broken, verdictOn, type CaVerdict } from '../cluster/ca-verdict.ts';
+import { broken, verdictOn } from '../cluster/ca-verdict.ts';
 import type { CertificateSource } from '../cluster/certificate-source.ts';
 import { Certificates } from '../cluster/certificates.ts';
-import type { TrustBundle } from '../cluster/trust-bundle.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import type { ClusterSettings } from '../config/keyring-settings.ts';
 import {
@@ -16,7 +15,6 @@ import {
 import { described } from './keyring-status.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { Supervisor } from './supervisor.ts';
-import type { CaView } from '../cluster/ca-view.ts';
 import type { ClusterStatus } from '../api/status.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import { CaTable, CertificateTable } from '../database/ca-tables.ts';

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { KeptPart, Reloaded } from '../api/reload.ts';
 import type { AccessControl, AccessSettings } from '../access/access-control.ts';
 import type { LoadedApiKeys } from '../access/api-key.ts';
 import type { Settings } from '../config/settings.ts';
 import { describeFailure } from '../base/errors.ts';
-import type { KeptPart, Reloaded } from '../request/services.ts';
 import type { World } from '../base/world.ts';
 
 export interface ReloadParts {

@@ -70,7 +70,7 @@ export interface SigningBackend {
   /** null where the kid is unknown, revoked, or its grace has expired. */
   publicKeyB64(kid: string): Promise<string | null>;
   /** Active first, then grace by descending `valid_until`, then, where asked for, the prepared key. */
-  listValidPubkeys(options?: { include_prepared?: boolean }): Promise<readonly ValidKey[]>;
+  listValidPubkeys(options?: { includePrepared?: boolean }): Promise<readonly ValidKey[]>;
   /** Signs with `kid`, or with the active key. `unknown_kid` unless that key is active or in grace. */
   sign(message: Uint8Array, kid?: string): Promise<Signature>;
   /** 1 to 256 messages, all signed by one key, or none is answered. `unknown_kid` as for `sign`. */

@@ -1,3 +1,4 @@
+import type { CaCert } from '../api/cluster.ts';
 import { AgentError, describeFailure } from '../base/errors.ts';
 import { journaled, type ChangeJournal } from '../keyring/change-journal.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
@@ -7,7 +8,7 @@ import { encodeBase64 } from '../base/base64.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import { Turns } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
-import { caCertSignedBytes, caCertText, hasExpired, type CaCert } from './ca-cert.ts';
+import { caCertSignedBytes, caCertText, hasExpired } from './ca-cert.ts';
 import type { CaKey } from './ca-key.ts';
 import type { CaRecords, CertificateStore, IssuedCertificate } from './ca-records.ts';
 import { needsCertificate, outlivingNewer, plannedExpiry } from './certificate-plan.ts';

@@ -122,11 +122,11 @@ export class Keyring implements SigningBackend, KeyAdministration {
   }
 
   async listValidPubkeys(
-    options: { include_prepared?: boolean } = {},
+    options: { includePrepared?: boolean } = {},
   ): Promise<readonly ValidKey[]> {
-    const { include_prepared = false } = options;
+    const { includePrepared = false } = options;
     const state = await this.#state();
-    return validKeyViews(state, this.#now(state), include_prepared);
+    return validKeyViews(state, this.#now(state), includePrepared);
   }
 
   /** Every key that is valid now: the active one first, then grace by descending end. */

@@ -1,3 +1,4 @@
+import type { Reloaded } from '../api/reload.ts';
 import type { ApiKeys } from '../access/api-keys.ts';
 import type { Caller } from '../access/caller.ts';
 import type { ClientKeys } from '../access/client-keys.ts';
@@ -49,24 +50,10 @@ export interface Services {
   reload(): Promise<Reloaded>;
 }
 
-/** The result of `reload`. What could not be read stays as it was loaded before. */
-export interface Reloaded {
-  /** Parts that are as in their files now: `access`, `log`, `api_keys`. */
-  readonly reloaded: readonly string[];
-  readonly kept: readonly KeptPart[];
-}
-
 /** For the audit record: which parts could not be read; null where all could. What they say is not for the record. */
 export function unreadText({ kept }: Reloaded): string | null {
   const unread = kept.filter(({ failed }) => failed).map(({ part }) => part);
   return unread.length === 0
     ? null
     : `could not be read, and stays as it was: ${unread.join(', ')}`;
-}
-
-export interface KeptPart {
-  readonly part: string;
-  readonly reason: string;
-  /** True: it could not be read. False: it was changed, and counts after a restart. */
-  readonly failed: boolean;
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { CaCert } from '../../src/cluster/ca-cert.ts';
+import type { CaCert } from '../../src/api/cluster.ts';
 import type { CaKey } from '../../src/cluster/ca-key.ts';
 import type {
   CaRecord,

@@ -78,7 +78,7 @@ describe('calls', () => {
     });
     const backend = new RemoteBackend(client);
     expect(await backend.publicKeyB64('k')).toBeNull();
-    expect(await backend.listValidPubkeys({ include_prepared: true })).toEqual([]);
+    expect(await backend.listValidPubkeys({ includePrepared: true })).toEqual([]);
     expect(await backend.pruneExpiredGrace()).toBe(3);
     await backend.rotate(60);
     await backend.prepare(5);

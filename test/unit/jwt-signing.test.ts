@@ -1,12 +1,9 @@
 import { decodeProtectedHeader, importJWK, jwtVerify } from 'jose';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import type { SignedJwt } from '../../src/api/jwt.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import type { TokenRequest } from '../../src/formats/jose/jwt-claims.ts';
-import {
-  signJwt,
-  type SignedJwt,
-  type TokenSigning,
-} from '../../src/request/methods/jwt/jwt-signing.ts';
+import { signJwt, type TokenSigning } from '../../src/request/methods/jwt/jwt-signing.ts';
 import { keyringJwks } from '../../src/request/methods/jwt/keyring-keys.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';

@@ -1,13 +1,9 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { type JwtVerification, jwtRules } from '../../src/api/jwt.ts';
 import { jwkOf } from '../../src/formats/jose/jwks.ts';
-import {
-  jwtRules,
-  verifyJwt,
-  type JwtExpectations,
-  type JwtVerification,
-} from '../../src/formats/jose/jwt-verification.ts';
+import { verifyJwt, type JwtExpectations } from '../../src/formats/jose/jwt-verification.ts';
 import { handMade, tokenKey, type TokenKey } from '../support/hand-made-tokens.ts';
 
 const now = Date.UTC(2026, 4, 14, 18) / 1000;

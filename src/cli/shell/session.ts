@@ -1,4 +1,4 @@
-import type { CallOptions } from '../../client/agent-client.ts';
+import type { CallOptions } from '../../client/call-options.ts';
 import { connect } from '../../client/connect.ts';
 import { ConnectionError } from '../../client/connection-error.ts';
 import { AgentError } from '../../base/errors.ts';

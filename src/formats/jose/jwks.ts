@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { encodeBase64 } from '../../base/base64.ts';
+import type { PublicJwk } from '../../api/jwt.ts';
 import type { AlgorithmName } from '../../api/signing-backend.ts';
 import { algorithmNames } from '../../algorithms/algorithm-names.ts';
 
@@ -25,7 +26,7 @@ export function parseJwkSet(text: string): JwkSet | null {
 
 /** The key itself counts: another one may stand there under its id. */
 export function hasKey({ keys }: JwkSet, key: PublicKey): boolean {
-  const { kid, kty, crv, x, y } = jwkOf(key);
+  const { kid, kty, crv, x, y }: Jwk = jwkOf(key);
   return keys.some(
     (other) =>
       other['kid'] === kid &&
@@ -42,10 +43,14 @@ export function withKey(set: JwkSet, key: PublicKey): string {
 }
 
 /** RFC 8037 for Ed25519; RFC 7518, section 6.2, for P-256. */
-export function jwkOf({ kid, algorithm, bytes }: PublicKey): Jwk {
-  const { alg, kty, crv } = algorithmNames[algorithm].jose;
-  const names = { kid, use: 'sig', alg };
-  if (kty === 'OKP') return { kty, crv, x: encodeBase64(bytes), ...names };
+export function jwkOf({ kid, algorithm, bytes }: PublicKey): PublicJwk {
+  const { jose } = algorithmNames[algorithm];
+  const names = { kid, use: 'sig' } as const;
+  if (jose.kty === 'OKP') {
+    const { alg, kty, crv } = jose;
+    return { kty, crv, x: encodeBase64(bytes), ...names, alg };
+  }
+  const { alg, kty, crv } = jose;
   const [x, y] = [bytes.subarray(1, 33), bytes.subarray(33)];
-  return { kty, crv, x: encodeBase64(x), y: encodeBase64(y), ...names };
+  return { kty, crv, x: encodeBase64(x), y: encodeBase64(y), ...names, alg };
 }

@@ -1,44 +1,10 @@
+import type { JsonObject, JwtRule, JwtVerification } from '../../api/jwt.ts';
 import { quoted } from '../../base/errors.ts';
 import { formatTime } from '../../base/rfc3339.ts';
 import { readCompactJws } from './compact-jws.ts';
 import type { PublicKey } from './jwks.ts';
 import { faultOfSignature } from './jws-signature.ts';
-import { readJsonObject, type JsonObject } from './json-object.ts';
-
-/** Every rule that a token can break, in the order in which they are asked. */
-export const jwtRules = [
-  'form', // three parts of base64url
-  'header', // a JSON object, no member twice
-  'extension', // neither crit nor b64
-  'typ', // JWT, where it says one
-  'kid', // names a key that is valid now
-  'alg', // is that key's own
-  'signature',
-  'claims', // a JSON object, no member twice
-  'exp', // there, a time, and not come yet
-  'nbf', // a time that has come
-  'iat', // a time that has come
-  'aud', // as it was asked for
-] as const;
-type JwtRule = (typeof jwtRules)[number];
-
-/** The result of `jwt_verify`, in the wire's shape. */
-export type JwtVerification =
-  | {
-      readonly valid: true;
-      readonly kid: string;
-      readonly header: JsonObject;
-      readonly claims: JsonObject;
-      /** `exp` as RFC 3339. */
-      readonly expires_at: string;
-    }
-  | {
-      readonly valid: false;
-      /** The key that made the signature; null before that is known. */
-      readonly kid: string | null;
-      readonly rule: JwtRule;
-      readonly reason: string;
-    };
+import { readJsonObject } from './json-object.ts';
 
 export interface JwtExpectations {
   /** Milliseconds since the epoch. */

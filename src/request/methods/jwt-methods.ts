@@ -5,10 +5,10 @@ import { signJwt } from './jwt/jwt-signing.ts';
 import { verifyJwt } from '../../formats/jose/jwt-verification.ts';
 import { keyringJwks, verificationKeys } from './jwt/keyring-keys.ts';
 import { fields } from './fields.ts';
-import { method } from '../method.ts';
+import { method, outcome } from '../method.ts';
 
 const { keyring, kid } = fields;
-const readsKeyring = { scope: 'reader', reach: 'keyring', effect: 'reads' } as const;
+const reader = { scope: 'reader', reach: 'keyring' } as const;
 
 /** As it came: what is signed is what was asked for, every name of it. */
 const claims = z.custom<Readonly<Record<string, unknown>>>(isJsonObject, 'must be a JSON object');
@@ -25,14 +25,13 @@ const largestSkew = 600;
 /** JSON Web Tokens and key sets of a keyring (RFC 7519, RFC 7517). */
 export const jwtMethods = {
   jwks: method({
-    ...readsKeyring,
+    ...reader,
     params: { keyring },
-    act: (params, services) => keyringJwks(services.keyring(params.keyring)),
+    act: async (params, services) => outcome(await keyringJwks(services.keyring(params.keyring))),
   }),
   jwt_sign: method({
     scope: 'app',
     reach: 'keyring',
-    effect: 'signs',
     signatures: 1,
     params: {
       keyring,
@@ -42,8 +41,8 @@ export const jwtMethods = {
       audience: z.union([name, z.array(name).min(1).max(100)]).optional(),
       subject: name.optional(),
     },
-    act: (params, services, { caller }) =>
-      signJwt(
+    act: async (params, services, { caller }) => {
+      const signed = await signJwt(
         {
           claims: params.claims,
           ttlSeconds: params.ttl_seconds,
@@ -56,12 +55,14 @@ export const jwtMethods = {
           randomBytes: (size) => services.randomBytes(size),
           signing: (make) => services.signing(caller.peer.uid, 1, make),
         },
-      ),
-    resultKid: (result) => result.kid,
-    resultSigned: ({ token }) => [Buffer.from(token.slice(0, token.lastIndexOf('.')), 'latin1')],
+      );
+      const { token, kid: by } = signed;
+      const input = Buffer.from(token.slice(0, token.lastIndexOf('.')), 'latin1');
+      return outcome(signed, { kid: by, signed: [input] });
+    },
   }),
   jwt_verify: method({
-    ...readsKeyring,
+    ...reader,
     params: {
       keyring,
       token: z.string(),
@@ -70,11 +71,12 @@ export const jwtMethods = {
     },
     act: async (params, services) => {
       const of = services.keyring(params.keyring);
-      return verifyJwt(params.token, await verificationKeys(of), {
+      const verdict = verifyJwt(params.token, await verificationKeys(of), {
         now: of.trustedNow(),
         audience: params.audience ?? null,
         skewSeconds: params.clock_skew_seconds,
       });
+      return outcome(verdict);
     },
   }),
 };

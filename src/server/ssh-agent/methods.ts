@@ -1,11 +1,18 @@
 import type { Needs } from '../../access/authorize.ts';
 import type { Caller } from '../../access/caller.ts';
+import type { Effect } from '../../api/methods.ts';
 import { AgentError } from '../../base/errors.ts';
-import type { CallContext, CheckedCall, Effect, Method } from '../../request/method.ts';
+import {
+  outcome,
+  type CallContext,
+  type CheckedCall,
+  type Method,
+  type Outcome,
+} from '../../request/method.ts';
 import type { Services } from '../../request/services.ts';
 import { signingKeyOf, validIdentities } from './keys.ts';
 import { identitiesAnswer, queryAnswer, rsaFlags, signResponse, success } from './messages.ts';
-import type { AgentCall, AgentResult } from './session.ts';
+import type { AgentCall } from './session.ts';
 import { fingerprint } from '../../formats/ssh/public-key.ts';
 import { bindText, readSessionBind } from './session-binds.ts';
 import { SshFormatError } from '../../formats/ssh/wire.ts';
@@ -18,13 +25,14 @@ interface Definition extends Needs {
     call: AgentCall,
     caller: Caller,
     services: Services,
-  ) => Partial<CheckedCall> & {
-    readonly act: (services: Services, context: CallContext) => Promise<AgentResult>;
+  ) => Partial<CheckedCall<Buffer>> & {
+    /** Its result is the whole answer, with its length. */
+    readonly act: (services: Services, context: CallContext) => Promise<Outcome<Buffer>>;
   };
 }
 
 /** An entry of the table: as those of the main socket's methods, of what is read from bytes. */
-function method({ scope, reach, effect, check }: Definition): Method {
+function method({ scope, reach, effect, check }: Definition): Method<Buffer> {
   return {
     scope,
     reach,
@@ -48,14 +56,11 @@ function method({ scope, reach, effect, check }: Definition): Method {
         throw new AgentError('invalid_params', `the message is malformed: ${failure.message}`);
       }
     },
-    kidOf: (result) => (result as AgentResult).kid,
-    signedOf: () => null,
-    reasonOf: () => null,
   };
 }
 
 const nothing: readonly Uint8Array[] = [];
-const done: AgentResult = { answer: success, kid: null };
+const done = outcome(success);
 
 /**
  * The requests of the SSH agent, as the request path knows them. Only what the agent's own user, root and `[access]`
@@ -72,7 +77,7 @@ export const agentMethods = {
           const identities = validIdentities(keyrings, services, (keyring, reason) => {
             agent.log.debug({ keyring, reason }, 'the SSH agent shows no keys of a keyring');
           });
-          return Promise.resolve({ answer: identitiesAnswer(identities), kid: null });
+          return Promise.resolve(outcome(identitiesAnswer(identities)));
         },
       };
     },
@@ -102,7 +107,7 @@ export const agentMethods = {
             keyring.sign(data, key.kid),
           );
           const { algorithm } = keyring.description;
-          return { answer: signResponse(algorithm, made.signature), kid: made.kid };
+          return outcome(signResponse(algorithm, made.signature), { kid: made.kid });
         },
       };
     },
@@ -154,17 +159,17 @@ export const agentMethods = {
     ...{ scope: 'app', reach: 'caller', effect: 'reads' },
     check({ body }) {
       body.end();
-      return { act: () => Promise.resolve({ answer: queryAnswer(), kid: null }) };
+      return { act: () => Promise.resolve(outcome(queryAnswer())) };
     },
   }),
-} satisfies Readonly<Record<string, Method>>;
+} satisfies Readonly<Record<string, Method<Buffer>>>;
 
 /** A body that is a passphrase, which is wiped whatever comes of it. `require` throws what can be known before. */
 function withPassphrase(
   body: AgentCall['body'],
   require: () => void,
   act: (passphrase: Buffer) => Promise<void> | void,
-): { readonly act: () => Promise<AgentResult> } {
+): { readonly act: () => Promise<Outcome<Buffer>> } {
   const passphrase = body.string();
   try {
     body.end();

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import type { Restored } from '../../../api/backup.ts';
 import type { Settings } from '../../../config/settings.ts';
 import { configuredKeystore } from '../../../agent/configured-keystore.ts';
 import type { Libc } from '../../../native/libc.ts';
 import { ensurePrivateDir } from '../../../files/checked-dir.ts';
 import { AlreadyRunningError, lockStateDir } from '../../../files/state-dir-lock.ts';
-import type { Restored } from '../../../vault/keyring-backup.ts';
 import { CommandError } from '../../shell/failure.ts';
 import { offlineWorld } from '../../offline/offline-world.ts';
 import type { Terminal } from '../../shell/terminal.ts';

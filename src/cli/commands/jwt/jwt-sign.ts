@@ -1,6 +1,6 @@
+import type { JsonObject, SignedJwt } from '../../../api/jwt.ts';
 import { parseDuration } from '../../../base/duration.ts';
-import { readJsonObject, type JsonObject } from '../../../formats/jose/json-object.ts';
-import type { SignedJwt } from '../../../request/methods/jwt/jwt-signing.ts';
+import { readJsonObject } from '../../../formats/jose/json-object.ts';
 import { CommandError, exitCodes, UsageError } from '../../shell/failure.ts';
 import { maxSentMessageBytes, readInput } from '../../shell/message.ts';
 import { Output } from '../../shell/output.ts';

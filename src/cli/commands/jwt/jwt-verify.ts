@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
+import type { JwtVerification } from '../../../api/jwt.ts';
 import { formatDuration, parseDuration } from '../../../base/duration.ts';
-import type { JwtVerification } from '../../../formats/jose/jwt-verification.ts';
 import { CommandError, exitCodes, UsageError } from '../../shell/failure.ts';
 import { maxSentMessageBytes, readInput } from '../../shell/message.ts';
 import { Output } from '../../shell/output.ts';

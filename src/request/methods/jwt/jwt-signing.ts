@@ -1,3 +1,4 @@
+import type { SignedJwt } from '../../../api/jwt.ts';
 import { encodeBase64 } from '../../../base/base64.ts';
 import { formatDuration } from '../../../base/duration.ts';
 import { AgentError } from '../../../base/errors.ts';
@@ -12,16 +13,6 @@ import {
   refuseFaults,
   type TokenRequest,
 } from '../../../formats/jose/jwt-claims.ts';
-
-/** The result of `jwt_sign`. */
-export interface SignedJwt {
-  readonly token: string;
-  readonly kid: string;
-  /** 16 random bytes, base64url. */
-  readonly jti: string;
-  /** `exp` as RFC 3339. */
-  readonly expires_at: string;
-}
 
 export interface TokenSigning {
   readonly keyring: Keyring;
