@@ -32,7 +32,7 @@ export const joinTokenMethods = {
     },
     signatures: 1,
     act: ({ claims, ttl_seconds: ttlSeconds, federated }, services, { caller }) =>
-      services.signing(caller.peer.uid, 1, () =>
+      services.signing(caller, 1, () =>
         services.joinTokens.mint({ claims, ttlSeconds, federated }),
       ),
     resultKid: ({ kid }) => kid,

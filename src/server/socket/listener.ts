@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { shareOfUser } from '../../access/principal.ts';
 import type { PeerCredentials } from '../../native/peer-credentials.ts';
 import { describeFailure, errnoName } from '../../base/errors.ts';
 import type { Libc } from '../../native/libc.ts';
@@ -19,7 +20,7 @@ const highWaterMark = 64 * 1024;
 export interface ListenerOptions<Answer> extends SocketFileOptions {
   readonly framing: Framing<Answer>;
   readonly limits: SocketLimits;
-  /** What the limits of connections are held against. */
+  /** What the limits of connections are compared with. */
   readonly counts: ConnectionCounts;
   readonly libc: Libc;
   readonly log: Logger;
@@ -63,7 +64,8 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
       refuse(socket, peer, framing.tooManyConnections());
       return;
     }
-    if (counts.of(peer.uid) >= limits.maxConnectionsPerUid) {
+    const share = shareOfUser(peer.uid);
+    if (counts.of(share) >= limits.maxConnectionsPerUid) {
       refuse(socket, peer, framing.tooManyOfUser(limits));
       return;
     }
@@ -73,7 +75,7 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
       return;
     }
     accepted++;
-    counts.enter(peer.uid);
+    counts.enter(share);
     const connectionLog = log.child({ connection: accepted });
     const connection = new Connection(socket, {
       limits,
@@ -83,7 +85,7 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
       onDone() {
         service.closed();
         connections.delete(connection);
-        counts.leave(peer.uid);
+        counts.leave(share);
         connectionLog.debug('connection closed');
         if (connections.size === 0) emptied?.();
       },

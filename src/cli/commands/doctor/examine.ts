@@ -1,6 +1,7 @@
 import type { Accounts } from '../../../access/access-rules.ts';
 import type { KeyringSettings, Settings } from '../../../config/settings.ts';
 import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
+import { listenerKinds } from '../../../server/listeners.ts';
 import type { World } from '../../../base/world.ts';
 import { checkAccess } from './access.ts';
 import { checkApiKeys } from './api-keys.ts';
@@ -48,7 +49,7 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
   if (settings === null) return [...findings, checkClock(now)];
   const { finding, agent } = checkRunning(settings.stateDir);
   const socket = settings.socket.path;
-  const atSocket = await checkSocket(socket, settings.socket, agent.running);
+  const listeners = await checkListeners(settings, agent.running);
   return [
     ...findings,
     ...checkAccess(settings.access, uid, accounts),
@@ -57,9 +58,8 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
     finding,
     ...(await checkKeyrings(settings, options)),
     ...(await checkCluster(settings, options)),
-    atSocket.finding,
-    ...(await checkSshAgent(settings, agent.running)),
-    ...(atSocket.accepts && agent.running !== false
+    ...listeners.findings,
+    ...(listeners.accepts && agent.running !== false
       ? await checkHealth(socket, {
           wanted: options.keyring,
           pid: agent.pid,
@@ -71,12 +71,21 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
   ];
 }
 
-async function checkSshAgent(
-  { sshAgent }: Settings,
+/** `accepts`: the agent can be asked at its own socket. */
+async function checkListeners(
+  settings: Settings,
   running: boolean | null,
-): Promise<readonly Finding[]> {
-  if (sshAgent === null) return [];
-  return [(await checkSocket(sshAgent.path, sshAgent, running, 'ssh_agent')).finding];
+): Promise<{ readonly findings: readonly Finding[]; readonly accepts: boolean }> {
+  const findings: Finding[] = [];
+  let accepts = false;
+  for (const kind of Object.values(listenerKinds)) {
+    const file = kind.socketFile(settings);
+    if (file === null) continue;
+    const checked = await checkSocket(file, running, kind.table);
+    findings.push(checked.finding);
+    if (kind === listenerKinds.connections) accepts = checked.accepts;
+  }
+  return { findings, accepts };
 }
 
 /** One after the other: keyrings on one device would disturb each other. */
