@@ -1,5 +1,5 @@
 import type { ConnectionCount } from '../../api/status.ts';
-import { connectionService, processPeer } from '../listener/connection-service.ts';
+import { processPeer, requestHandler } from '../listener/request-handler.ts';
 import type { ListenerKind } from '../listener/listener-kind.ts';
 import { socketGroup } from '../listener/socket-group.ts';
 import { socketLimits } from '../socket/limits.ts';
@@ -25,7 +25,7 @@ export const jsonRpcListener: ListenerKind<ConnectionCount> = {
           ...{ path, mode, group, limits, counts, libc },
           framing: lines,
           log: context.world.log,
-          accept: (peer) => connectionService(processPeer(peer, libc), context, jsonRpc),
+          accept: (peer) => requestHandler(processPeer(peer, libc), context, jsonRpc),
         });
         return {
           get status() {

@@ -5,17 +5,17 @@ import { handle, type RequestContext } from '../../request/handle.ts';
 import type { Asked, Protocol } from '../../request/protocol.ts';
 import { executableOf } from '../../native/executable.ts';
 import type { Libc } from '../../native/libc.ts';
-import type { Service } from '../socket/connection.ts';
+import type { FrameHandler } from '../socket/frame-handler.ts';
 
 /** A caller without a scope needs no long requests, and a thousand connections of one no long buffers. Bytes. */
 const strangersFrame = 4096;
 
-/** One connection: who has called, and what may be sent on it. */
-export function connectionService<Request extends Asked, Answer>(
+/** The requests of one connection: who has called, and what may be sent on it. */
+export function requestHandler<Request extends Asked, Answer>(
   peer: Peer,
   context: RequestContext,
   protocol: Protocol<Request, Answer>,
-): Service<Answer> {
+): FrameHandler<Answer> {
   const caller = new Caller(peer);
   const { access } = context;
   return {

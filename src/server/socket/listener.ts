@@ -6,7 +6,8 @@ import type { PeerCredentials } from '../../native/peer-credentials.ts';
 import { describeFailure, errnoName } from '../../base/errors.ts';
 import type { Libc } from '../../native/libc.ts';
 import { endAndLinger } from './closing.ts';
-import { Connection, type Service } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { FrameHandler } from './frame-handler.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
 import type { Framing } from './framing.ts';
 import type { SocketLimits } from './limits.ts';
@@ -25,7 +26,7 @@ export interface ListenerOptions<Answer> extends SocketFileOptions {
   readonly libc: Libc;
   readonly log: Logger;
   /** Called once a connection, with what the kernel says of the peer. */
-  readonly accept: (peer: PeerCredentials) => Service<Answer>;
+  readonly accept: (peer: PeerCredentials) => FrameHandler<Answer>;
 }
 
 export interface Listener {
@@ -69,8 +70,8 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
       refuse(socket, peer, framing.tooManyOfUser(limits));
       return;
     }
-    const service = serviceFor(peer);
-    if (service === null) {
+    const handler = handlerFor(peer);
+    if (handler === null) {
       socket.destroy();
       return;
     }
@@ -79,11 +80,11 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
     const connectionLog = log.child({ connection: accepted });
     const connection = new Connection(socket, {
       limits,
-      service,
+      handler,
       framing,
       log: connectionLog,
       onDone() {
-        service.closed();
+        handler.closed();
         connections.delete(connection);
         counts.leave(share);
         connectionLog.debug('connection closed');
@@ -95,7 +96,7 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
   }
 
   /** null where it cannot be said who calls: with no file descriptor left, even the account database fails. */
-  function serviceFor(peer: PeerCredentials): Service<Answer> | null {
+  function handlerFor(peer: PeerCredentials): FrameHandler<Answer> | null {
     try {
       return accept(peer);
     } catch (error) {

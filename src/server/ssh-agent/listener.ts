@@ -1,5 +1,5 @@
 import type { AgentStatus } from '../../api/status.ts';
-import { connectionService, processPeer } from '../listener/connection-service.ts';
+import { processPeer, requestHandler } from '../listener/request-handler.ts';
 import type { ListenerKind } from '../listener/listener-kind.ts';
 import { socketGroup } from '../listener/socket-group.ts';
 import { socketLimits } from '../socket/limits.ts';
@@ -32,8 +32,7 @@ export const sshAgentListener: ListenerKind<AgentStatus['ssh_agent']> = {
         const listener = await listen({
           ...{ path, mode, group, limits, counts, libc, log },
           framing: agentFraming,
-          accept: (peer) =>
-            connectionService(processPeer(peer, libc), context, agentProtocol(agent)),
+          accept: (peer) => requestHandler(processPeer(peer, libc), context, agentProtocol(agent)),
         });
         return {
           get status() {
