@@ -6,7 +6,7 @@ export type Scope = (typeof scopes)[number];
 export type Principal = UserPrincipal | ApiKeyPrincipal | NetworkPrincipal;
 
 /** A process of this machine, by its user. */
-export interface UserPrincipal {
+interface UserPrincipal {
   readonly kind: 'user';
   /** The login name, or the uid in decimal where it has none. */
   readonly name: string;
@@ -17,7 +17,7 @@ export interface UserPrincipal {
 }
 
 /** Whoever holds an API key, on the connection that has authenticated with it. */
-export interface ApiKeyPrincipal {
+interface ApiKeyPrincipal {
   readonly kind: 'api_key';
   /** The id of the API key. */
   readonly name: string;
@@ -29,7 +29,7 @@ export interface ApiKeyPrincipal {
 }
 
 /** A client over the network without an API key. */
-export interface NetworkPrincipal {
+interface NetworkPrincipal {
   readonly kind: 'network';
   /** Address and port that it connected from, such as `127.0.0.1:52114`. */
   readonly name: string;

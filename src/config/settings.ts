@@ -56,7 +56,7 @@ export type CaSettings =
   /** `sidecarPath`: beside it stands what is remembered of refused PINs; there is no sidecar. */
   | { readonly backend: 'pkcs11'; readonly uri: Pkcs11Uri; readonly sidecarPath: string };
 
-export interface SshAgentSettings extends SocketFileSettings {
+interface SshAgentSettings extends SocketFileSettings {
   /** Whose keys it has, in this order. */
   readonly keyrings: readonly string[];
 }

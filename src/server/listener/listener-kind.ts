@@ -26,7 +26,7 @@ export interface PreparedListener<Status> {
 }
 
 /** What every listener is given. */
-export interface ListenerParts {
+interface ListenerParts {
   readonly context: RequestContext;
   readonly libc: Libc;
   /** Of all listeners together. */
