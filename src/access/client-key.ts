@@ -1,5 +1,6 @@
 import type { Actor, ClientKeyView } from '../api/client-keys.ts';
 import { encodeBase64 } from '../base/base64.ts';
+import { AgentError } from '../base/errors.ts';
 import { recipientOf } from '../formats/age/age-recipient.ts';
 import type { Grant } from './principal.ts';
 
@@ -32,11 +33,19 @@ export function isSameActor(a: Actor, b: Actor): boolean {
   return a.kind === b.kind && a.id === b.id;
 }
 
-/** Whom what the caller registers belongs to. */
+/** Whom what the caller registers belongs to. Throws `forbidden` for a caller of the network without an API key. */
 export function actorOf({ principal }: Grant): Actor {
-  return principal.api_key === undefined
-    ? { kind: 'user', id: String(principal.uid) }
-    : { kind: 'api_key', id: principal.api_key };
+  switch (principal.kind) {
+    case 'user':
+      return { kind: 'user', id: String(principal.uid) };
+    case 'api_key':
+      return { kind: 'api_key', id: principal.api_key };
+    case 'network':
+      throw new AgentError(
+        'forbidden',
+        'client keys belong to users of this machine and to API keys: authenticate first',
+      );
+  }
 }
 
 export function viewOf(key: ClientKey, name: string | null): ClientKeyView {

@@ -38,7 +38,7 @@ export class RefusalFolding {
   fold(event: AuditEvent, now: number): boolean {
     const { caller, method, outcome, kind } = event;
     if (outcome !== 'refused' || caller === null || kind === null) return false;
-    const name = `${caller.peer.uid} ${kind} ${method}`;
+    const name = `${caller.share} ${kind} ${method}`;
     const window = this.#windows.get(name);
     if (window === undefined) {
       this.#windows.set(name, { since: now, written: 1, folded: 0, last: event });

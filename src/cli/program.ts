@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from 'commander';
 import { version } from '../base/version.ts';
+import { AgentSession } from './shell/agent-session.ts';
 import { apiKeyInput, withoutStdin } from './shell/api-key-input.ts';
 import { addApiKeyCommand } from './commands/apikey/apikey-commands.ts';
 import { addAuditCommand } from './commands/audit/audit-commands.ts';
@@ -34,13 +35,18 @@ export function buildProgram(terminal: Terminal, finish: (exitCode: number) => v
       const run = await load();
       const { apiKeyFile: file, ...flags } = rootOf(command).opts<GlobalFlags>();
       const apiKey = file === undefined ? undefined : apiKeyInput(file, terminal);
+      const session = new AgentSession();
       const invocation = {
         terminal: file === '-' ? withoutStdin(terminal) : terminal,
-        globals: { ...flags, keyrings, apiKey },
+        globals: { ...flags, keyrings, apiKey, session },
         args: command.processedArgs.flat() as (string | undefined)[],
         options: command.opts(),
       };
-      finish(await run(invocation as Parameters<typeof run>[0]));
+      try {
+        finish(await run(invocation as Parameters<typeof run>[0]));
+      } finally {
+        await session.close();
+      }
     };
   const program = new Command('agentctl')
     .description('Sign, verify and look after the keys of a running signing-agent.')

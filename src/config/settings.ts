@@ -39,7 +39,7 @@ export interface SocketFileSettings {
   readonly group: string | null;
 }
 
-export interface SshAgentSettings extends SocketFileSettings {
+interface SshAgentSettings extends SocketFileSettings {
   /** Whose keys it has, in this order. */
   readonly keyrings: readonly string[];
 }

@@ -2,6 +2,7 @@ import { ZodError } from 'zod';
 import type { AccessControl } from '../access/access-control.ts';
 import { authorize, authorizeKeyring } from '../access/authorize.ts';
 import type { Caller } from '../access/caller.ts';
+import { peerForLog } from '../access/principal.ts';
 import { CredentialError } from '../access/credential-error.ts';
 import type { Audit } from '../audit/audit.ts';
 import { refuseReserved } from '../audit/chain/reserved.ts';
@@ -24,8 +25,8 @@ export interface RequestContext {
 /** The agent's queue. */
 export interface Admission {
   /** Throws `overloaded`. Every success is followed by one `leave`. */
-  enter(uid: number): void;
-  leave(uid: number, failed: boolean): void;
+  enter(caller: Caller): void;
+  leave(caller: Caller, failed: boolean): void;
 }
 
 /**
@@ -43,7 +44,7 @@ export async function handle<Request extends Asked<Result>, Answer, Result>(
   const { request } = decoded;
   let failed = true;
   try {
-    context.admission.enter(caller.peer.uid);
+    context.admission.enter(caller);
   } catch (refusal) {
     return protocol.error(request, asAgentError(refusal, request, caller, context.world));
   }
@@ -54,7 +55,7 @@ export async function handle<Request extends Asked<Result>, Answer, Result>(
   } catch (failure) {
     return protocol.error(request, asAgentError(failure, request, caller, context.world));
   } finally {
-    context.admission.leave(caller.peer.uid, failed);
+    context.admission.leave(caller, failed);
   }
 }
 
@@ -189,8 +190,7 @@ async function recordThenAct<Result>(
 
 /** What the log says of every request that it names. */
 function logged(method: string, { peer, credential }: Caller): Record<string, unknown> {
-  const { uid, pid, executable } = peer;
-  return { method, uid, pid, exe_best_effort: executable, api_key: credential?.id };
+  return { method, ...peerForLog(peer), api_key: credential?.id };
 }
 
 /** What leaves the process of a failure: all of one that was foreseen, an id of one that was not. */

@@ -28,10 +28,10 @@ export interface Services {
   /** Closes a keyring and forgets its PIN. */
   lock(keyring: string): Promise<void>;
   /**
-   * Makes so many signatures for a user, and counts them for `status`. Rejects with `overloaded` where they do not
+   * Makes so many signatures for a caller, and counts them for `status`. Rejects with `overloaded` where they do not
    * fit into the agent's queue.
    */
-  signing<T>(uid: number, signatures: number, make: () => Promise<T>): Promise<T>;
+  signing<T>(caller: Caller, signatures: number, make: () => Promise<T>): Promise<T>;
   /** That many bytes from the operating system's generator. */
   randomBytes(size: number): Buffer;
   /** Gives the connection what the API key has. Decided before it returns; rejects with `unauthenticated`. */

@@ -128,8 +128,9 @@ describe('whose a key is', () => {
     expect(() => keys.list({ actor: { kind: 'user', id: '0' }, revokedToo: false }, grant)).toThrow(
       expect.objectContaining({ kind: 'forbidden' }),
     );
-    const { principal } = grant;
-    const actor: Actor = { kind: principal.kind, id: principal.name };
+    const { api_key, name } = grant.principal;
+    const kind = api_key === undefined ? 'user' : 'api_key';
+    const actor: Actor = { kind, id: name };
     const own = await keys.register({ publicKey, label: null, actor }, grant);
     expect(idsOf(grant, { actor, revokedToo: false })).toEqual([own.id]);
   });

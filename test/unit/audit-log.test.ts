@@ -134,7 +134,8 @@ async function onFaultyDisk(): Promise<{ log: AuditLog; disk: { failure: Error |
   return { log, disk };
 }
 
-const peer = { uid: 1000, gid: 1000, pid: 4242, groups: [], name: 'ci', executable: '/bin/ci' };
+const ids = { uid: 1000, gid: 1000, pid: 4242, groups: [] };
+const peer = { kind: 'process' as const, ...ids, name: 'ci', executable: '/bin/ci' };
 const caller = new Caller(peer);
 
 function event(more: Partial<AuditEvent> = {}): AuditEvent {
@@ -221,6 +222,26 @@ describe('the audit log', () => {
       ['gone', null],
       [null, null],
     ]);
+  });
+
+  test('has no uid and no pid of a caller that is no process of this machine', async () => {
+    const log = await started();
+    const address = '192.0.2.7:52114';
+    const principal = {
+      kind: 'network',
+      name: address,
+      uid: null,
+      pid: null,
+      scope: 'none',
+    } as const;
+    const network = new Caller({ kind: 'network', address, scope: 'none' });
+    const kind = 'forbidden';
+    await log.record(event({ caller: network, principal, outcome: 'refused', kind }));
+    const unknown = { uid: null, pid: null, user: null, api_key: null, exe_best_effort: null };
+    const refusal = { ...unknown, scope: 'none', outcome: 'refused', kind };
+    expect(auditRecords(dir).at(-1)).toMatchObject(refusal);
+    await log.stop();
+    expect(verdictOf(dir, 'final')).toMatchObject({ valid: true, unsignedTail: 0 });
   });
 
   test('cuts what callers may write as long as they like', async () => {

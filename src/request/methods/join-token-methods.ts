@@ -31,7 +31,7 @@ export const joinTokenMethods = {
     },
     signatures: 1,
     act: async ({ claims, ttl_seconds: ttlSeconds, federated }, services, { caller }) => {
-      const minted = await services.signing(caller.peer.uid, 1, () =>
+      const minted = await services.signing(caller, 1, () =>
         services.joinTokens.mint({ claims, ttlSeconds, federated }),
       );
       return outcome(minted, { kid: minted.kid, signed: [signedBytesOf(minted.token)] });

@@ -53,7 +53,7 @@ export const jwtMethods = {
           keyring: services.keyring(params.keyring),
           kid: params.kid ?? null,
           randomBytes: (size) => services.randomBytes(size),
-          signing: (make) => services.signing(caller.peer.uid, 1, make),
+          signing: (make) => services.signing(caller, 1, make),
         },
       );
       const { token, kid: by } = signed;

@@ -44,8 +44,9 @@ export const keyringMethods = {
     messages: ({ message_b64 }) => [message_b64],
     act: async (params, services, { caller }) => {
       const from = services.keyring(params.keyring);
-      const { uid } = caller.peer;
-      const made = await services.signing(uid, 1, () => from.sign(params.message_b64, params.kid));
+      const made = await services.signing(caller, 1, () =>
+        from.sign(params.message_b64, params.kid),
+      );
       const { kid: by } = made;
       return outcome({ kid: by, signature_b64: encodeBase64(made.signature) }, { kid: by });
     },
@@ -57,7 +58,7 @@ export const keyringMethods = {
     act: async (params, services, { caller }) => {
       const from = services.keyring(params.keyring);
       const { length } = params.messages_b64;
-      const made = await services.signing(caller.peer.uid, length, () =>
+      const made = await services.signing(caller, length, () =>
         from.signBatch(params.messages_b64, params.kid),
       );
       const { kid: by } = made;

@@ -73,7 +73,7 @@ export const agentMethods = {
       body.end();
       return {
         act: (services, { caller }) => {
-          const keyrings = agent.locks.isLocked(caller.peer.uid) ? [] : agent.keyrings;
+          const keyrings = agent.locks.isLocked(userOf(caller)) ? [] : agent.keyrings;
           const identities = validIdentities(keyrings, services, (keyring, reason) => {
             agent.log.debug({ keyring, reason }, 'the SSH agent shows no keys of a keyring');
           });
@@ -89,7 +89,7 @@ export const agentMethods = {
       const data = body.string();
       const flags = body.uint32();
       body.end();
-      agent.locks.requireUnlocked(caller.peer.uid);
+      agent.locks.requireUnlocked(userOf(caller));
       if ((flags & ~rsaFlags) !== 0) {
         throw new AgentError('not_supported', `sign requests with flags ${flags} are not known`);
       }
@@ -103,9 +103,7 @@ export const agentMethods = {
         async act() {
           if (key === null) throw unknownKey(blob);
           const keyring = services.keyring(key.keyring);
-          const made = await services.signing(caller.peer.uid, 1, () =>
-            keyring.sign(data, key.kid),
-          );
+          const made = await services.signing(caller, 1, () => keyring.sign(data, key.kid));
           const { algorithm } = keyring.description;
           return outcome(signResponse(algorithm, made.signature), { kid: made.kid });
         },
@@ -114,7 +112,8 @@ export const agentMethods = {
   }),
   ssh_lock: method({
     ...{ scope: 'app', reach: 'caller', effect: 'changes' },
-    check({ body, agent: { locks } }, { peer: { uid } }) {
+    check({ body, agent: { locks } }, caller) {
+      const uid = userOf(caller);
       return withPassphrase(
         body,
         () => {
@@ -128,7 +127,8 @@ export const agentMethods = {
   }),
   ssh_unlock: method({
     ...{ scope: 'app', reach: 'caller', effect: 'changes' },
-    check({ body, agent: { locks } }, { peer: { uid } }) {
+    check({ body, agent: { locks } }, caller) {
+      const uid = userOf(caller);
       return withPassphrase(
         body,
         () => {
@@ -163,6 +163,12 @@ export const agentMethods = {
     },
   }),
 } satisfies Readonly<Record<string, Method<Buffer>>>;
+
+/** Whoever locks this agent, locks it for one user. Throws `forbidden` for a caller that is none of this machine. */
+function userOf({ peer }: Caller): number {
+  if (peer.kind === 'process') return peer.uid;
+  throw new AgentError('forbidden', 'the SSH agent is for processes of this machine');
+}
 
 /** A body that is a passphrase, which is wiped whatever comes of it. `require` throws what can be known before. */
 function withPassphrase(

@@ -1,5 +1,6 @@
 import type { Accounts } from '../../../access/access-rules.ts';
 import type { Settings } from '../../../config/settings.ts';
+import { listenerKinds } from '../../../server/listeners.ts';
 import type { World } from '../../../base/world.ts';
 import { supervisedCa } from '../../../agent/configured-ca.ts';
 import { kindOf } from '../../../vault/kinds/kinds.ts';
@@ -42,7 +43,7 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
   if (settings === null) return [...findings, checkClock(now)];
   const { finding, agent } = checkRunning(settings.stateDir);
   const socket = settings.socket.path;
-  const atSocket = await checkSocket(socket, settings.socket, agent.running);
+  const listeners = await checkListeners(settings, agent.running);
   return [
     ...findings,
     ...checkAccess(settings.access, uid, accounts),
@@ -51,9 +52,8 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
     finding,
     ...(await checkKeyrings(settings, options)),
     ...(await checkCluster(settings, options)),
-    atSocket.finding,
-    ...(await checkSshAgent(settings, agent.running)),
-    ...(atSocket.accepts && agent.running !== false
+    ...listeners.findings,
+    ...(listeners.accepts && agent.running !== false
       ? await checkHealth(socket, {
           wanted: options.keyring,
           pid: agent.pid,
@@ -65,12 +65,21 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
   ];
 }
 
-async function checkSshAgent(
-  { sshAgent }: Settings,
+/** `accepts`: the agent can be asked at its own socket. */
+async function checkListeners(
+  settings: Settings,
   running: boolean | null,
-): Promise<readonly Finding[]> {
-  if (sshAgent === null) return [];
-  return [(await checkSocket(sshAgent.path, sshAgent, running, 'ssh_agent')).finding];
+): Promise<{ readonly findings: readonly Finding[]; readonly accepts: boolean }> {
+  const findings: Finding[] = [];
+  let accepts = false;
+  for (const kind of Object.values(listenerKinds)) {
+    const file = kind.socketFile(settings);
+    if (file === null) continue;
+    const checked = await checkSocket(file, running, kind.table);
+    findings.push(checked.finding);
+    if (kind === listenerKinds.connections) accepts = checked.accepts;
+  }
+  return { findings, accepts };
 }
 
 /** One after the other: keyrings on one device would disturb each other. */
