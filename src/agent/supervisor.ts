@@ -97,7 +97,7 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
     const { failure, retryAt } = entry;
     if (failure.kind === 'locked') throw asLocked(name, failure);
     const details =
-      retryAt === null ? {} : { retry_after_ms: Math.max(0, retryAt - this.#world.now()) };
+      retryAt === null ? {} : { retry_after_ms: Math.max(1, retryAt - this.#world.now()) };
     throw new AgentError(failure.kind, `keyring ${name} is not open: ${failure.message}`, {
       details,
     });

@@ -17,7 +17,7 @@ import { LineClient } from '../support/line-client.ts';
 
 let daemon: Daemon;
 beforeEach(() => {
-  daemon = new Daemon();
+  daemon = new Daemon({}, { plain: true });
 });
 afterEach(() => daemon.remove());
 
@@ -234,7 +234,7 @@ test('systemd is told when it is ready and when it stops', async () => {
   receiver.stdout.on('data', (chunk: Buffer) => heard.push(chunk.toString()));
   await once(receiver.stdout, 'data');
   const ended = once(receiver, 'close');
-  const notified = new Daemon({ NOTIFY_SOCKET: path });
+  const notified = new Daemon({ NOTIFY_SOCKET: path }, { plain: true });
   try {
     await notified.start();
     await notified.stop();

@@ -1,13 +1,15 @@
-// A process that writes through `durableFiles`: `count PATH TIMES`, `flip PATH`, `once PATH BYTES`.
-import { openLibc } from '../../src/native/libc.ts';
-import { AgentError } from '../../src/base/errors.ts';
-import { durableFiles } from '../../src/files/durable-files.ts';
+// A process that writes through `durableFiles`: `count PATH TIMES`, `flip PATH`, `once PATH BYTES`. It runs what was
+// built: it would take longer to compile itself than to do its work.
+const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url));
+const { openLibc } = await built('native/libc.js');
+const { AgentError } = await built('base/errors.js');
+const { durableFiles } = await built('files/durable-files.js');
 
-const [what, path = '', amount = '0'] = process.argv.slice(2);
+const [what, path, amount] = process.argv.slice(2);
 const files = durableFiles(openLibc());
 
 /** Adds one to the number in the file, as often as it takes to get it in. */
-async function increment(): Promise<void> {
+async function increment() {
   for (;;) {
     const content = files.read(path);
     const next = Number(content?.bytes.toString() ?? '0') + 1;
@@ -21,7 +23,7 @@ async function increment(): Promise<void> {
 }
 
 /** Whole files of one letter, for ever; says so after each. */
-async function flip(): Promise<never> {
+async function flip() {
   let identity = files.read(path)?.identity ?? null;
   for (let round = 0; ; round++) {
     const letter = round % 2 === 0 ? 'b' : 'a';
@@ -30,7 +32,7 @@ async function flip(): Promise<never> {
   }
 }
 
-async function once(): Promise<void> {
+async function once() {
   // Over RLIMIT_FSIZE the kernel sends this signal, and EFBIG to who survives it.
   process.on('SIGXFSZ', () => undefined);
   try {

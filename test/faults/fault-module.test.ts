@@ -9,7 +9,7 @@ import { parsePkcs11Uri } from '../../src/vault/pkcs11/uri.ts';
 import { FaultModule } from '../support/fault-module.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
 
-const program = fileURLToPath(new URL('../faults/token-user.js', import.meta.url));
+const program = fileURLToPath(new URL('token-user.js', import.meta.url));
 
 let token: SoftHsmToken;
 let pin: string;
@@ -35,7 +35,7 @@ async function called(
   const enough = (): void => {
     expect(module.counts()[name]).toBeGreaterThanOrEqual(times);
   };
-  await vi.waitFor(enough, { timeout: 20_000, interval: 5 });
+  await vi.waitFor(enough, { timeout: 240_000, interval: 5 });
 }
 
 type Result = string | number | readonly string[];
