@@ -13,6 +13,7 @@ const checks = [
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
   ['types', bin('tsc'), ['--noEmit', '-p', 'tsconfig.json']],
   ['lint', bin('eslint'), ['--max-warnings', '0', '.']],
+  ['floors', bin('depcruise'), ['--no-progress', 'src']],
   ['unused code', bin('knip'), []],
   ['package', bin('publint'), ['--strict']],
 ];
