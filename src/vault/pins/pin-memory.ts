@@ -108,7 +108,8 @@ export class PinMemory {
   /** Set where the token takes no PIN at all. */
   get closed(): RememberedRefusal | null {
     const closed = this.#current()?.closed;
-    return closed === undefined || !this.#isOurs(closed) ? null : closed;
+    if (closed === undefined || !this.#isOurs(closed)) return null;
+    return { at: closed.at, reason: closed.reason };
   }
 
   /** When the last login was begun whose end is not known, and how many such there are in a row; null: none. */

@@ -1,7 +1,7 @@
 import type { PKCS11 } from 'pkcs11js';
 import { algorithms, type Algorithm } from '../../algorithms/algorithm.ts';
 import { CKR } from './cryptoki.ts';
-import { describeToken, type DeviceIdentity } from './device.ts';
+import type { DeviceIdentity } from './device.ts';
 import { isReturnValue, translate } from './errors.ts';
 import { quirksOf } from './quirks.ts';
 import type { FoundToken } from './token.ts';
@@ -26,16 +26,6 @@ function has(lib: PKCS11, found: FoundToken, { pkcs11 }: Algorithm): boolean {
   );
 }
 
-/** That the token does not have the algorithm, and what to do instead. */
-export function lacking(
-  lib: PKCS11,
-  found: FoundToken,
-  device: DeviceIdentity,
-  algorithm: Algorithm,
-): string {
-  return `${describeToken(device.token)} has no ${algorithm.name}: ${insteadOf(lib, found, device, algorithm)}`;
-}
-
 /** What to ask of a token that does not have the algorithm; completes "...: ". */
 export function insteadOf(
   lib: PKCS11,
@@ -46,7 +36,7 @@ export function insteadOf(
   const { withoutEd25519 } = quirksOf(device);
   if (algorithm.name === 'ed25519' && withoutEd25519 !== null) return withoutEd25519;
   const other = Object.values(algorithms).find(
-    (each) => each !== algorithm && has(lib, found, each),
+    (each) => each.name !== algorithm.name && has(lib, found, each),
   );
   return other === undefined
     ? 'it makes and signs with no keys that this agent knows; take another token, or backend = "file"'

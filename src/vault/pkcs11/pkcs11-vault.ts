@@ -10,7 +10,7 @@ import { TokenVault } from './token-vault.ts';
 import { SessionPool } from './sessions.ts';
 import { describeToken, identify, tokenKey, type DeviceIdentity } from './device.ts';
 import { refuseLongLabel } from './key-names.ts';
-import { flagsOfMechanism, lacking } from './mechanisms.ts';
+import { flagsOfMechanism, insteadOf } from './mechanisms.ts';
 import { quirksOf, type Quirks } from './quirks.ts';
 import { findToken, type FoundToken } from './token.ts';
 import { keyLabel, type Pkcs11Uri } from './uri.ts';
@@ -64,7 +64,11 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Toke
       const mechanismFlags = [algorithm.pkcs11.generate, algorithm.pkcs11.sign].map((mechanism) => {
         const flags = flagsOfMechanism(module.lib, found, mechanism);
         if (flags !== null) return flags;
-        throw new AgentError('not_supported', lacking(module.lib, found, device, algorithm));
+        throw new AgentError(
+          'not_supported',
+          `${describeToken(device.token)} has no ${algorithm.name} (mechanism 0x${mechanism.toString(16)}): ` +
+            insteadOf(module.lib, found, device, algorithm),
+        );
       });
       const { token } = device;
       const warning = quirks.warning(environment);

@@ -135,6 +135,18 @@ export const quirkTable: readonly QuirkEntry[] = [
     shownBy: ['test/faults/device-quirks.test.ts', 'the limit of the device'],
   },
   {
+    device: 'p11-kit, remote',
+    fits: p11Kit,
+    changes: {
+      withoutEd25519:
+        'p11-kit\'s protocol does not pass EdDSA on where the token is remote: set algorithm = "es256", or name the ' +
+        'module itself in place of p11-kit',
+    },
+    reason: 'its protocol has no serialisation of CKM_EDDSA (to 0.26.5)',
+    source: 'native-notes/p11-kit.md',
+    shownBy: ['test/faults/device-quirks.test.ts', 'Ed25519 asked of a remote token'],
+  },
+  {
     device: 'tpm2-pkcs11 to 1.9.2',
     fits: tpm2Pkcs11,
     changes: { firstHandleStays: true },
@@ -174,18 +186,6 @@ export const quirkTable: readonly QuirkEntry[] = [
     reason: 'a client that is killed leaves its objects in the TPM, which has room for three',
     source: 'TPM 2.0 Library part 1, Resource Manager; native-notes/tpm2-pkcs11.md',
     shownBy: ['test/unit/quirks.test.ts', 'no resource manager'],
-  },
-  {
-    device: 'p11-kit, remote',
-    fits: p11Kit,
-    changes: {
-      withoutEd25519:
-        'p11-kit does not pass EdDSA on from a remote token: set algorithm = "es256", or load the module itself ' +
-        'in place of p11-kit-client.so',
-    },
-    reason: 'its protocol has no serialisation of CKM_EDDSA (to 0.26.5)',
-    source: 'native-notes/p11-kit.md',
-    shownBy: ['test/faults/device-quirks.test.ts', 'Ed25519 asked of a remote token'],
   },
   {
     device: 'Nitrokey NetHSM',
