@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { ConfigError } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { kindOf } from '../vault/kinds/kinds.ts';
 import { hostEnvironment } from '../vault/host/host-environment.ts';
@@ -11,7 +12,8 @@ const mostThreads = 128;
  * How the hosts of these keyrings' modules are started. A host's thread pool: signatures that are made on this
  * machine's processors want a thread each processor; with more the threads are in each other's way (SoftHSM on
  * two processors: a quarter fewer signatures with eight threads than with two). A device that makes them elsewhere
- * wants a thread each session that it was given.
+ * wants a thread each session that it was given. Throws ConfigError where two keyrings on one library start it
+ * differently.
  */
 export function configuredHosts(
   { keyrings }: Pick<Settings, 'keyrings'>,
@@ -25,5 +27,29 @@ export function configuredHosts(
   return {
     program: fileURLToPath(new URL('../bin/vault-host.js', import.meta.url)),
     environment: hostEnvironment(environment, names, threads),
+    libraryParameters: libraryParameters(keyrings),
   };
+}
+
+/** What libraries are started with, by the path of the library. One is started once, for all that are in it. */
+function libraryParameters(keyrings: Settings['keyrings']): ReadonlyMap<string, string> {
+  const first = new Map<string, { readonly keyring: string; readonly parameters: string | null }>();
+  for (const keyring of keyrings) {
+    const library = kindOf(keyring).host(keyring)?.library ?? null;
+    if (library === null) continue;
+    const { path, parameters } = library;
+    const other = first.get(path);
+    if (other === undefined) first.set(path, { keyring: keyring.name, parameters });
+    else if (other.parameters !== parameters) {
+      throw new ConfigError(
+        `configuration: keyrings.${keyring.name}.library_parameters: keyring ${other.keyring} is on the same module ` +
+          `(${path}) and has other ones: a module is started once, so give both the same`,
+      );
+    }
+  }
+  return new Map(
+    [...first].flatMap(([path, { parameters }]) =>
+      parameters === null ? [] : [[path, parameters] as const],
+    ),
+  );
 }

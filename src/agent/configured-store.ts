@@ -10,8 +10,8 @@ export function configuredStore(settings: KeyringSettings, files: Files): Record
   const { name: keyring } = settings;
   const records = kindOf(settings).records(settings);
   if (records.kept === 'apart') {
-    const { path, algorithm } = records;
-    return stores.sidecar(path, { keyring, algorithm }, files);
+    const { path, algorithm, requireSeal } = records;
+    return stores.sidecar(path, { keyring, algorithm }, files, requireSeal);
   }
   throw new AgentError('not_supported', `keyring ${keyring} ${records.because}`);
 }

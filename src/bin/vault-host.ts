@@ -37,7 +37,7 @@ new HostServer({
   channel,
   serve: async (backend) => {
     const serve = await servedKind(backend);
-    return serve({ now: () => Date.now(), randomBytes }, shield());
+    return serve({ now: () => Date.now(), randomBytes, environment: process.env }, shield());
   },
   threads: Number(process.env['UV_THREADPOOL_SIZE']),
   reached: failpoint(process.env),

@@ -58,5 +58,13 @@ export interface RecordsOwner {
   readonly algorithm: AlgorithmName;
 }
 
-/** `path`: of the file in the state dir that is this keyring's. Nothing is read yet. */
-export type OpenStore = (path: string, owner: RecordsOwner, files: Files) => RecordStore;
+/**
+ * `path`: of the file in the state dir that is this keyring's. `requireSeal`: a device that keeps no seal is refused by
+ * `seal`, with `not_supported`. Nothing is read yet.
+ */
+export type OpenStore = (
+  path: string,
+  owner: RecordsOwner,
+  files: Files,
+  requireSeal: boolean,
+) => RecordStore;

@@ -3,6 +3,7 @@ import type { AlgorithmName, BackendName, Protection } from '../api/signing-back
 import type { AgentError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import type { PinGate, PinRefusal } from './pin-gate.ts';
+import type { IdForm } from './key-names.ts';
 import type { Vault, VaultKey } from './vault.ts';
 
 /**
@@ -18,6 +19,8 @@ export interface HostedTarget {
    * path of a module, or of a device.
    */
   readonly shared: string;
+  /** What its keys are called in the device. */
+  readonly label: string;
   /** For `HostedKind.open` on the other side: sent as JSON, and so nothing secret. */
   readonly place: unknown;
 }
@@ -52,6 +55,8 @@ export interface HostedWorld {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly randomBytes: (size: number) => Buffer;
+  /** What the library that is loaded sees. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /** Around what must not be cut off when the agent ends: a library that notes a login in its files. */
@@ -64,6 +69,8 @@ export interface HostedRequest {
   readonly keyring: string;
   readonly algorithm: AlgorithmName;
   readonly sessions: number;
+  /** What the library is started with; null for none. */
+  readonly libraryParameters: string | null;
   /** UTF-8, empty where there is none. Wiped before the opening settles, whatever the outcome. */
   readonly pin: Buffer;
   readonly log: HostedLog;
@@ -79,6 +86,17 @@ export type HostedLog = Readonly<
 
 /** A vault as the child process has it. */
 export interface ServedVault extends Vault {
+  /** What ids of new keys look like. */
+  readonly ids: IdForm;
+  /** Ids, in hex, that no new key may have. */
+  readonly takenIds: readonly string[];
+  /**
+   * True once what was done here makes the next object of this process unsafe: another process is to open the device
+   * before anything is made.
+   */
+  readonly worn: boolean;
+  /** The key that another process made under this id and could not answer for, proved; null where it made none. */
+  adopt(objectId: string): Promise<VaultKey | null>;
   /** As `sign`, on this thread where that can be: for a signature that nothing else waits beside. */
   signAlone(key: VaultKey, message: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** After the device has forgotten the login. Throws `locked` where it refuses the PIN, which stays the caller's. */
@@ -91,6 +109,8 @@ export interface HostedFailure {
   readonly fatal: boolean;
   /** The device has forgotten the login; nothing was done. */
   readonly loginLost: boolean;
+  /** Two objects have one handle: what was made is to be found by its id, in another process. */
+  readonly givenTwice: boolean;
   /** Set where the device refused the PIN, or takes none. */
   readonly pinRefusal: PinRefusal | null;
 }

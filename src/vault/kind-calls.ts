@@ -37,6 +37,8 @@ export type RecordsPlace =
       /** Of the file in the state dir that is this keyring's: the sidecar, or what another store calls it. */
       readonly path: string;
       readonly algorithm: AlgorithmName;
+      /** A device that keeps no seal of the records is refused. */
+      readonly requireSeal: boolean;
     }
   /** The vault is the store too. `because` completes "keyring NAME ", said to who would reconcile them. */
   | { readonly kept: 'with_keys'; readonly because: string };
@@ -61,6 +63,8 @@ export interface HostNeeds {
   readonly ownThreads: number;
   /** Names of variables that it needs beside the usual ones. */
   readonly environment: readonly string[];
+  /** The library that it loads, by its real path, and what that is started with; null where it loads none. */
+  readonly library: { readonly path: string; readonly parameters: string | null } | null;
 }
 
 export type BackupWorld = Pick<World, 'files' | 'now' | 'randomBytes'>;

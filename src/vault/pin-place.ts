@@ -4,6 +4,8 @@ export interface PinPlace {
   readonly pinSource: string | null;
   /** How that file would be named, for people: completes "neither a ". */
   readonly sourceInWords: string;
+  /** The device, as one text: what another one said of a PIN says nothing of this one. */
+  readonly device: string;
   /** What is remembered of refused PINs stands beside this path. */
   readonly besidePath: string;
 }

@@ -3,5 +3,5 @@ import { Sidecar } from '../sidecar/sidecar.ts';
 
 /** One entry a store of key records. What each of them has to do is in RecordStore. */
 export const stores = {
-  sidecar: (path, owner, files) => new Sidecar(path, owner, files),
+  sidecar: (path, owner, files, requireSeal) => new Sidecar(path, owner, files, requireSeal),
 } satisfies Readonly<Record<string, OpenStore>>;

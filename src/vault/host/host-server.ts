@@ -125,8 +125,12 @@ export class HostServer {
         this.#options.reached('host/generated');
         return wireKey(key);
       }
+      case 'adopt': {
+        const key = await this.#vault(call.vault).adopt(call.objectId);
+        return key === null ? null : wireKey(key);
+      }
       case 'destroy':
-        await this.#vault(call.vault).destroy(call.objectId);
+        await this.#destroy(call);
         this.#options.reached('host/destroyed');
         return null;
       case 'list':
@@ -156,11 +160,15 @@ export class HostServer {
   async #open(call: Extract<Call, { op: 'open' }>, secret: Buffer): Promise<unknown> {
     const pin = ownCopy(secret);
     const { vault: number, backend, place, keyring, algorithm, sessions } = call;
+    const { libraryParameters } = call;
     try {
       await this.#close(number);
       this.#kind ??= await this.#options.serve(backend);
       const log = this.#log();
-      const vault = await this.#kind.open({ place, keyring, algorithm, sessions, pin, log });
+      const vault = await this.#kind.open({
+        ...{ place, keyring, algorithm, sessions, libraryParameters },
+        ...{ pin, log },
+      });
       this.#vaults.set(number, vault);
       this.#protections.set(number, vault.protection);
       return this.#opened(number);
@@ -170,7 +178,16 @@ export class HostServer {
   }
 
   #opened(number: VaultNumber): Opened {
-    return { protection: this.#vault(number).protection };
+    const { protection, ids, takenIds } = this.#vault(number);
+    return { protection, ids, takenIds };
+  }
+
+  async #destroy(call: Extract<Call, { op: 'destroy' }>): Promise<void> {
+    const vault = this.#vault(call.vault);
+    const publicKey = call.publicKey === null ? null : Buffer.from(call.publicKey, 'base64url');
+    await vault.destroy(call.objectId, publicKey);
+    // Before the answer: nothing that comes after it may be made here.
+    if (vault.worn) this.#note({ note: 'worn', reason: 'the first object of its token is gone' });
   }
 
   async #close(number: VaultNumber): Promise<void> {
@@ -278,4 +295,9 @@ function vaultOf(call: Call): VaultNumber | null {
 }
 
 /** The device was not asked, or said nothing that the agent has to know beside it. */
-const plain: HostedFailure = { fatal: false, loginLost: false, pinRefusal: null };
+const plain: HostedFailure = {
+  fatal: false,
+  loginLost: false,
+  givenTwice: false,
+  pinRefusal: null,
+};

@@ -8,6 +8,8 @@ export interface HostLaunch {
   readonly program: string;
   /** All that it has of an environment, see hostEnvironment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** For C_Initialize, by the real path of the module that wants them. */
+  readonly libraryParameters: ReadonlyMap<string, string>;
 }
 
 /** The vault hosts of an agent, one a PKCS#11 module or device. */
@@ -27,6 +29,7 @@ export class ModuleHosts implements VaultHosts {
       host = new ModuleHost({ ...this.#launch, modulePath: target.shared, log: world.log });
       this.#hosts.set(target.shared, host);
     }
-    return HostedVault.open({ ...opening, host });
+    const libraryParameters = this.#launch.libraryParameters.get(target.shared) ?? null;
+    return HostedVault.open({ ...opening, libraryParameters, host });
   }
 }

@@ -1,6 +1,6 @@
-import type { HostedOpening } from '../hosted.ts';
 import type { PinGate } from '../pin-gate.ts';
 import type { HostProcess } from './host-process.ts';
+import type { HostedVaultOptions } from './hosted-vault-options.ts';
 import { HostFailure, type Call, type Opened, type VaultNumber } from './messages.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function logInWith(
   try {
     const sent = Buffer.alloc(pin.length, pin);
     const opened = await login(sent, () => pins.trying(pin)).finally(() => sent.fill(0));
-    // Also where the process was logged in already: it was held against the PIN that did that.
+    // Also where the process was logged in already: it was compared with the PIN that did that.
     await pins.accepted(pin);
     return opened;
   } catch (failure) {
@@ -34,7 +34,7 @@ export async function logInWith(
 export async function openToken(
   process: HostProcess,
   vault: VaultNumber,
-  { target, keyring, algorithm, sessions, callTimeout }: HostedOpening,
+  { target, keyring, algorithm, libraryParameters, sessions, callTimeout }: HostedVaultOptions,
   pin: Buffer,
   announce: () => Promise<void>,
 ): Promise<Opened> {
@@ -46,6 +46,7 @@ export async function openToken(
     place: target.place,
     algorithm: algorithm.name,
     sessions,
+    libraryParameters,
   };
   await process.started();
   await announce();

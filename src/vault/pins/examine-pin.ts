@@ -8,13 +8,13 @@ import { failure, lookedAt, ok, warning, type Finding } from '../../base/finding
 /** The PIN's file and what is remembered of it. The PIN itself is neither shown nor tried. */
 export function examinePin(
   name: string,
-  { pinSource, besidePath }: PinPlace,
+  { pinSource, device, besidePath }: PinPlace,
   credentialsDirectory: string | null,
   world: Pick<World, 'files' | 'now' | 'randomBytes'>,
 ): Finding {
   const subject = `${name}: PIN`;
   return lookedAt(subject, () => {
-    const memory = new PinMemory(pinMemoryPath(besidePath, name), name, world);
+    const memory = new PinMemory(pinMemoryPath(besidePath, name), name, device, world);
     const { closed } = memory;
     if (closed !== null) return refused(subject, name, 'takes no PIN any more', closed);
     const pin = readPin({ pinSource, keyring: name, credentialsDirectory });

@@ -45,9 +45,9 @@ export class KeyringPin implements PinGate {
   #before: Source = this.#source;
 
   constructor(options: KeyringPinOptions) {
-    const { keyring, besidePath, world } = options;
+    const { keyring, besidePath, device, world } = options;
     this.#options = options;
-    this.#memory = new PinMemory(pinMemoryPath(besidePath, keyring), keyring, world);
+    this.#memory = new PinMemory(pinMemoryPath(besidePath, keyring), keyring, device, world);
     this.#key = world.randomBytes(32);
   }
 

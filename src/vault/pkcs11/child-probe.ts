@@ -17,11 +17,21 @@ const longestAnswer = 1024 * 1024;
 export async function probeInChild(
   env: Readonly<Record<string, string | undefined>>,
   path: string,
-  { uri, algorithm, environment }: Pick<TokenSettings, 'uri' | 'algorithm' | 'environment'>,
+  {
+    uri,
+    algorithm,
+    environment,
+    libraryParameters,
+  }: Pick<TokenSettings, 'uri' | 'algorithm' | 'environment' | 'libraryParameters'>,
 ): Promise<ModuleProbe> {
   const program = fileURLToPath(new URL('../../bin/module-probe.js', import.meta.url));
   const { token, serial, manufacturer, model } = uri;
-  const request: ProbeRequest = { path, algorithm, uri: { token, serial, manufacturer, model } };
+  const request: ProbeRequest = {
+    path,
+    algorithm,
+    uri: { token, serial, manufacturer, model },
+    libraryParameters,
+  };
   const child = spawn(process.execPath, [program], {
     env: hostEnvironment(env, environment, 2),
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -9,7 +9,9 @@ import type { TokenPlace, TokenSettings } from './place.ts';
 
 /** Module, token and PIN, as far as they can be seen without a login. */
 export async function examineToken(
-  settings: Named<TokenPlace & Pick<TokenSettings, 'algorithm' | 'environment'>>,
+  settings: Named<
+    TokenPlace & Pick<TokenSettings, 'algorithm' | 'environment' | 'libraryParameters'>
+  >,
   { world, env }: ExamineWith,
 ): Promise<readonly Finding[]> {
   const { finding, path } = examineModule(settings);

@@ -20,7 +20,7 @@ export const pkcs11KindOfCa: KindOfCa<{ readonly ca_uri: string }, TokenPlace, T
   }),
   async open({ name: keyring, uri }, { hosts, pins, refuseProtection, world }) {
     const vault = await hosts.openVault({
-      target: tokenTarget(uri),
+      target: tokenTarget(keyring, uri),
       keyring,
       algorithm: algorithms.ed25519,
       sessions: 1,
@@ -49,6 +49,9 @@ export const pkcs11KindOfCa: KindOfCa<{ readonly ca_uri: string }, TokenPlace, T
   clashByAnotherName: () => null,
   async examine(place, looking) {
     const { examineToken } = await import('./examine.ts');
-    return examineToken({ ...place, algorithm: 'ed25519', environment: [] }, looking);
+    return examineToken(
+      { ...place, algorithm: 'ed25519', environment: [], libraryParameters: null },
+      looking,
+    );
   },
 };

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
 import { pkcs11KindOfCa } from './kind-of-ca.ts';
-import { tokenTarget } from './opening.ts';
+import { libraryOf, tokenTarget } from './opening.ts';
 import { tokenPin } from './pin.ts';
 import type { TokenPlace, TokenSettings } from './place.ts';
 import { tokenUri } from './token-uri.ts';
@@ -25,6 +25,13 @@ const shape = ({ z, duration }: KeyFields) => ({
   call_timeout: duration
     .refine((seconds) => seconds >= 1 && seconds <= 600, 'must be 1s to 10m')
     .default(10),
+  require_seal: z.boolean().default(false),
+  library_parameters: z
+    .string()
+    .min(1)
+    .max(4096)
+    .refine((text) => !text.includes('\0'), 'must not contain a NUL')
+    .optional(),
   environment: z
     .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))
     .default([]),
@@ -50,6 +57,8 @@ export const pkcs11Kind: KindEntry<
       uri: 'a URI',
       sessions: 'sessions',
       call_timeout: 'calls that may hang',
+      require_seal: 'a token that keeps a seal',
+      library_parameters: 'a module that takes parameters',
       environment: 'a module that needs variables',
     },
   },
@@ -57,7 +66,8 @@ export const pkcs11Kind: KindEntry<
   algorithms: ['ed25519', 'es256'],
   otherAlgorithm: 'a pkcs11 keyring holds Ed25519 or P-256 keys',
 
-  settings({ uri, algorithm, sessions, call_timeout, environment }, where) {
+  settings(given, where) {
+    const { uri, algorithm, sessions, call_timeout, environment } = given;
     return {
       backend: 'pkcs11',
       sidecarPath: join(where.stateDir, 'keyrings', `${where.name}.json`),
@@ -66,15 +76,22 @@ export const pkcs11Kind: KindEntry<
       sessions: sessions ?? Math.min(sessionsPerProcessor * where.processors, mostSessions),
       ownThreads: sessions ?? 0,
       callTimeout: call_timeout * 1000,
+      requireSeal: given.require_seal,
+      libraryParameters: given.library_parameters ?? null,
       environment,
     };
   },
   algorithmOf: ({ algorithm }) => algorithm,
-  records: ({ sidecarPath, algorithm }) => ({ kept: 'apart', path: sidecarPath, algorithm }),
+  records: ({ sidecarPath, algorithm, requireSeal }) => ({
+    kept: 'apart',
+    path: sidecarPath,
+    algorithm,
+    requireSeal,
+  }),
   async open(settings, opening) {
     const { name: keyring, algorithm, uri, sessions, callTimeout } = settings;
     const vault = await opening.hosts.openVault({
-      target: tokenTarget(uri),
+      target: tokenTarget(keyring, uri),
       keyring,
       algorithm: algorithms[algorithm],
       sessions,
@@ -85,7 +102,11 @@ export const pkcs11Kind: KindEntry<
     });
     return { vault, store: null };
   },
-  host: ({ ownThreads, environment }) => ({ ownThreads, environment }),
+  host: ({ ownThreads, environment, uri, libraryParameters }) => ({
+    ownThreads,
+    environment,
+    library: libraryOf(uri, libraryParameters),
+  }),
   serve: async () => (await import('./served.ts')).servePkcs11,
   pin: tokenPin,
   isSameDevice: ({ uri: one }, { uri: other }) => {

@@ -1,7 +1,7 @@
 import { AgentError } from '../../base/errors.ts';
 import type { HostedTarget } from '../hosted.ts';
 import { resolveModulePath } from './module-path.ts';
-import type { Pkcs11Uri } from './uri.ts';
+import { keyLabel, type Pkcs11Uri } from './uri.ts';
 
 /** What a vault host opens a token by: nothing of the PIN. */
 export type TokenAddress = Omit<Pkcs11Uri, 'id' | 'pinSource'>;
@@ -12,7 +12,7 @@ export type TokenAddress = Omit<Pkcs11Uri, 'id' | 'pinSource'>;
  *
  * Throws `invalid_params` for what the URI says, `backend_unavailable` where the module is not there.
  */
-export function tokenTarget(uri: Pkcs11Uri): HostedTarget {
+export function tokenTarget(keyring: string, uri: Pkcs11Uri): HostedTarget {
   if (uri.id !== null) {
     throw new AgentError(
       'invalid_params',
@@ -26,5 +26,18 @@ export function tokenTarget(uri: Pkcs11Uri): HostedTarget {
     ...{ token, serial, manufacturer, model, object },
     ...{ modulePath, moduleName: null },
   };
-  return { backend: 'pkcs11', shared: modulePath, place };
+  return { backend: 'pkcs11', shared: modulePath, label: keyLabel(keyring, uri), place };
+}
+
+/** The module, and what it is started with; null where there is no such module: opening the keyring says so. */
+export function libraryOf(
+  uri: Pkcs11Uri,
+  parameters: string | null,
+): { readonly path: string; readonly parameters: string | null } | null {
+  try {
+    return { path: resolveModulePath(uri), parameters };
+  } catch (failure) {
+    if (failure instanceof AgentError) return null;
+    throw failure;
+  }
 }

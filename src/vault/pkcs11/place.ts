@@ -17,6 +17,10 @@ export interface TokenSettings extends TokenPlace {
   readonly ownThreads: number;
   /** A call into the module that takes longer is taken for hung, milliseconds. */
   readonly callTimeout: number;
+  /** A token that keeps no seal of the records is refused. */
+  readonly requireSeal: boolean;
+  /** For C_Initialize; null for none. */
+  readonly libraryParameters: string | null;
   /** Names of variables that the module needs beside the usual ones. */
   readonly environment: readonly string[];
 }

@@ -3,7 +3,7 @@ import { algorithms } from '../../algorithms/algorithm.ts';
 import type { ServeKind } from '../hosted.ts';
 import type { PinRefusal } from '../pin-gate.ts';
 import { CKR, nameOfReturnValue } from './cryptoki.ts';
-import { isFatal, isLoginLost, isReturnValue, returnValueOf } from './errors.ts';
+import { isFatal, isGivenTwice, isLoginLost, isReturnValue, returnValueOf } from './errors.ts';
 import { KnownPins } from './known-pins.ts';
 import { Pkcs11Modules } from './module.ts';
 import type { TokenAddress } from './opening.ts';
@@ -14,21 +14,24 @@ export const servePkcs11: ServeKind = (world, shield) => {
   const modules = new Pkcs11Modules();
   const knownPins = new KnownPins(world.randomBytes(32));
   return {
-    open: ({ place, keyring, algorithm, sessions, pin, log }) =>
+    open: ({ place, keyring, algorithm, sessions, libraryParameters, pin, log }) =>
       openPkcs11Vault({
         uri: { ...(place as TokenAddress), id: null, pinSource: null },
         keyring,
         algorithm: algorithms[algorithm],
+        libraryParameters,
         sessions,
         pin,
         modules,
-        world: { ...world, log },
+        world: { now: world.now, randomBytes: world.randomBytes, log },
+        environment: world.environment,
         shield,
         knownPins,
       }),
     failureOf: (failure) => ({
       fatal: isFatal(failure),
       loginLost: isLoginLost(failure),
+      givenTwice: isGivenTwice(failure),
       pinRefusal: pinRefusalOf(failure),
     }),
   };
