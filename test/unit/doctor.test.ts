@@ -10,7 +10,7 @@ import { ConnectionError } from '../../src/client/connection-error.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import type { AgentStatus } from '../../src/api/status.ts';
 import { fileFailure } from '../../src/files/ownership.ts';
-import type { TokenProbe } from '../../src/vault/pkcs11/probe.ts';
+import type { TokenProbe } from '../../src/vault/pkcs11/token/probe.ts';
 
 const token: TokenProbe = {
   label: 'prod',

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { TokenSettings } from './place.ts';
 import { hostEnvironment } from '../host/host-environment.ts';
-import type { ModuleProbe, ProbeRequest } from './probe.ts';
+import type { ModuleProbe, ProbeRequest } from './token/probe.ts';
 
 /** A device that wakes up first takes seconds; a module that hangs takes for ever. Milliseconds. */
 const deadline = 10_000;

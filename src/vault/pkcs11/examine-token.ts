@@ -1,7 +1,7 @@
 import type { Named } from '../kind-calls.ts';
 import type { TokenSettings } from './place.ts';
-import { describeToken } from './device.ts';
-import type { ModuleProbe, TokenProbe } from './probe.ts';
+import { describeToken } from './token/device.ts';
+import type { ModuleProbe, TokenProbe } from './token/probe.ts';
 import { failure, ok, warning, type Finding } from '../../base/finding.ts';
 
 const findIt = "Plug the token in, or make it; or correct the keyring's uri in the configuration";

@@ -107,7 +107,7 @@ export const pkcs11Kind: KindEntry<
     environment,
     library: libraryOf(uri, libraryParameters),
   }),
-  serve: async () => (await import('./served.ts')).servePkcs11,
+  serve: async () => (await import('./token/served.ts')).servePkcs11,
   pin: tokenPin,
   isSameDevice: ({ uri: one }, { uri: other }) => {
     const names = ['modulePath', 'moduleName', 'token', 'serial', 'manufacturer', 'model'] as const;

@@ -1,8 +1,8 @@
 import type { PKCS11 } from 'pkcs11js';
-import type { Algorithm } from '../../algorithms/algorithm.ts';
-import type { VaultObject } from '../vault.ts';
+import type { Algorithm } from '../../../algorithms/algorithm.ts';
+import type { VaultObject } from '../../vault.ts';
 import { CKA, CKO } from './cryptoki.ts';
-import type { KeyNames } from '../key-names.ts';
+import type { KeyNames } from '../../key-names.ts';
 import { readPublicKey } from './key-pair.ts';
 import {
   bytesAttribute,

@@ -1,5 +1,5 @@
 import type { PKCS11 } from 'pkcs11js';
-import { algorithms, type Algorithm } from '../../algorithms/algorithm.ts';
+import { algorithms, type Algorithm } from '../../../algorithms/algorithm.ts';
 import { CKR } from './cryptoki.ts';
 import type { DeviceIdentity } from './device.ts';
 import { isReturnValue, translate } from './errors.ts';

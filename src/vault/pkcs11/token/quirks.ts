@@ -1,4 +1,4 @@
-import type { IdForm } from '../key-names.ts';
+import type { IdForm } from '../../key-names.ts';
 import { CKR } from './cryptoki.ts';
 import { isBefore, type DeviceIdentity } from './device.ts';
 import { resourceManagerWarning } from './tpm-access.ts';

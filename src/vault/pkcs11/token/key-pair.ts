@@ -1,9 +1,9 @@
 import type { PKCS11 } from 'pkcs11js';
-import type { Algorithm } from '../../algorithms/algorithm.ts';
-import { AgentError } from '../../base/errors.ts';
+import type { Algorithm } from '../../../algorithms/algorithm.ts';
+import { AgentError } from '../../../base/errors.ts';
 import { CKA, CKO, CKR } from './cryptoki.ts';
 import { HandleGivenTwice, isReturnValue } from './errors.ts';
-import type { KeyName } from '../key-names.ts';
+import type { KeyName } from '../../key-names.ts';
 import {
   bytesAttribute,
   findKeyObjects,

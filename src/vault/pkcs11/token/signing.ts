@@ -1,6 +1,6 @@
 import type { PKCS11 } from 'pkcs11js';
-import { AgentError } from '../../base/errors.ts';
-import { signatureLength, type Algorithm } from '../../algorithms/algorithm.ts';
+import { AgentError } from '../../../base/errors.ts';
+import { signatureLength, type Algorithm } from '../../../algorithms/algorithm.ts';
 import { CKR, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, returnValueOf } from './errors.ts';
 import type { ObjectHandle } from './objects.ts';

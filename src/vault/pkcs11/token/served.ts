@@ -1,12 +1,12 @@
-import { describeFailure, type AgentError } from '../../base/errors.ts';
-import { algorithms } from '../../algorithms/algorithm.ts';
-import type { ServeKind } from '../hosted.ts';
-import type { PinRefusal } from '../pin-gate.ts';
+import { describeFailure, type AgentError } from '../../../base/errors.ts';
+import { algorithms } from '../../../algorithms/algorithm.ts';
+import type { ServeKind } from '../../hosted.ts';
+import type { PinRefusal } from '../../pin-gate.ts';
 import { CKR, nameOfReturnValue } from './cryptoki.ts';
 import { isFatal, isGivenTwice, isLoginLost, isReturnValue, returnValueOf } from './errors.ts';
 import { KnownPins } from './known-pins.ts';
 import { Pkcs11Modules } from './module.ts';
-import type { TokenAddress } from './opening.ts';
+import type { TokenAddress } from '../opening.ts';
 import { openPkcs11Vault } from './pkcs11-vault.ts';
 
 /** The vault host's side of a PKCS#11 token: the one place where a module is loaded. */

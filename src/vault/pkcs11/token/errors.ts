@@ -1,4 +1,4 @@
-import { AgentError, describeFailure, type ErrorKind } from '../../base/errors.ts';
+import { AgentError, describeFailure, type ErrorKind } from '../../../base/errors.ts';
 import { CKR, nameOfReturnValue } from './cryptoki.ts';
 
 /** After this many milliseconds a caller may try a failing token again. */

@@ -1,13 +1,13 @@
-import { AgentError } from '../../base/errors.ts';
-import type { AlgorithmName } from '../../api/signing-backend.ts';
-import { algorithms } from '../../algorithms/algorithm.ts';
+import { AgentError } from '../../../base/errors.ts';
+import type { AlgorithmName } from '../../../api/signing-backend.ts';
+import { algorithms } from '../../../algorithms/algorithm.ts';
 import { CKF } from './cryptoki.ts';
 import { identify } from './device.ts';
 import { flagsOfMechanism, insteadOf } from './mechanisms.ts';
 import { Pkcs11Modules, type Pkcs11Module } from './module.ts';
 import { quirksOf } from './quirks.ts';
 import { findToken } from './token.ts';
-import type { Pkcs11Uri } from './uri.ts';
+import type { Pkcs11Uri } from '../uri.ts';
 
 /** A module and what is looked for in it; nothing secret. */
 export interface ProbeRequest {

@@ -1,7 +1,7 @@
 import { Module, type Slot } from 'graphene-pk11';
 import type { PKCS11 } from 'pkcs11js';
-import { AgentError, describeFailure } from '../../base/errors.ts';
-import { openDeep } from '../../native/shared-library.ts';
+import { AgentError, describeFailure } from '../../../base/errors.ts';
+import { openDeep } from '../../../native/shared-library.ts';
 import { CKF, CKR, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, returnValueOf, translate } from './errors.ts';
 

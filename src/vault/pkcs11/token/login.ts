@@ -1,6 +1,6 @@
 import { Session } from 'graphene-pk11';
-import { AgentError } from '../../base/errors.ts';
-import type { Shield } from '../hosted.ts';
+import { AgentError } from '../../../base/errors.ts';
+import type { Shield } from '../../hosted.ts';
 import { CKF, CKR, CKS_RW_USER_FUNCTIONS, CKU_USER, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, ReturnValueError, returnValueOf, translate } from './errors.ts';
 import { describeToken, tokenIdentity } from './device.ts';

@@ -1,7 +1,7 @@
 import type { PKCS11, Template } from 'pkcs11js';
 import { CKA, CKO, CKR } from './cryptoki.ts';
 import { HandleGivenTwice, isReturnValue } from './errors.ts';
-import type { KeyName } from '../key-names.ts';
+import type { KeyName } from '../../key-names.ts';
 import type { SessionHandle } from './sessions.ts';
 
 /** CK_OBJECT_HANDLE as the bindings have it: valid in every session of this process (PKCS#11, 2.5). */

@@ -1,5 +1,5 @@
 import type { PKCS11 } from 'pkcs11js';
-import type { Protection } from '../../api/signing-backend.ts';
+import type { Protection } from '../../../api/signing-backend.ts';
 import { CKA, CKF } from './cryptoki.ts';
 import {
   booleanAttribute,

@@ -1,7 +1,7 @@
 import type { PKCS11 } from 'pkcs11js';
-import { AgentError } from '../../base/errors.ts';
+import { AgentError } from '../../../base/errors.ts';
 import { decodeSeal, encodeSeal } from './seal-form.ts';
-import type { Seal, SealStore } from '../vault.ts';
+import type { Seal, SealStore } from '../../vault.ts';
 import { CKA, CKO, CKR, nameOfReturnValue } from './cryptoki.ts';
 import { HandleGivenTwice, isReturnValue, returnValueOf } from './errors.ts';
 import { findLabelled } from './key-list.ts';

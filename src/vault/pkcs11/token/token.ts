@@ -1,10 +1,10 @@
 import type { Slot, Token } from 'graphene-pk11';
-import { AgentError } from '../../base/errors.ts';
+import { AgentError } from '../../../base/errors.ts';
 import { CKF, CKR } from './cryptoki.ts';
 import { describeToken, tokenIdentity } from './device.ts';
 import { isReturnValue, translate } from './errors.ts';
 import type { Pkcs11Module } from './module.ts';
-import type { Pkcs11Uri } from './uri.ts';
+import type { Pkcs11Uri } from '../uri.ts';
 
 /** A token and the slot it is in at the moment. */
 export interface FoundToken {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Seal } from '../vault.ts';
+import type { Seal } from '../../vault.ts';
 
 /**
  * A seal as the bytes of one object: 8 of magic, the counter in 8 (big-endian), the key, and the first 16 of

@@ -1,20 +1,20 @@
-import { AgentError } from '../../base/errors.ts';
-import type { Algorithm } from '../../algorithms/algorithm.ts';
+import { AgentError } from '../../../base/errors.ts';
+import type { Algorithm } from '../../../algorithms/algorithm.ts';
 import { translate } from './errors.ts';
 import type { KnownPins } from './known-pins.ts';
-import type { Shield } from '../hosted.ts';
+import type { Shield } from '../../hosted.ts';
 import { isLoggedIn, openLoggedInSession, TokenLogin } from './login.ts';
 import type { Pkcs11Module, Pkcs11Modules } from './module.ts';
 import type { ModuleWorld } from './module-log.ts';
-import { resolveModulePath } from './module-path.ts';
+import { resolveModulePath } from '../module-path.ts';
 import { TokenVault } from './token-vault.ts';
 import { SessionPool } from './sessions.ts';
 import { describeToken, identify, tokenKey, type DeviceIdentity } from './device.ts';
-import { refuseLongLabel } from '../key-names.ts';
+import { refuseLongLabel } from '../../key-names.ts';
 import { flagsOfMechanism, insteadOf } from './mechanisms.ts';
 import { quirksOf, type Quirks } from './quirks.ts';
 import { findToken, type FoundToken } from './token.ts';
-import { keyLabel, type Pkcs11Uri } from './uri.ts';
+import { keyLabel, type Pkcs11Uri } from '../uri.ts';
 
 export interface Pkcs11VaultOptions {
   readonly uri: Pkcs11Uri;

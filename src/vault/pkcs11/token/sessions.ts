@@ -1,5 +1,5 @@
 import type { Session } from 'graphene-pk11';
-import { AgentError } from '../../base/errors.ts';
+import { AgentError } from '../../../base/errors.ts';
 import { CKR } from './cryptoki.ts';
 import { isReturnValue, isSessionLoss, isStale, translate } from './errors.ts';
 import { closeQuietly } from './login.ts';
