@@ -37,7 +37,8 @@ import type {
 } from './signing-backend.ts';
 import type { AgentStatus, NextChange } from './status.ts';
 
-type Empty = Readonly<Record<never, never>>;
+/** No members. `Record<string, never>` would have every name as a key. */
+type Empty = object;
 
 interface OfKeyring {
   /** Where not given: `default`. */

@@ -10,7 +10,7 @@
 export type Effect = 'reads' | 'signs' | 'changes';
 
 /** What shows whether a call was done whose answer was lost. */
-export interface ShownBy {
+interface ShownBy {
   /** A method that reads. */
   readonly method: string;
   /** The same question to agentctl; null where it has no such command. */

@@ -36,14 +36,14 @@ export class Wire {
     options: KeyringCallOptions,
   ): Promise<ResultOf<Name>> {
     const named = { keyring: options.keyring ?? this.#keyring, ...params };
-    return this.ask(method, named as ParamsOf<Name>, options);
+    return this.ask(method, named, options);
   }
 }
 
 /** The result of a method. Throws where it is no object. */
 export function recordOf<Name extends MethodName>(method: Name, result: unknown): ResultOf<Name> {
   if (typeof result !== 'object' || result === null) throw unusable(method);
-  return result as ResultOf<Name>;
+  return result;
 }
 
 /** The 64 bytes of a signature in an answer. */
