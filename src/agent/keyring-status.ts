@@ -3,21 +3,9 @@ import { AgentError, describeFailure } from '../base/errors.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { KeyringStatus } from '../api/status.ts';
+import type { ClosedEntry, OpenEntry } from './supervised-entry.ts';
 import { kindOf } from '../vault/kinds/kinds.ts';
 import { formatTime } from '../base/rfc3339.ts';
-
-/** A keyring of the configuration, or the CA, as it is at present. */
-export interface OpenEntry<T> {
-  readonly keyring: T;
-}
-
-/** Locked where the failure's kind is; then, and where `retryAt` is null, it is not tried by itself. */
-export interface ClosedEntry {
-  readonly failure: AgentError;
-  readonly at: string;
-  /** Milliseconds since the epoch. */
-  readonly retryAt: number | null;
-}
 
 /** What `status` says of a keyring; `entry` is null before it was tried. */
 export function keyringStatus(

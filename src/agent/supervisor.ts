@@ -2,7 +2,8 @@ import { AgentError, describeFailure, quoted } from '../base/errors.ts';
 import type { KeyringPin } from '../vault/pins/keyring-pin.ts';
 import type { PinOwner } from './configured-pin.ts';
 import { SupervisedPins } from './supervised-pins.ts';
-import { asAgentError, type ClosedEntry, type OpenEntry } from './keyring-status.ts';
+import { asAgentError } from './keyring-status.ts';
+import { closedError, type ClosedEntry, type OpenEntry } from './supervised-entry.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
 import { asLocked, isLocked, lockedError } from '../vault/pins/locked.ts';
 import { formatTime } from '../base/rfc3339.ts';
@@ -94,13 +95,7 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
       throw new AgentError('backend_unavailable', `keyring ${name} is not open yet`);
     }
     if ('keyring' in entry) return entry.keyring;
-    const { failure, retryAt } = entry;
-    if (failure.kind === 'locked') throw asLocked(name, failure);
-    const details =
-      retryAt === null ? {} : { retry_after_ms: Math.max(1, retryAt - this.#world.now()) };
-    throw new AgentError(failure.kind, `keyring ${name} is not open: ${failure.message}`, {
-      details,
-    });
+    throw closedError(name, entry, this.#world.now());
   }
 
   /** Each with its entry; null before it was tried. */

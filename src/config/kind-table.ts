@@ -38,11 +38,10 @@ export class KindTable<Out> {
     const [first, ...others] = shapes.map(([backend, own]) => this.#member(backend, own));
     if (first === undefined) throw new RangeError('there is no kind of backend');
     const names = [...kinds.keys()];
+    const choices = names.map((name) => `"${name}"`).join('|');
     const union = z.discriminatedUnion(by, [first, ...others], {
-      error: ({ code }) =>
-        code === 'invalid_union'
-          ? `Invalid option: expected one of ${names.map((name) => `"${name}"`).join('|')}`
-          : undefined,
+      error: ({ input }) =>
+        typeof input === 'object' ? `Invalid option: expected one of ${choices}` : undefined,
     });
     // Each member has the common keys, its own and the name of its kind, which is what `Out` is made of.
     this.schema = z.preprocess(

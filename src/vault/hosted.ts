@@ -51,7 +51,7 @@ export interface VaultHosts {
 }
 
 /** Of the child process, for what it opens. */
-export interface HostedWorld {
+interface HostedWorld {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly randomBytes: (size: number) => Buffer;
@@ -63,7 +63,7 @@ export interface HostedWorld {
 export type Shield = <T>(work: () => T) => T;
 
 /** What the child process is asked to open. */
-export interface HostedRequest {
+interface HostedRequest {
   /** As the agent's side of the kind made it. */
   readonly place: unknown;
   readonly keyring: string;

@@ -23,13 +23,13 @@ export interface KindOfCa<GivenOfCa, Place, Own> {
   examine(place: Named<Place>, looking: ExamineWith): Promise<readonly Finding[]>;
 }
 
-export interface CaWhere {
+interface CaWhere {
   /** The name that is kept for it: no keyring has it. */
   readonly name: string;
   readonly stateDir: string;
 }
 
-export interface OpenedCa {
+interface OpenedCa {
   readonly vault: Vault;
   /** The file or the token, for messages. */
   readonly where: string;

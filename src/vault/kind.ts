@@ -24,10 +24,13 @@ import type { PinPlace } from './pin-place.ts';
  * The entry is loaded by every program (agent, agentctl, vault host), so it imports nothing large: what opens, looks or
  * serves is imported when it is called, zod comes in through `keys`. A kind whose device is opened by a child process
  * answers `open` through `OpenWith.hosts`, and begins the other side in `serve`, the one place that may load a
- * vendor's code.
+ * vendor's code. A PIN that is optional is one that `pin` answers null for: `OpenWith.pins` is null then, and the vault
+ * host is sent none. What keys are protected by is not for the entry to say, but for the vault once it is open
+ * (`Vault.protection`), so that it may differ by algorithm.
  *
  * `Given`: its keys in `[keyrings.NAME]`, as they were read. `GivenOfCa`: those in `[cluster]`. `Place`: where keys are
- * (a file, a token, a device), what a keyring and the CA of a cluster have in common. `Own`: the settings of a keyring.
+ * (a file, a token, a device), what a keyring and the CA of a cluster have in common. `Own`: the
+ * settings of a keyring. Both are exported by their folder.
  */
 export interface VaultKind<
   Given,
@@ -99,8 +102,8 @@ export interface KindEntry<
   readonly keysOfCa: TableKeys<KeysOfCa>;
 }
 
-/** Keys of a table, as they were read. */
-export type Given<Keys extends z.ZodRawShape> = keyof Keys extends never
+/** Keys of a table, as they were read; of `Record<string, never>`, none. */
+export type Given<Keys extends z.ZodRawShape> = string extends keyof Keys
   ? object
   : z.output<z.ZodObject<Keys>>;
 
@@ -119,7 +122,7 @@ export interface KeyFields {
 }
 
 /** Words for people. */
-export interface KindWords {
+interface KindWords {
   /** Completes "keyring NAME " for who would lock or unlock one that takes no PIN. */
   readonly withoutPin: string;
   /** What `status` says where an older copy of the key records is not noticed. */

@@ -18,6 +18,8 @@ import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AgentDatabase } from '../../src/database/agent-database.ts';
+import type { BackendName } from '../../src/api/signing-backend.ts';
+import { CaTable } from '../../src/database/ca-tables.ts';
 import { ClientKeyTable } from '../../src/database/client-key-table.ts';
 import { openDatabase, type Database } from '../../src/database/database.ts';
 import { migrations } from '../../src/database/migrations.ts';
@@ -129,6 +131,28 @@ describe('the schema', () => {
     const after = await opened(newer);
     expect(after.rows('SELECT * FROM things')).toEqual([{ name: 'one', colour: null }]);
     expect(pragma('user_version')).toBe(2);
+  });
+
+  test('takes over the CA of a version that knew two kinds of backend, and takes one of any other', async () => {
+    const before = await opened(migrations.slice(0, 4));
+    const columns = '(one, backend, object_id, kid, public_key, created_at)';
+    before.run(
+      `INSERT INTO cluster_ca ${columns} VALUES (1, 'pkcs11', 'ab', 'c0ffee00', ?, '2026-05-14T17:55:00Z')`,
+      key.publicKey,
+    );
+    expect(() => {
+      before.run("UPDATE cluster_ca SET backend = 'other'");
+    }).toThrow(/CHECK/);
+    before.close();
+    const table = new CaTable(await opened());
+    const identity = {
+      ...{ kid: 'c0ffee00', publicKey: key.publicKey },
+      createdAt: '2026-05-14T17:55:00Z',
+    };
+    expect(table.read()).toEqual({ backend: 'pkcs11', objectId: 'ab', key: identity });
+    const other = { backend: 'other' as BackendName, objectId: 'cd', key: null };
+    await table.write(other);
+    expect(table.read()).toEqual(other);
   });
 
   test('stays at the last step that worked, each step whole or not at all', async () => {

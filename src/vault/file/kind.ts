@@ -5,12 +5,12 @@ import { fileKindOfCa } from './kind-of-ca.ts';
 import type { FilePlace } from './place.ts';
 
 const shape = ({ z }: KeyFields) => ({ path: z.string().min(1).optional() });
-const shapeOfCa = () => ({});
+const shapeOfCa = (): Record<string, never> => ({});
 
 /** A keystore file: the keys and their records in one, with no protection but the file's own. */
 export const fileKind: KindEntry<
   ReturnType<typeof shape>,
-  ReturnType<typeof shapeOfCa>,
+  Record<string, never>,
   FilePlace,
   FilePlace
 > = {
