@@ -99,7 +99,7 @@ it('tpm2-pkcs11: PIN_LOCKED names the command that ends a lockout, and the devic
   expect(message).toContain('tpm2_dictionarylockout --clear-lockout');
   expect(message).toContain('token "test" (tpm2-software.github.io SoftHSM v2, serial ');
   const { out } = await agent.agentctl('doctor', ...agent.flags);
-  expect(out).toContain('token "test" (tpm2-software.github.io SoftHSM v2, serial ');
+  expect(out).toContain('"test" (tpm2-software.github.io SoftHSM v2, serial ');
 });
 
 it.each([
