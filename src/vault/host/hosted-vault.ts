@@ -221,7 +221,8 @@ export class HostedVault implements Vault, HostUser {
   #giveUp(failure: HostFailure): void {
     const state = this.#state;
     if (state.is !== 'open' || !state.process.usable) return; // a call beside it said so already
-    this.#failures += 1;
+    // Handles that are given twice say nothing against the token: the next process has others.
+    if (!failure.givenTwice) this.#failures += 1;
     state.process.retire({ innocent: true, reason: failure.message });
   }
 

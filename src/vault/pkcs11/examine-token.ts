@@ -1,6 +1,6 @@
 import type { Named } from '../kind-calls.ts';
 import type { TokenSettings } from './place.ts';
-import { describeToken } from './token/device.ts';
+import { nameToken } from './token/device.ts';
 import type { ModuleProbe, TokenProbe } from './token/probe.ts';
 import { failure, ok, warning, type Finding } from '../../base/finding.ts';
 
@@ -24,7 +24,7 @@ export function judgeProbe(
 
 function present(subject: string, token: TokenProbe): Finding {
   const { writeProtected } = token;
-  const text = `${describeToken(token)} is there`;
+  const text = `${nameToken(token)} is there`;
   return writeProtected
     ? warning(subject, `${text}, and write-protected: it signs, and no key can be made or removed`)
     : ok(subject, text);
