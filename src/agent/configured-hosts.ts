@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { ConfigError } from '../config/load.ts';
+import { libraryParameters } from '../config/library-parameters.ts';
 import type { Settings } from '../config/settings.ts';
 import { kindOf } from '../vault/kinds/kinds.ts';
 import { hostEnvironment } from '../vault/host/host-environment.ts';
@@ -29,27 +29,4 @@ export function configuredHosts(
     environment: hostEnvironment(environment, names, threads),
     libraryParameters: libraryParameters(keyrings),
   };
-}
-
-/** What libraries are started with, by the path of the library. One is started once, for all that are in it. */
-function libraryParameters(keyrings: Settings['keyrings']): ReadonlyMap<string, string> {
-  const first = new Map<string, { readonly keyring: string; readonly parameters: string | null }>();
-  for (const keyring of keyrings) {
-    const library = kindOf(keyring).host(keyring)?.library ?? null;
-    if (library === null) continue;
-    const { path, parameters } = library;
-    const other = first.get(path);
-    if (other === undefined) first.set(path, { keyring: keyring.name, parameters });
-    else if (other.parameters !== parameters) {
-      throw new ConfigError(
-        `configuration: keyrings.${keyring.name}.library_parameters: keyring ${other.keyring} is on the same module ` +
-          `(${path}) and has other ones: a module is started once, so give both the same`,
-      );
-    }
-  }
-  return new Map(
-    [...first].flatMap(([path, { parameters }]) =>
-      parameters === null ? [] : [[path, parameters] as const],
-    ),
-  );
 }

@@ -205,3 +205,18 @@ it('a NetHSM: CKR 0x103 for a wrong PIN, which is not tried again', async () => 
   });
   expect(C_Login).toBe(0);
 });
+
+it('two keyrings on one module with different library_parameters: refused, from the start and from doctor', async () => {
+  const agent = await agentOn([], {
+    keyring: 'library_parameters = "one"',
+    tables: ({ uri }) =>
+      `[keyrings.other]\nbackend = "pkcs11"\nuri = "${uri}"\nlibrary_parameters = "two"\n`,
+  });
+  const says = /keyrings\.other\.library_parameters: keyring default is on the same module/;
+  const { code, err } = await agent.daemon.refusedStart(...agent.flags);
+  expect(code).toBe(2);
+  expect(err).toMatch(says);
+  const { code: unwell, out } = await agent.agentctl('doctor', ...agent.flags);
+  expect(unwell).toBe(1);
+  expect(out).toMatch(says);
+});
