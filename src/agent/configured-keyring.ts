@@ -54,6 +54,7 @@ export function configuredKeyrings(
       return await openKeyring({
         name: settings.name,
         rotation: settings.rotation,
+        joseAlg: settings.joseAlg ?? undefined,
         ...parts,
         world,
         journal,

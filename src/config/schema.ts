@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { clusterKeys, clusterTable } from './cluster.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { duration } from './fields.ts';
+import { faultOfJwtAlg, jwtKeys, jwtTable } from './jwt.ts';
 import { rotationKeys, rotationTable } from './rotation.ts';
 
 /** The configuration file (contract section 7), as it is written. Pure: no file is read here. */
@@ -21,6 +22,7 @@ const keyring = z
     sessions: z.int().min(1).max(64).optional(),
     optional: z.boolean().default(false),
     rotation: rotationTable.optional(),
+    jwt: jwtTable.optional(),
     call_timeout: duration
       .refine((seconds) => seconds >= 1 && seconds <= 600, 'must be 1s to 10m')
       .default(10),
@@ -32,6 +34,10 @@ const keyring = z
     const refuse = (key: string, message: string): void => {
       context.addIssue({ code: 'custom', path: [key], message });
     };
+    const otherAlg = faultOfJwtAlg(given.algorithm, given.jwt?.alg);
+    if (otherAlg !== null) {
+      context.addIssue({ code: 'custom', path: ['jwt', 'alg'], message: otherAlg });
+    }
     if (given.backend === 'pkcs11') {
       if (given.uri === undefined) refuse('uri', 'a pkcs11 keyring needs the URI of its token');
       if (given.path !== undefined) refuse('path', 'only a file keyring has a path');
@@ -164,5 +170,6 @@ export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
   if (first === 'ssh_agent') return Object.keys(sshAgent.shape);
   if (first === 'log') return Object.keys(configSchema.shape.log.unwrap().shape);
   if (first === 'keyrings' && third === 'rotation') return rotationKeys;
+  if (first === 'keyrings' && third === 'jwt') return jwtKeys;
   return first === 'keyrings' && second !== undefined ? Object.keys(keyring.shape) : [];
 }

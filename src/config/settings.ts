@@ -1,3 +1,4 @@
+import type { JoseAlg } from '../algorithms/algorithm-names.ts';
 import { dirname, join, resolve } from 'node:path';
 import { defaultSocketPath, defaultStateDir, type Environment } from '../base/default-paths.ts';
 import type { AccessLimits } from '../access/access-control.ts';
@@ -79,6 +80,8 @@ export type KeyringSettings = {
   readonly optional: boolean;
   /** null: rotated by hand. */
   readonly rotation: RotationPolicy | null;
+  /** JWS `alg` of what it signs; null: the usual one of its algorithm. */
+  readonly joseAlg: JoseAlg | null;
 } & (
   | { readonly backend: 'file'; readonly path: string }
   | {
@@ -239,6 +242,7 @@ function keyringSettings(
     require: keyring.require,
     optional: keyring.optional,
     rotation: keyring.rotation ?? null,
+    joseAlg: keyring.jwt?.alg ?? null,
   };
   const ownPath = join(stateDir, 'keyrings', `${name}.json`);
   if (keyring.backend === 'file') {

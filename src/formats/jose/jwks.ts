@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { encodeBase64 } from '../../base/base64.ts';
 import type { AlgorithmName } from '../../api/signing-backend.ts';
-import { algorithmNames } from '../../algorithms/algorithm-names.ts';
+import { algorithmNames, type JoseAlg } from '../../algorithms/algorithm-names.ts';
 
 export interface PublicKey {
   readonly kid: string;
   readonly algorithm: AlgorithmName;
   /** Ed25519: 32 bytes. ES256: 65 bytes, 04 first. */
   readonly bytes: Uint8Array;
+  /** What its JWK says it is for; absent: whatever keys of its kind are for. */
+  readonly alg?: JoseAlg | undefined;
 }
 
 const jwkSet = z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) });
@@ -42,9 +44,9 @@ export function withKey(set: JwkSet, key: PublicKey): string {
 }
 
 /** RFC 8037 for Ed25519; RFC 7518, section 6.2, for P-256. */
-export function jwkOf({ kid, algorithm, bytes }: PublicKey): Jwk {
-  const { alg, kty, crv } = algorithmNames[algorithm].jose;
-  const names = { kid, use: 'sig', alg };
+export function jwkOf({ kid, algorithm, bytes, alg }: PublicKey): Jwk {
+  const { alg: usual, kty, crv } = algorithmNames[algorithm].jose;
+  const names = { kid, use: 'sig', alg: alg ?? usual };
   if (kty === 'OKP') return { kty, crv, x: encodeBase64(bytes), ...names };
   const [x, y] = [bytes.subarray(1, 33), bytes.subarray(33)];
   return { kty, crv, x: encodeBase64(x), y: encodeBase64(y), ...names };

@@ -11,6 +11,9 @@ export class PublicKeyFormError extends Error {
   override readonly name = 'PublicKeyFormError';
 }
 
+/** It is a private key, whatever else is wrong with it. */
+export class PrivateKeyError extends PublicKeyFormError {}
+
 const names = Object.entries(algorithmNames) as [AlgorithmName, AlgorithmNames][];
 
 const supported = 'only Ed25519 and P-256 public keys can be used';
@@ -43,17 +46,14 @@ export function fromJwk(text: string): GivenKey {
   const jwk = parseObject(text);
   if ('d' in jwk || jwk['kty'] === 'oct') throw privateKey('JWK');
   if ('keys' in jwk) throw new PublicKeyFormError('a JWK set; give one of its keys');
-  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') {
-    throw new PublicKeyFormError('a JWK that is not for signatures ("use")');
-  }
+  refuseOtherUses(jwk);
   if (jwk['kty'] === 'OKP' && jwk['crv'] === 'Ed25519') {
-    expectAlg(jwk, ['EdDSA', 'Ed25519']);
-    return { algorithm: 'ed25519', bytes: coordinate(jwk, 'x') };
+    return { algorithm: 'ed25519', ...algOf(jwk, 'ed25519'), bytes: coordinate(jwk, 'x') };
   }
   if (jwk['kty'] === 'EC' && jwk['crv'] === 'P-256') {
-    expectAlg(jwk, ['ES256']);
+    const alg = algOf(jwk, 'es256');
     const bytes = Buffer.concat([Buffer.of(4), coordinate(jwk, 'x'), coordinate(jwk, 'y')]);
-    return { algorithm: 'es256', bytes };
+    return { algorithm: 'es256', ...alg, bytes };
   }
   throw new PublicKeyFormError(`a JWK of another kind; ${supported}`);
 }
@@ -87,9 +87,23 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function expectAlg(jwk: Readonly<Record<string, unknown>>, allowed: readonly string[]): void {
-  const alg = jwk['alg'];
-  if (alg === undefined || (typeof alg === 'string' && allowed.includes(alg))) return;
+/** RFC 7517, sections 4.2 and 4.3. */
+function refuseOtherUses({ use, key_ops: operations }: Readonly<Record<string, unknown>>): void {
+  if (use !== undefined && use !== 'sig') {
+    throw new PublicKeyFormError('a JWK that is not for signatures ("use")');
+  }
+  if (operations === undefined) return;
+  if (Array.isArray(operations) && operations.includes('verify')) return;
+  throw new PublicKeyFormError('a JWK that is not for verifying ("key_ops")');
+}
+
+function algOf(
+  { alg }: Readonly<Record<string, unknown>>,
+  algorithm: AlgorithmName,
+): Pick<GivenKey, 'alg'> {
+  if (alg === undefined) return {};
+  const known = algorithmNames[algorithm].jose.algs.find((name) => name === alg);
+  if (known !== undefined) return { alg: known };
   throw new PublicKeyFormError(`a JWK whose "alg" does not fit its key: ${JSON.stringify(alg)}`);
 }
 
@@ -100,8 +114,8 @@ function coordinate(jwk: Readonly<Record<string, unknown>>, name: 'x' | 'y'): Bu
   return bytes;
 }
 
-function privateKey(what: string): PublicKeyFormError {
-  return new PublicKeyFormError(
+function privateKey(what: string): PrivateKeyError {
+  return new PrivateKeyError(
     `this ${what} holds a PRIVATE key; verifying needs the public one, and a private key that lies about should be replaced`,
   );
 }

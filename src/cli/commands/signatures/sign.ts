@@ -10,6 +10,8 @@ export interface SignOptions {
   readonly kid?: string;
   readonly format?: FormatName;
   readonly out?: string;
+  /** Of `jws`. */
+  readonly alg?: string;
   /** Of `sshsig`. */
   readonly namespace?: string;
   /** Of `minisign`. */
@@ -70,6 +72,9 @@ function formatOf({ terminal, globals, options }: Invocation<SignOptions>): Form
 function refuseForeignOptions(options: SignOptions, format: FormatName): void {
   if (options.namespace !== undefined && format !== 'sshsig') {
     throw new UsageError('--namespace goes with --format sshsig alone');
+  }
+  if (options.alg !== undefined && format !== 'jws') {
+    throw new UsageError('--alg goes with --format jws alone');
   }
   if (options.trustedComment !== undefined && format !== 'minisign') {
     throw new UsageError('--trusted-comment goes with --format minisign alone');
