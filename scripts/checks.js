@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { testOtherNodes } from './node-versions.js';
 
 const bin = (name) => join('node_modules', '.bin', name);
 const checks = [
@@ -67,7 +68,11 @@ if (tests.skipped > 0) {
   console.log(`FAIL  ${tests.skipped} tests did not run`);
   failed += 1;
 }
+const others = await testOtherNodes();
+passed += others.passed;
+failed += others.failed;
 await runChecks(lastChecks);
+for (const line of others.lines) console.log(line);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
