@@ -15,7 +15,11 @@ const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
 const keyring = z
   .strictObject({
     backend: z.enum(['file', 'pkcs11']).default('file'),
-    path: z.string().min(1).optional(),
+    path: z
+      .string()
+      .min(1)
+      .regex(/^(?!~(?:\/|$))/, 'is no home directory here: write the path out, without ~')
+      .optional(),
     uri: z.string().optional(),
     algorithm: z.enum(['ed25519', 'es256']).default('ed25519'),
     require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),

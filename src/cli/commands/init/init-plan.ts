@@ -1,4 +1,4 @@
-import { defaultStateDir } from '../../../base/default-paths.ts';
+import { defaultStateDir, homeDir, type Environment } from '../../../base/default-paths.ts';
 import { effectiveUid, lstatOrNull } from '../../../files/ownership.ts';
 import { UsageError } from '../../shell/failure.ts';
 import { withQuestions, type Question } from '../../shell/questions.ts';
@@ -39,8 +39,10 @@ async function plan(
   { terminal, globals, options }: Invocation<InitOptions>,
   question: Question,
 ): Promise<InitPlan> {
+  const path = async (text: string, otherwise: string): Promise<string> =>
+    withHome(await question(text, otherwise), terminal.env);
   const config =
-    options.config ?? ((await question('Configuration file, empty for none', '')) || undefined);
+    options.config ?? ((await path('Configuration file, empty for none', '')) || undefined);
   const wanted = options.backend === 'pkcs11' || options.uri !== undefined;
   if (config === undefined) {
     if (wanted) throw new UsageError('a token needs a configuration: give --config FILE');
@@ -51,10 +53,17 @@ async function plan(
     return { config, newConfig: null, stateDir: options.stateDir };
   }
   const usual = defaultStateDir(terminal.env, effectiveUid());
-  const stateDir = options.stateDir ?? (await question('State dir', usual));
+  const stateDir = options.stateDir ?? (await path('State dir', usual));
   if (config === undefined) return { config, newConfig: null, stateDir };
   const uri = await uriOf(options, question);
   return { config, newConfig: { stateDir, keyring: globals.keyring ?? 'default', uri }, stateDir };
+}
+
+/** Who answers a question has no shell between that would replace a `~`. */
+function withHome(answer: string, env: Environment): string {
+  if (answer === '~' || answer.startsWith('~/')) return `${homeDir(env)}${answer.slice(1)}`;
+  if (!answer.startsWith('~')) return answer;
+  throw new UsageError(`${answer}: only your own ~/ is known here: write the path out`);
 }
 
 async function uriOf(options: InitOptions, question: Question): Promise<string | null> {

@@ -77,7 +77,7 @@ type Jwk = Readonly<Record<string, unknown>>;
 function entriesOf(content: Buffer, path: string): readonly unknown[] {
   let document: unknown;
   try {
-    document = JSON.parse(content.toString('utf8'));
+    document = JSON.parse(content.toString('utf8').replace(/^\ufeff/, ''));
   } catch (cause) {
     throw new UsageError(`${path}: not a JWK Set: the JSON cannot be read`, { cause });
   }

@@ -2,7 +2,9 @@ import { decodeBase64 } from '../../../base/base64.ts';
 import type { AlgorithmName } from '../../../api/signing-backend.ts';
 import { MinisignFormatError } from '../../../formats/minisign/format.ts';
 import { readPublicKeyFile } from '../../../formats/minisign/public-key.ts';
+import { blobOfLine, endOfOptions } from '../../../formats/ssh/public-key-line.ts';
 import { decodePublicKey, sshTypeOf } from '../../../formats/ssh/public-key.ts';
+import { SshFormatError } from '../../../formats/ssh/wire.ts';
 import { algorithmNames, type AlgorithmNames } from '../../../algorithms/algorithm-names.ts';
 import type { GivenKey } from './given-key.ts';
 
@@ -18,11 +20,15 @@ const names = Object.entries(algorithmNames) as [AlgorithmName, AlgorithmNames][
 
 const supported = 'only Ed25519 and P-256 public keys can be used';
 
-/** PEM of a SubjectPublicKeyInfo (RFC 7468, section 13). */
+/** PEM of a SubjectPublicKeyInfo (RFC 7468, section 13); text before and behind it says what it is (section 2). */
 export function fromPem(text: string): GivenKey {
-  const match = /^-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/.exec(text);
-  const label = match?.[1] ?? /^-----BEGIN ([A-Z0-9 ]+)-----/.exec(text)?.[1] ?? '';
-  if (label.includes('PRIVATE')) throw privateKey('PEM file');
+  const labels = [...text.matchAll(/^-----BEGIN ([A-Z0-9 ]+)-----/gm)].map(
+    ([, label = '']) => label,
+  );
+  if (labels.some((label) => label.includes('PRIVATE'))) throw privateKey('PEM file');
+  refuseSeveral(labels.length);
+  const match = /^-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/m.exec(text);
+  const label = match?.[1] ?? labels[0] ?? '';
   if (label === 'CERTIFICATE') {
     throw new PublicKeyFormError(
       'a certificate; take its key out with openssl x509 -noout -pubkey',
@@ -58,17 +64,57 @@ export function fromJwk(text: string): GivenKey {
   throw new PublicKeyFormError(`a JWK of another kind; ${supported}`);
 }
 
-/** A line of authorized_keys or a .pub file (RFC 4253 section 6.6, RFC 8709, RFC 5656). */
-export function fromSshLine(text: string): GivenKey {
-  const [type, encoded] = text.split(/\s+/);
-  const blob = decodeBase64(encoded ?? '') ?? Buffer.alloc(0);
-  if (sshTypeOf(blob) !== type) throw new PublicKeyFormError('an ssh key that cannot be decoded');
+/** The key of an ssh blob, where it is of a kind that signs everything here. */
+export function fromSshBlob(blob: Buffer): GivenKey {
   const key = decodePublicKey(blob);
   if (key !== null) return key;
   throw new PublicKeyFormError(`an ssh key of another kind; ${supported}`);
 }
 
-/** The two lines of minisign's .pub file. */
+/**
+ * The blob in a .pub file (RFC 4253 section 6.6, RFC 8709, RFC 5656): one line, which may have the options of
+ * authorized_keys before it. Lines that are empty or begin with # are none, as for ssh-keygen.
+ */
+export function sshBlobIn(text: string): Buffer {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  refuseSeveral(keys.length);
+  const blob = blobBehindOptions(keys[0] ?? '');
+  if (blob !== null) return blob;
+  throw new PublicKeyFormError('an ssh key that cannot be decoded');
+}
+
+function blobBehindOptions(line: string): Buffer | null {
+  const direct = blobOfLine(line);
+  if (direct !== null) return direct;
+  try {
+    return blobOfLine(line.slice(endOfOptions(line)).trimStart());
+  } catch (error) {
+    if (error instanceof SshFormatError) return null;
+    throw error;
+  }
+}
+
+/** The blob in the file format of RFC 4716, as `ssh-keygen -e` writes it. */
+export function sshBlobInRfc4716(text: string): Buffer {
+  refuseSeveral([...text.matchAll(/^---- BEGIN /gm)].length);
+  const body = /^---- BEGIN SSH2 PUBLIC KEY ----\r?\n([^]*?)^---- END SSH2 PUBLIC KEY ----/m.exec(
+    text,
+  );
+  // A header goes on where its line ends with a backslash (section 3.3).
+  const headers = /^[^:\r\n]+:(?:[^\r\n]*\\\r?\n)*[^\r\n]*$/gm;
+  const encoded = (body?.[1] ?? '-').replaceAll(headers, '').replaceAll(/\s/g, '');
+  const blob = decodeBase64(encoded);
+  if (blob !== null && sshTypeOf(blob) !== null) return blob;
+  throw new PublicKeyFormError('an ssh key (RFC 4716) that cannot be decoded');
+}
+
+function refuseSeveral(keys: number): void {
+  if (keys < 2) return;
+  throw new PublicKeyFormError(`it holds ${keys} keys: give a file with the one that is meant`);
+}
+
+/** minisign's .pub file. */
 export function fromMinisign(text: string): GivenKey {
   try {
     const { bytes, keyId } = readPublicKeyFile(text);

@@ -50,6 +50,11 @@ Examples:
     )
     .option('--identity <name>', 'of an sshsig: who is to have signed, with --allowed-signers')
     .option('--namespace <name>', 'of an sshsig: what it is for (default: file)')
+    .option('--at <time>', 'of an sshsig: as of then, with --allowed-signers (default: now)')
+    .option(
+      '--revoked <file>',
+      'of an sshsig: not by these keys: a KRL, or public keys, one a line',
+    )
     .action(act(async () => (await import('./verify.ts')).verify))
     .addHelpText(
       'after',
