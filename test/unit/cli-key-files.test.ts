@@ -148,10 +148,10 @@ describe('words of the command line', () => {
   it('that an option would swallow are refused', async () => {
     const global = await agentctl(['sign', message, '--out', '--json']);
     expect(global).toMatchObject({ code: 2, out: '' });
-    const session = await agentctl(['sign', message, '--out', '--format', 'raw']);
+    const session = await agentctl(['sign', message, '--out', '--format=raw']);
     expect(session).toMatchObject({ code: 2, out: '' });
-    expect(session.err).toContain('--out');
-    const signers = ['verify', message, '--signature', '--identity', 'ann'];
+    expect(session.err).toContain('--out has no value: --format=raw follows');
+    const signers = ['verify', message, '--signature', '--namespace=x'];
     expect((await agentctl(signers)).err).toContain('--signature has no value');
     const value = await agentctl(['verify', message, '--signature=--none', '--public-key', 'x']);
     expect(value.err).toContain('cannot read --none');

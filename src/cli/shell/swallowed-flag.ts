@@ -7,8 +7,10 @@ import { UsageError } from './failure.ts';
  */
 export function refuseSwallowedFlags(command: Command, argv: readonly string[]): void {
   const options = optionsOf(command);
-  const isFlag = (word: string | undefined): boolean =>
-    word !== undefined && options.some(({ long, short }) => word === long || word === short);
+  const isFlag = (word: string | undefined): boolean => {
+    const name = word?.split('=', 1)[0];
+    return name !== undefined && options.some(({ long, short }) => name === long || name === short);
+  };
   for (const [at, word] of argv.entries()) {
     if (word === '--') return;
     const next = argv[at + 1];

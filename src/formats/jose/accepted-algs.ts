@@ -11,7 +11,7 @@ interface KeyOfAlg {
  * The `alg` that the header of a JWS by this key may have. A JWK says what its key is for (RFC 7517, section 4.4):
  * `Ed25519` is that alone, and `EdDSA` every algorithm of that family that the key's curve has (RFC 9864, section 4.1.2).
  */
-export function acceptedAlgs({ algorithm, alg }: KeyOfAlg): readonly JoseAlg[] {
+function acceptedAlgs({ algorithm, alg }: KeyOfAlg): readonly JoseAlg[] {
   const { alg: usual, algs } = algorithmNames[algorithm].jose;
   return alg === undefined || alg === usual ? algs : [alg];
 }

@@ -5,7 +5,7 @@ import type { GivenKey } from './given-key.ts';
 import { fromJwk, PrivateKeyError, PublicKeyFormError } from './public-key-forms.ts';
 
 /** A key of a set that can verify signatures. */
-export interface SetKey {
+interface SetKey {
   /** For messages: the file, and which one it is there, from 1 on. */
   readonly name: string;
   readonly kid: string | null;
