@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { testOtherNodes } from './node-versions.js';
 
 const bin = (name) => join('node_modules', '.bin', name);
 const build = ['build', process.execPath, ['scripts/build.js']];
@@ -29,7 +30,11 @@ let failed = 0;
 
 await runCheck(build);
 await Promise.all([runTests(), runInTurn(checks)]);
+const others = await testOtherNodes();
+passed += others.passed;
+failed += others.failed;
 await runInTurn(lastChecks);
+for (const line of others.lines) console.log(line);
 console.log(`all done after ${seconds(begun)}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

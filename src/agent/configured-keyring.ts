@@ -41,6 +41,7 @@ export function configuredKeyrings(
       return await openKeyring({
         name: settings.name,
         rotation: settings.rotation,
+        joseAlg: settings.joseAlg ?? undefined,
         vault,
         store,
         world,

@@ -5,12 +5,13 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export type PublicJwk = {
   readonly kid: string;
   readonly use: 'sig';
+  /** JWS `alg`: EdDSA (RFC 8037) or Ed25519 (RFC 9864), which is the same; ES256 for P-256. */
+  readonly alg: 'EdDSA' | 'Ed25519' | 'ES256';
 } & (
-  | { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly alg: 'EdDSA'; readonly x: string }
+  | { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string }
   | {
       readonly kty: 'EC';
       readonly crv: 'P-256';
-      readonly alg: 'ES256';
       readonly x: string;
       readonly y: string;
     }
@@ -36,7 +37,7 @@ export const jwtRules = [
   'form', // three parts of base64url
   'header', // a JSON object, no member twice
   'extension', // neither crit nor b64
-  'typ', // JWT, where it says one
+  'typ', // JWT, where it says one; or the one that was asked for
   'kid', // names a key that is valid now
   'alg', // is that key's own
   'signature',

@@ -117,6 +117,8 @@ interface MethodTypes {
       readonly ttl_seconds: number;
       readonly audience?: string | readonly string[] | undefined;
       readonly subject?: string | undefined;
+      readonly alg?: string | undefined;
+      readonly typ?: string | undefined;
     };
     result: SignedJwt;
   };
@@ -125,6 +127,7 @@ interface MethodTypes {
       readonly token: string;
       readonly audience?: string | undefined;
       readonly clock_skew_seconds?: number | undefined;
+      readonly typ?: string | undefined;
     };
     result: JwtVerification;
   };

@@ -9,6 +9,10 @@ export interface JwtSignOptions extends KeyCallOptions {
   readonly audience?: string | readonly string[] | undefined;
   /** `sub`; where not given, as the claims have it. */
   readonly subject?: string | undefined;
+  /** JWS `alg` of the header; where not given, what the keyring is set to, else the usual one of its algorithm. */
+  readonly alg?: string | undefined;
+  /** `typ` of the header, such as `at+jwt` (RFC 9068); `JWT` where not given. */
+  readonly typ?: string | undefined;
 }
 
 export interface JwtVerifyOptions extends KeyringCallOptions {
@@ -16,6 +20,8 @@ export interface JwtVerifyOptions extends KeyringCallOptions {
   readonly audience?: string | undefined;
   /** How far the signer's clock may be off, whole seconds, 0 to 600; 0 where not given. */
   readonly clockSkewSeconds?: number | undefined;
+  /** The `typ` that the header must have, such as `at+jwt`; where not given, `JWT` or none. */
+  readonly typ?: string | undefined;
 }
 
 /** JSON Web Tokens of a keyring (RFC 7519), and its JWK Set (RFC 7517). */
@@ -46,13 +52,13 @@ export function jwtCalls(wire: Wire): JwtCalls {
   return {
     jwks: (options = {}) => wire.askKeyring('jwks', {}, options),
     jwtSign: (claims, options) => {
-      const { kid, ttlSeconds, audience, subject } = options;
-      const params = { kid, claims, ttl_seconds: ttlSeconds, audience, subject };
+      const { kid, ttlSeconds, audience, subject, alg, typ } = options;
+      const params = { kid, claims, ttl_seconds: ttlSeconds, audience, subject, alg, typ };
       return wire.askKeyring('jwt_sign', params, options);
     },
     jwtVerify: (token, options = {}) => {
-      const { audience, clockSkewSeconds } = options;
-      const params = { token, audience, clock_skew_seconds: clockSkewSeconds };
+      const { audience, clockSkewSeconds, typ } = options;
+      const params = { token, audience, clock_skew_seconds: clockSkewSeconds, typ };
       return wire.askKeyring('jwt_verify', params, options);
     },
   };

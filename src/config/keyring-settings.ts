@@ -1,3 +1,4 @@
+import type { JoseAlg } from '../algorithms/algorithm-names.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import { TableFault } from '../vault/kind-calls.ts';
@@ -14,6 +15,8 @@ export type KeyringSettings = OwnSettings & {
   readonly optional: boolean;
   /** null: rotated by hand. */
   readonly rotation: RotationPolicy | null;
+  /** JWS `alg` of what it signs; null: the usual one of its algorithm. */
+  readonly joseAlg: JoseAlg | null;
 };
 
 export interface ClusterSettings {
@@ -30,11 +33,11 @@ export function keyringSettings(
   stateDir: string,
   { file, processors }: { readonly file: string; readonly processors: number },
 ): KeyringSettings {
-  const { require, optional, rotation } = config;
+  const { require, optional, rotation = null, jwt } = config;
   const own = faultsOf(`${file}: keyrings.${name}`, () =>
     kindOf(config).settings(config, { name, stateDir, processors }),
   );
-  return { name, require, optional, rotation: rotation ?? null, ...own };
+  return { name, require, optional, rotation, joseAlg: jwt?.alg ?? null, ...own };
 }
 
 /** Throws ConfigError. */

@@ -3,6 +3,7 @@ import type { AlgorithmName } from '../api/signing-backend.ts';
 import { algorithmNames } from '../algorithms/algorithm-names.ts';
 import { backendNames, keysOf, kindOf, type GivenKeys } from '../vault/kinds/kinds.ts';
 import { KindTable } from './kind-table.ts';
+import { faultOfJwtAlg, jwtTable } from './jwt.ts';
 import { rotationTable } from './rotation.ts';
 
 const common = {
@@ -10,6 +11,7 @@ const common = {
   require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
   optional: z.boolean().default(false),
   rotation: rotationTable.optional(),
+  jwt: jwtTable.optional(),
 };
 
 /** As it was read. */
@@ -20,10 +22,12 @@ export const keyringTable = new KindTable<KeyringConfig>({
   by: 'backend',
   common,
   kinds: new Map(backendNames.map((backend) => [backend, keysOf(backend).keys])),
-  check: (backend, { algorithm }) => {
+  check: (backend, given) => {
+    const { algorithm, jwt } = z.object(common).parse(given);
     const { algorithms, otherAlgorithm } = kindOf({ backend });
-    if (algorithms.some((name) => name === algorithm)) return [];
-    return [{ key: 'algorithm', message: otherAlgorithm }];
+    if (!algorithms.includes(algorithm)) return [{ path: ['algorithm'], message: otherAlgorithm }];
+    const otherAlg = faultOfJwtAlg(algorithm, jwt?.alg);
+    return otherAlg === null ? [] : [{ path: ['jwt', 'alg'], message: otherAlg }];
   },
   owner: (backends) => `a ${backends.join(' or ')} keyring`,
 });

@@ -15,7 +15,7 @@ export interface KindTableOptions {
   readonly check?: (
     backend: BackendName,
     given: Readonly<Record<string, unknown>>,
-  ) => readonly { readonly key: string; readonly message: string }[];
+  ) => readonly { readonly path: readonly string[]; readonly message: string }[];
   /** Whose a key is, for people: completes "only ". */
   readonly owner: (backends: readonly BackendName[]) => string;
 }
@@ -63,8 +63,8 @@ export class KindTable<Out> {
     const { by, common, check } = this.#options;
     const member = z.strictObject({ ...common, [by]: z.literal(backend), ...own });
     return member.superRefine((given, context) => {
-      for (const { key, message } of check?.(backend, given) ?? []) {
-        context.addIssue({ code: 'custom', path: [key], message });
+      for (const { path, message } of check?.(backend, given) ?? []) {
+        context.addIssue({ code: 'custom', path: [...path], message });
       }
     });
   }

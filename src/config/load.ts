@@ -24,7 +24,8 @@ export function defaultConfig(): Config {
 
 function parseToml(text: string, file: string): unknown {
   try {
-    return parse(text);
+    // TOML 1.1 has a byte order mark ignored; some editors write one.
+    return parse(text.replace(/^\ufeff/, ''));
   } catch (failure) {
     if (!(failure instanceof TomlError)) throw failure;
     const reason = failure.message.split('\n')[0] ?? '';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { clusterTable } from './cluster.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
+import { jwtKeys } from './jwt.ts';
 import { keyringTable } from './keyring-table.ts';
 import { rotationKeys } from './rotation.ts';
 
@@ -128,6 +129,7 @@ export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
   if (first === 'ssh_agent') return Object.keys(sshAgent.shape);
   if (first === 'log') return Object.keys(configSchema.shape.log.unwrap().shape);
   if (first === 'keyrings' && third === 'rotation') return rotationKeys;
+  if (first === 'keyrings' && third === 'jwt') return jwtKeys;
   return first === 'keyrings' && second !== undefined ? keyringTable.knownKeys : [];
 }
 

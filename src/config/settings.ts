@@ -1,5 +1,10 @@
 import { dirname, join, resolve } from 'node:path';
-import { defaultSocketPath, defaultStateDir, type Environment } from '../base/default-paths.ts';
+import {
+  defaultSocketPath,
+  defaultStateDir,
+  NoHomeError,
+  type Environment,
+} from '../base/default-paths.ts';
 import type { AccessLimits } from '../access/access-control.ts';
 import type { AccessNames } from '../access/access-rules.ts';
 import type { LogLevel } from '../base/log.ts';
@@ -68,13 +73,15 @@ export function resolveSettings(
   flags: Flags,
   world: { env: Environment; uid: number; cwd: string; file: string; processors: number },
 ): Settings {
+  refuseTilde('--state-dir', flags.stateDir);
+  refuseTilde('--socket', flags.socket);
   const stateDir =
     flags.stateDir === undefined
-      ? (config.state_dir ?? defaultStateDir(world.env, world.uid))
+      ? (config.state_dir ?? usualStateDir(world))
       : resolve(world.cwd, flags.stateDir);
   const socketPath =
     flags.socket === undefined
-      ? (config.socket.path ?? defaultSocketPath(world.env, world.uid, stateDir))
+      ? (config.socket.path ?? defaultSocketPath(world.env, world.uid, () => stateDir))
       : resolve(world.cwd, flags.socket);
   const keyrings = Object.entries(config.keyrings).map(([name, keyring]) =>
     keyringSettings(name, keyring, stateDir, world),
@@ -103,6 +110,21 @@ export function resolveSettings(
     cluster,
     sshAgent: sshAgentSettings(config, socketPath, world.file),
   };
+}
+
+function usualStateDir({ env, uid }: { env: Environment; uid: number }): string {
+  try {
+    return defaultStateDir(env, uid);
+  } catch (failure) {
+    if (!(failure instanceof NoHomeError)) throw failure;
+    throw new ConfigError(failure.message, { cause: failure });
+  }
+}
+
+/** A shell replaces it, and only where a word begins with it: else a directory of that name would be made. */
+function refuseTilde(flag: string, path: string | undefined): void {
+  if (path === undefined || !/^~(?:\/|$)/.test(path)) return;
+  throw new ConfigError(`${flag}: ${path}: no shell has replaced the ~: write the path out`);
 }
 
 function socketFile(

@@ -15,7 +15,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
-import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AgentDatabase } from '../../src/database/agent-database.ts';
 import type { BackendName } from '../../src/api/signing-backend.ts';
@@ -23,9 +22,12 @@ import { CaTable } from '../../src/database/ca-tables.ts';
 import { ClientKeyTable } from '../../src/database/client-key-table.ts';
 import { openDatabase, type Database } from '../../src/database/database.ts';
 import { migrations } from '../../src/database/migrations.ts';
+import { loadSqlite } from '../../src/database/sqlite.ts';
 
 const loader = fileURLToPath(new URL('../support/typescript-loader.js', import.meta.url));
 const writer = fileURLToPath(new URL('../support/client-key-writer.ts', import.meta.url));
+
+const { DatabaseSync } = await loadSqlite();
 
 let folder: string;
 let path: string;

@@ -53,6 +53,7 @@ test('no configuration at all is one file keyring', () => {
         require: 'software',
         optional: false,
         rotation: null,
+        joseAlg: null,
       },
     ],
   });
@@ -150,6 +151,12 @@ test.each([
   ['[audit]\nenable = true', 'audit.enable: unknown key', 'did you mean enabled?'],
   ['[audit]\nfsync = "yes"', 'audit.fsync'],
   ['[audit]\nmax_file_bytes = 1024', 'audit.max_file_bytes'],
+  [
+    '[keyrings.a.jwt]\nalg = "ES256"',
+    'keyrings.a.jwt.alg: ed25519 keys sign with EdDSA or Ed25519',
+  ],
+  ['[keyrings.a.jwt]\nalg = "RS256"', 'keyrings.a.jwt.alg'],
+  ['[keyrings.a.jwt]\nalgo = "EdDSA"', 'alg'],
   ['[audit]\nkeyring = "prod"', 'audit.keyring: names no keyring of this configuration'],
   ['[audit]\nkeyring = "toString"', 'audit.keyring: names no keyring of this configuration'],
   ['[keyrings.a]\nbackend = "sealed"', 'keyrings.a.backend', 'expected one of "file"|"pkcs11"'],

@@ -2,13 +2,15 @@ import { z } from 'zod';
 import { encodeBase64 } from '../../base/base64.ts';
 import type { PublicJwk } from '../../api/jwt.ts';
 import type { AlgorithmName } from '../../api/signing-backend.ts';
-import { algorithmNames } from '../../algorithms/algorithm-names.ts';
+import { algorithmNames, type JoseAlg } from '../../algorithms/algorithm-names.ts';
 
 export interface PublicKey {
   readonly kid: string;
   readonly algorithm: AlgorithmName;
   /** Ed25519: 32 bytes. ES256: 65 bytes, 04 first. */
   readonly bytes: Uint8Array;
+  /** What its JWK says it is for; absent: whatever keys of its kind are for. */
+  readonly alg?: JoseAlg | undefined;
 }
 
 const jwkSet = z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) });
@@ -43,14 +45,10 @@ export function withKey(set: JwkSet, key: PublicKey): string {
 }
 
 /** RFC 8037 for Ed25519; RFC 7518, section 6.2, for P-256. */
-export function jwkOf({ kid, algorithm, bytes }: PublicKey): PublicJwk {
-  const { jose } = algorithmNames[algorithm];
-  const names = { kid, use: 'sig' } as const;
-  if (jose.kty === 'OKP') {
-    const { alg, kty, crv } = jose;
-    return { kty, crv, x: encodeBase64(bytes), ...names, alg };
-  }
-  const { alg, kty, crv } = jose;
+export function jwkOf({ kid, algorithm, bytes, alg }: PublicKey): PublicJwk {
+  const { alg: usual, kty, crv } = algorithmNames[algorithm].jose;
+  const names = { kid, use: 'sig', alg: alg ?? usual } as const;
+  if (kty === 'OKP') return { kty, crv, x: encodeBase64(bytes), ...names };
   const [x, y] = [bytes.subarray(1, 33), bytes.subarray(33)];
-  return { kty, crv, x: encodeBase64(x), y: encodeBase64(y), ...names, alg };
+  return { kty, crv, x: encodeBase64(x), y: encodeBase64(y), ...names };
 }

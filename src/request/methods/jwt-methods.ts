@@ -19,6 +19,12 @@ const name = z
   .max(1000)
   .refine((text) => !halfSurrogate.test(text), 'has half of a surrogate pair, which is no text');
 
+/** A media type (RFC 6838, section 4.2), `application/` left out where that is meant: `JWT`, `at+jwt`. */
+const typ = z
+  .string()
+  .regex(/^([\w!#$&^.+-]{1,127}\/)?[\w!#$&^.+-]{1,127}$/, 'must be a media type');
+const alg = z.enum(['EdDSA', 'Ed25519', 'ES256']);
+
 /** How far a signer's clock may be off at most, seconds: 10 minutes. */
 const largestSkew = 600;
 
@@ -40,6 +46,8 @@ export const jwtMethods = {
       ttl_seconds: fields.seconds.min(1),
       audience: z.union([name, z.array(name).min(1).max(100)]).optional(),
       subject: name.optional(),
+      alg: alg.optional(),
+      typ: typ.optional(),
     },
     act: async (params, services, { caller }) => {
       const signed = await signJwt(
@@ -52,6 +60,8 @@ export const jwtMethods = {
         {
           keyring: services.keyring(params.keyring),
           kid: params.kid ?? null,
+          alg: params.alg ?? null,
+          typ: params.typ ?? null,
           randomBytes: (size) => services.randomBytes(size),
           signing: (make) => services.signing(caller, 1, make),
         },
@@ -67,6 +77,7 @@ export const jwtMethods = {
       keyring,
       token: z.string(),
       audience: name.optional(),
+      typ: typ.optional(),
       clock_skew_seconds: z.int().min(0).max(largestSkew).default(0),
     },
     act: async (params, services) => {
@@ -75,6 +86,7 @@ export const jwtMethods = {
         now: of.trustedNow(),
         audience: params.audience ?? null,
         skewSeconds: params.clock_skew_seconds,
+        typ: params.typ ?? null,
       });
       return outcome(verdict);
     },

@@ -4,7 +4,13 @@ import type { KeyFields, KindEntry } from '../kind.ts';
 import { fileKindOfCa } from './kind-of-ca.ts';
 import type { FilePlace } from './place.ts';
 
-const shape = ({ z }: KeyFields) => ({ path: z.string().min(1).optional() });
+const shape = ({ z }: KeyFields) => ({
+  path: z
+    .string()
+    .min(1)
+    .regex(/^(?!~(?:\/|$))/, 'is no home directory here: write the path out, without ~')
+    .optional(),
+});
 const shapeOfCa = (): Record<string, never> => ({});
 
 /** A keystore file: the keys and their records in one, with no protection but the file's own. */

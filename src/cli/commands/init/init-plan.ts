@@ -1,5 +1,5 @@
 import type { BackendName } from '../../../api/signing-backend.ts';
-import { defaultStateDir } from '../../../base/default-paths.ts';
+import { defaultStateDir, homeDir, type Environment } from '../../../base/default-paths.ts';
 import { effectiveUid, lstatOrNull } from '../../../files/ownership.ts';
 import type { Answers, InitFlag } from '../../../vault/init-words.ts';
 import { backendNames, kindOf } from '../../../vault/kinds/kinds.ts';
@@ -43,8 +43,10 @@ async function plan(
   { terminal, globals, options }: Invocation<InitOptions>,
   question: Question,
 ): Promise<InitPlan> {
+  const path = async (text: string, otherwise: string): Promise<string> =>
+    withHome(await question(text, otherwise), terminal.env);
   const config =
-    options.config ?? ((await question('Configuration file, empty for none', '')) || undefined);
+    options.config ?? ((await path('Configuration file, empty for none', '')) || undefined);
   const given = givenFlags(options);
   if (config === undefined) {
     for (const backend of [kindNamed(options.backend), ...given.map((one) => one.backend)]) {
@@ -58,7 +60,7 @@ async function plan(
     return { config, newConfig: null, stateDir: options.stateDir };
   }
   const usual = defaultStateDir(terminal.env, effectiveUid());
-  const stateDir = options.stateDir ?? (await question('State dir', usual));
+  const stateDir = options.stateDir ?? (await path('State dir', usual));
   if (config === undefined) return { config, newConfig: null, stateDir };
   const keyring = globals.keyring ?? 'default';
   const backend = await backendOf(options, given, question);
@@ -123,4 +125,11 @@ async function answersOf(
     answers.set(flag.key, answer);
   }
   return answers;
+}
+
+/** Who answers a question has no shell between that would replace a `~`. */
+function withHome(answer: string, env: Environment): string {
+  if (answer === '~' || answer.startsWith('~/')) return `${homeDir(env)}${answer.slice(1)}`;
+  if (!answer.startsWith('~')) return answer;
+  throw new UsageError(`${answer}: only your own ~/ is known here: write the path out`);
 }
