@@ -15,7 +15,7 @@ export interface PublicKey {
 
 const jwkSet = z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) });
 export type JwkSet = z.output<typeof jwkSet>;
-export type Jwk = JwkSet['keys'][number];
+type Jwk = JwkSet['keys'][number];
 
 /** A JWK Set (RFC 7517, section 5); null where the text is none. */
 export function parseJwkSet(text: string): JwkSet | null {
