@@ -127,6 +127,31 @@ describe('a PIN that the token refused', () => {
   });
 });
 
+describe('a login', () => {
+  it('that was answered is none that was cut off, however often there is no token', async () => {
+    for (let start = 0; start < 5; start += 1) {
+      const pins = keyringPin();
+      const pin = pins.pin();
+      await pins.trying(pin);
+      await pins.answered(pin);
+    }
+    expect(keyringPin().pin().toString()).toBe('right');
+  });
+
+  it('that was cut off goes on to count where a later one was answered', async () => {
+    const pins = keyringPin();
+    const pin = pins.pin();
+    await pins.trying(pin);
+    for (let start = 0; start < 3; start += 1) {
+      await pins.trying(pin);
+      await pins.answered(pin);
+    }
+    expect(pins.pin().toString()).toBe('right');
+    await pins.trying(pin);
+    expect(refusalOf(keyringPin())).toContain('2 logins in a row were cut off');
+  });
+});
+
 describe('a PIN that an operator gives', () => {
   it('is handed out in copies, before the file, until it is forgotten', async () => {
     const pins = keyringPin();

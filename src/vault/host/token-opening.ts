@@ -21,8 +21,10 @@ export async function logInWith(
     await pins.accepted(pin);
     return opened;
   } catch (failure) {
-    if (failure instanceof HostFailure && failure.pinRefusal !== null) {
-      await pins.refused(pin, failure.pinRefusal);
+    if (failure instanceof HostFailure) {
+      if (failure.pinRefusal !== null) await pins.refused(pin, failure.pinRefusal);
+      // A device that fails may have counted the attempt.
+      else if (!failure.fatal) await pins.answered(pin);
     }
     throw failure;
   } finally {

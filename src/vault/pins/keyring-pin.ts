@@ -97,6 +97,19 @@ export class KeyringPin implements PinGate {
     }
   }
 
+  async answered(pin: Buffer): Promise<void> {
+    if (this.#isGood(pin)) return;
+    try {
+      await this.#memory.undo();
+    } catch (failure) {
+      // It counts as cut off then: an operator is asked sooner.
+      this.#options.world.log.warn(
+        { keyring: this.#options.keyring, reason: describeFailure(failure) },
+        'the login was answered, but the record that it had begun could not be taken back',
+      );
+    }
+  }
+
   /** Rejects with `locked` where it could not be written down; this process remembers it all the same. */
   async refused(pin: Buffer, refusal: PinRefusal): Promise<void> {
     const { keyring, world } = this.#options;

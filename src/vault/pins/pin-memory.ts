@@ -122,6 +122,16 @@ export class PinMemory {
     await this.#world.files.replace(this.path, textOf({ ...memory, trying }), identity);
   }
 
+  /** The login begun last has been answered: it is none whose end is not known. */
+  async undo(): Promise<void> {
+    const { memory, identity, unreadable } = this.#examine();
+    if (unreadable !== null) throw unreadable;
+    const { trying, ...rest } = memory;
+    if (trying === undefined || !this.#isOurs(trying)) return;
+    const before = trying.times > 1 ? { trying: { ...trying, times: trying.times - 1 } } : {};
+    await this.#world.files.replace(this.path, textOf({ ...rest, ...before }), identity);
+  }
+
   /** Durable when it resolves. Where it rejects, this process remembers all the same. */
   async remember(pin: Buffer, { kind, reason }: PinRefusal): Promise<void> {
     const entry = { at: formatTime(this.#world.now()), reason, token: this.#token };
