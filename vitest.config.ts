@@ -7,7 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     globalSetup: 'test/support/build.ts',
-    projects: ['unit', 'contract', 'wire', 'e2e', 'faults', 'kills'].map((name) => ({
+    projects: ['unit', 'contract', 'wire', 'e2e', 'faults', 'kills', 'devices'].map((name) => ({
       extends: true as const,
       test: { name, include: [`test/${name}/**/*.test.ts`] },
     })),
