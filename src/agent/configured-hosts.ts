@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Settings } from '../config/settings.ts';
+import { parametersByModule } from '../config/library-parameters.ts';
 import { hostEnvironment } from '../vault/host/host-environment.ts';
 import type { HostLaunch } from '../vault/host/module-hosts.ts';
 
@@ -24,5 +25,6 @@ export function configuredHosts(
   return {
     program: fileURLToPath(new URL('../bin/vault-host.js', import.meta.url)),
     environment: hostEnvironment(environment, names, threads),
+    libraryParameters: parametersByModule(keyrings),
   };
 }

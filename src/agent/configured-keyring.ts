@@ -21,7 +21,7 @@ const strength: Readonly<Record<Protection, number>> = {
 
 export type TokenKeyringSettings = Extract<KeyringSettings, { backend: 'pkcs11' }>;
 
-/** A token with one keyring's keys, and the sidecar with their records; neither is held against the other. */
+/** A token with one keyring's keys, and the sidecar with their records; neither is compared with the other. */
 export interface TokenKeyringParts {
   readonly vault: Vault;
   readonly store: Sidecar;
@@ -89,6 +89,7 @@ export function tokenKeyrings(
   return async (settings, pins) => {
     if (pins === null) throw new Error(`keyring ${settings.name} has a token and no PIN gate`);
     const { name: keyring, algorithm, sidecarPath, uri, sessions, callTimeout } = settings;
+    const { requireSeal } = settings;
     const vault = await hosts.openVault({
       uri,
       keyring,
@@ -101,6 +102,7 @@ export function tokenKeyrings(
       },
       world,
     });
-    return { vault, store: new Sidecar(sidecarPath, { keyring, algorithm }, world.files) };
+    const owner = { keyring, algorithm };
+    return { vault, store: new Sidecar(sidecarPath, owner, world.files, requireSeal) };
   };
 }

@@ -7,5 +7,5 @@ import { probeModule, type ProbeRequest } from '../vault/pkcs11/probe.ts';
  */
 process.umask(0o077); // modules write files of their own
 const request = JSON.parse(await text(process.stdin)) as ProbeRequest;
-const answer = JSON.stringify(probeModule(request));
+const answer = JSON.stringify(probeModule(request, process.env));
 process.stdout.write(`\n${answer}\n`, () => process.exit(0));

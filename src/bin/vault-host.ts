@@ -37,6 +37,7 @@ new HostServer({
   world: { now: () => Date.now(), randomBytes },
   shield: shield(),
   threads: Number(process.env['UV_THREADPOOL_SIZE']),
+  environment: process.env,
   reached: failpoint(process.env),
   stopped: () => process.exit(0),
 });

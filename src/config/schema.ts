@@ -18,6 +18,13 @@ const keyring = z
     uri: z.string().optional(),
     algorithm: z.enum(['ed25519', 'es256']).default('ed25519'),
     require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
+    require_seal: z.boolean().default(false),
+    library_parameters: z
+      .string()
+      .min(1)
+      .max(4096)
+      .refine((text) => !text.includes('\0'), 'must not contain a NUL')
+      .optional(),
     sessions: z.int().min(1).max(64).optional(),
     optional: z.boolean().default(false),
     rotation: rotationTable.optional(),
@@ -38,6 +45,12 @@ const keyring = z
       return;
     }
     if (given.uri !== undefined) refuse('uri', 'only a pkcs11 keyring has a URI');
+    if (given.require_seal) {
+      refuse('require_seal', 'a keystore file keeps its own records; only a token keeps a seal');
+    }
+    if (given.library_parameters !== undefined) {
+      refuse('library_parameters', 'only a pkcs11 keyring has a module that takes parameters');
+    }
     if (given.environment.length > 0) {
       refuse('environment', 'only a pkcs11 keyring has a module that needs variables');
     }

@@ -91,6 +91,10 @@ export type KeyringSettings = {
       readonly ownThreads: number;
       /** A call into the module that takes longer is taken for hung, milliseconds. */
       readonly callTimeout: number;
+      /** A token that keeps no seal of the records is refused. */
+      readonly requireSeal: boolean;
+      /** For C_Initialize; null for none. */
+      readonly libraryParameters: string | null;
       /** Names of variables that the module needs beside the usual ones. */
       readonly environment: readonly string[];
     }
@@ -254,6 +258,8 @@ function keyringSettings(
     sessions: keyring.sessions ?? Math.min(sessionsPerProcessor * processors, mostSessions),
     ownThreads: keyring.sessions ?? 0,
     callTimeout: keyring.call_timeout * 1000,
+    requireSeal: keyring.require_seal,
+    libraryParameters: keyring.library_parameters ?? null,
     environment: keyring.environment,
   };
 }

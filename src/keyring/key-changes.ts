@@ -80,7 +80,7 @@ export class KeyChanges {
         if (outcome !== null) return outcome.result;
       }
     } catch (failure) {
-      if (newKey !== null) await this.#undo([newKey.objectId]);
+      if (newKey !== null) await this.#undo([newKey]);
       throw failure;
     }
   }
@@ -98,9 +98,9 @@ export class KeyChanges {
       const goneIds = gone.map((key) => key.objectId);
       await this.#write(announce(next, this.#steps('destroy', goneIds)), before.version);
       this.#parts.world.reached('change/saved');
-      await this.#undo(goneIds);
+      await this.#undo(gone);
     }
-    if (unused !== null) await this.#undo([unused.objectId]);
+    if (unused !== null) await this.#undo([unused]);
     return { result };
   }
 
@@ -129,7 +129,9 @@ export class KeyChanges {
         world.reached('change/announced');
       }
       const made = await vault.generate(objectId).catch(async (failure: unknown) => {
-        if (objectId !== null) await this.#undo([objectId]);
+        // What has that id already is not what was to be made.
+        if (objectId !== null && isTaken(failure)) await this.#forget([objectId]);
+        else if (objectId !== null) await this.#undo([{ objectId, publicKey: null }]);
         throw failure;
       });
       world.reached('change/generated');
@@ -141,7 +143,7 @@ export class KeyChanges {
         { keyring: this.#parts.name, kid },
         'a new key has a kid that is taken: making another',
       );
-      await this.#undo([key.objectId]);
+      await this.#undo([key]);
     }
     throw new AgentError('internal', `${maxCollisions} new keys in a row had a kid that is taken`);
   }
@@ -150,13 +152,14 @@ export class KeyChanges {
    * Removes announced objects from the token, unless a record names them by now: a save may have failed only
    * after it had taken effect. What fails here stays announced, for the next start.
    */
-  async #undo(objectIds: readonly string[]): Promise<void> {
+  async #undo(objects: readonly Undone[]): Promise<void> {
     const { vault, world, name } = this.#parts;
-    if (vault.reserve === null || objectIds.length === 0) return;
+    if (vault.reserve === null || objects.length === 0) return;
+    const objectIds = objects.map(({ objectId }) => objectId);
     try {
-      for (const objectId of objectIds) {
+      for (const { objectId, publicKey } of objects) {
         if (isHeld(this.current().state, objectId)) continue;
-        await vault.destroy(objectId);
+        await vault.destroy(objectId, publicKey);
         world.reached('change/destroyed');
       }
       await this.#save((state) => settle(state, objectIds));
@@ -167,6 +170,11 @@ export class KeyChanges {
         'could not remove objects from the token: the next start tries again',
       );
     }
+  }
+
+  /** Takes an announcement back, with nothing removed. */
+  async #forget(objectIds: readonly string[]): Promise<void> {
+    await this.#save((state) => settle(state, objectIds));
   }
 
   #steps(step: PendingStep['step'], objectIds: readonly string[]): readonly PendingStep[] {
@@ -195,6 +203,16 @@ export class KeyChanges {
   async #write(state: KeyringState, expected: string): Promise<void> {
     await this.#parts.store.save(withLatestTime(state, this.#clock.now(state)), expected);
   }
+}
+
+/** What is removed from the token; `publicKey` null where it is not known. */
+interface Undone {
+  readonly objectId: string;
+  readonly publicKey: Uint8Array | null;
+}
+
+function isTaken(failure: unknown): boolean {
+  return failure instanceof AgentError && failure.kind === 'already_exists';
 }
 
 function isConflict(failure: unknown): boolean {

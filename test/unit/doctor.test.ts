@@ -17,6 +17,11 @@ const token: TokenProbe = {
   writeProtected: false,
   generates: true,
   signs: true,
+  manufacturer: 'SoftHSM project',
+  model: 'SoftHSM v2',
+  instead: null,
+  unlockRemedy: 'its security officer resets it',
+  warning: null,
   inHardware: false,
   userPin: 'ready',
 };

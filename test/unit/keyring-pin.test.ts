@@ -29,6 +29,7 @@ function keyringPin(source: string | null = pinSource, credentialsDirectory?: st
     keyring: 'prod',
     pinSource: source,
     credentialsDirectory: credentialsDirectory ?? null,
+    token: 'A',
     sidecarPath: join(dir, 'prod.json'),
     world: worldWith(new Clock()),
   });

@@ -22,7 +22,8 @@ afterEach(() => {
 });
 
 /** As a process that was started now. */
-const memory = (keyring = 'prod'): PinMemory => new PinMemory(path, keyring, worldWith(clock));
+const memory = (keyring = 'prod', token = 'A'): PinMemory =>
+  new PinMemory(path, keyring, token, worldWith(clock));
 
 describe('the memory of refused PINs', () => {
   it('is empty, and no file, before anything was refused', async () => {

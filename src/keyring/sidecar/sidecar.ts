@@ -27,14 +27,17 @@ export class Sidecar implements StateStore {
   readonly location: string;
   readonly #owner: SidecarOwner;
   readonly #files: Files;
+  readonly #requireSeal: boolean;
   readonly #file: ParsedFile<Loaded>;
   #seals: SealStore | null = null;
   /** null where the token keeps no seal. */
   #keeper: SealKeeper | null = null;
   #lastSave: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string, owner: SidecarOwner, files: Files) {
+  /** `requireSeal`: a token that keeps no seal is refused by `seal`, with `not_supported`. */
+  constructor(path: string, owner: SidecarOwner, files: Files, requireSeal = false) {
     this.location = path;
+    this.#requireSeal = requireSeal;
     this.#owner = owner;
     this.#files = files;
     this.#file = new ParsedFile(path, files, ({ bytes, identity }) => {
@@ -66,6 +69,14 @@ export class Sidecar implements StateStore {
   async seal(world: SealWorld): Promise<void> {
     if (this.#keeper === null && this.#seals !== null) {
       this.#keeper = await SealKeeper.begin(this.#seals, world);
+    }
+    if (this.#keeper === null && this.#requireSeal) {
+      throw new AgentError(
+        'not_supported',
+        `keyring ${this.#owner.keyring}: require_seal is set, and its token keeps no seal: an older copy of ` +
+          `${this.location} that is put back would not be noticed. Take a token that keeps private data objects, or ` +
+          'set require_seal = false',
+      );
     }
     const found = this.#file.current();
     if (this.#keeper === null || found === null || found.sealed) return;

@@ -4,7 +4,13 @@ import type { Protection } from '../../api/signing-backend.ts';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import type { PinRefusal } from '../pin-gate.ts';
 import { CKR, nameOfReturnValue } from '../pkcs11/cryptoki.ts';
-import { isFatal, isLoginLost, isReturnValue, returnValueOf } from '../pkcs11/errors.ts';
+import {
+  isFatal,
+  isGivenTwice,
+  isLoginLost,
+  isReturnValue,
+  returnValueOf,
+} from '../pkcs11/errors.ts';
 import { KnownPins } from '../pkcs11/known-pins.ts';
 import type { Shield } from '../pkcs11/login.ts';
 import { Pkcs11Modules } from '../pkcs11/module.ts';
@@ -33,6 +39,8 @@ export interface HostServerOptions {
   readonly shield: Shield;
   /** Of the thread pool. */
   readonly threads: number;
+  /** What the module sees. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Kill tests end this process at certain steps. */
   readonly reached: (step: string) => void;
   /** Called once everything was closed. */
@@ -134,8 +142,12 @@ export class HostServer {
         this.#options.reached('host/generated');
         return wireKey(key);
       }
+      case 'adopt': {
+        const key = await this.#vault(call.vault).adopt(call.objectId);
+        return key === null ? null : wireKey(key);
+      }
       case 'destroy':
-        await this.#vault(call.vault).destroy(call.objectId);
+        await this.#destroy(call);
         this.#options.reached('host/destroyed');
         return null;
       case 'list':
@@ -164,16 +176,18 @@ export class HostServer {
 
   async #open(call: Extract<Call, { op: 'open' }>, secret: Buffer): Promise<unknown> {
     const pin = ownCopy(secret);
-    const { vault: number, keyring, uri, algorithm, sessions } = call;
+    const { vault: number, keyring, uri, algorithm, sessions, libraryParameters } = call;
     await this.#close(number);
     const vault = await openPkcs11Vault({
       uri: { ...uri, id: null, pinSource: null },
       keyring,
       algorithm: algorithms[algorithm],
+      libraryParameters,
       sessions,
       pin,
       modules: this.#modules,
       world: { ...this.#options.world, log: this.#log() },
+      environment: this.#options.environment,
       shield: this.#options.shield,
       knownPins: this.#knownPins,
     });
@@ -183,7 +197,16 @@ export class HostServer {
   }
 
   #opened(number: VaultNumber): Opened {
-    return { protection: this.#vault(number).protection };
+    const { protection, ids, takenIds } = this.#vault(number);
+    return { protection, ids, takenIds };
+  }
+
+  async #destroy(call: Extract<Call, { op: 'destroy' }>): Promise<void> {
+    const vault = this.#vault(call.vault);
+    const publicKey = call.publicKey === null ? null : Buffer.from(call.publicKey, 'base64url');
+    await vault.destroy(call.objectId, publicKey);
+    // Before the answer: nothing that comes after it may be made here.
+    if (vault.worn) this.#note({ note: 'worn', reason: 'the first object of its token is gone' });
   }
 
   async #close(number: VaultNumber): Promise<void> {
@@ -285,6 +308,7 @@ function failureOf(thrown: unknown): Failure {
       details: {},
       fatal: false,
       loginLost: false,
+      givenTwice: false,
       pinRefusal: null,
     };
   }
@@ -295,6 +319,7 @@ function failureOf(thrown: unknown): Failure {
     details,
     fatal: isFatal(thrown),
     loginLost: isLoginLost(thrown),
+    givenTwice: isGivenTwice(thrown),
     pinRefusal: pinRefusalOf(thrown),
   };
 }

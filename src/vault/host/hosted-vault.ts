@@ -2,7 +2,8 @@ import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { Protection } from '../../api/signing-backend.ts';
 import type { World } from '../../base/world.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
-import { newObjectId, objectIdRandomLength } from '../object-id.ts';
+import { KeyNames } from '../pkcs11/key-names.ts';
+import { keyLabel } from '../pkcs11/uri.ts';
 import type { CloseOptions, SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { backoff } from './backoff.ts';
 import {
@@ -46,6 +47,8 @@ const awayWait = { first: 500, longest: 30_000 };
 /** Every so many attempts at a token that is away are made in a fresh process, whoever shares the old one. */
 const freshProcessEvery = 4;
 const restartWait = { first: 50, longest: 2000 };
+/** Processes in a row that may end as they write a seal before none is written any more. */
+const mostLostInSeal = 2;
 /** Listing reads every object of a token: large ones take long, milliseconds. */
 const listTime = 60_000;
 
@@ -65,9 +68,14 @@ export class HostedVault implements Vault, HostUser {
   #state: State = { is: 'opening' };
   #opening: Promise<void> | null = null;
   #protection: Protection = 'software';
+  #names: KeyNames;
+  /** Ids that no new key may have. */
+  readonly #taken = new Set<string>();
   /** Since the last signature. */
   #failures = 0;
   #absences = 0;
+  /** Processes in a row that ended as they wrote a seal. */
+  #lostInSeal = 0;
   /** How often the token was opened. */
   #openings = 0;
   /** The process in which the token had forgotten the login once. */
@@ -78,6 +86,7 @@ export class HostedVault implements Vault, HostUser {
   private constructor(options: HostedVaultOptions) {
     this.#options = options;
     this.algorithm = options.algorithm;
+    this.#names = new KeyNames(keyLabel(options.keyring, options.uri), 'time');
     this.#number = options.host.join(this);
     this.#jobs = new SignatureJobs({
       sessions: options.sessions,
@@ -106,7 +115,7 @@ export class HostedVault implements Vault, HostUser {
       },
       write: async ({ key, counter }) => {
         const seal = { key: Buffer.from(key).toString('base64url'), counter };
-        await this.#askAgain({ op: 'writeSeal', vault: this.#number, seal });
+        await this.#writeSeal({ op: 'writeSeal', vault: this.#number, seal });
       },
     };
   }
@@ -142,8 +151,9 @@ export class HostedVault implements Vault, HostUser {
   }
 
   readonly reserve = (): string => {
-    const { now, randomBytes } = this.#options.world;
-    return newObjectId(now(), randomBytes(objectIdRandomLength));
+    const objectId = this.#names.reserve({ ...this.#options.world, taken: this.#taken });
+    this.#taken.add(objectId);
+    return objectId;
   };
 
   sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
@@ -152,13 +162,24 @@ export class HostedVault implements Vault, HostUser {
     return this.#jobs.add(key, message);
   }
 
-  async generate(objectId: string | null): Promise<VaultKey> {
-    const call = { op: 'generate', vault: this.#number, objectId: objectId ?? this.reserve() };
-    return keyFromWire(await this.#ask<WireKey>(call as Call, 'made a key'));
+  async generate(reserved: string | null): Promise<VaultKey> {
+    const objectId = reserved ?? this.reserve();
+    const vault = this.#number;
+    try {
+      return keyFromWire(
+        await this.#ask<WireKey>({ op: 'generate', vault, objectId }, 'made a key'),
+      );
+    } catch (failure) {
+      if (!(failure instanceof HostFailure) || !failure.givenTwice) throw failure;
+      const made = await this.#askAgain<WireKey | null>({ op: 'adopt', vault, objectId });
+      if (made === null) throw failure;
+      return keyFromWire(made);
+    }
   }
 
-  async destroy(objectId: string): Promise<void> {
-    await this.#askAgain({ op: 'destroy', vault: this.#number, objectId });
+  async destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
+    const expected = publicKey === null ? null : Buffer.from(publicKey).toString('base64url');
+    await this.#askAgain({ op: 'destroy', vault: this.#number, objectId, publicKey: expected });
   }
 
   async list(): Promise<readonly VaultObject[]> {
@@ -244,7 +265,7 @@ export class HostedVault implements Vault, HostUser {
     for (let attempt = 0; ; attempt += 1) {
       let process = running?.usable === true ? running : null;
       try {
-        const { protection } = await host.inTurn(() =>
+        const { protection, ids, takenIds } = await host.inTurn(() =>
           logInWith(pins, async (pin, announce) => {
             if (process !== null) {
               await announce();
@@ -256,6 +277,8 @@ export class HostedVault implements Vault, HostUser {
         );
         refuseProtection(protection);
         this.#protection = protection;
+        this.#names = new KeyNames(this.#names.label, ids);
+        for (const id of takenIds) this.#taken.add(id);
         this.#isOpenIn(process);
         return;
       } catch (failure) {
@@ -349,13 +372,17 @@ export class HostedVault implements Vault, HostUser {
     try {
       return await this.#attempt<Result>(call, timeLimit);
     } catch (failure) {
-      const again =
-        failure instanceof HostFailure
-          ? failure.fatal || failure.loginLost
-          : failure instanceof HostLost;
-      if (!again) throw failure;
-      return this.#ask<Result>(call, `did ${call.op}`, timeLimit);
+      return this.#afterFailure<Result>(failure, call, timeLimit);
     }
+  }
+
+  async #afterFailure<Result>(failure: unknown, call: Call, timeLimit?: number): Promise<Result> {
+    const again =
+      failure instanceof HostFailure
+        ? failure.fatal || failure.loginLost
+        : failure instanceof HostLost;
+    if (!again) throw failure;
+    return this.#ask<Result>(call, `did ${call.op}`, timeLimit);
   }
 
   async #attempt<Result>(call: Call, timeLimit = this.#options.callTimeout): Promise<Result> {
@@ -367,6 +394,30 @@ export class HostedVault implements Vault, HostUser {
       if (failure instanceof HostFailure && failure.loginLost) this.#logInAgain(failure);
       throw failure;
     }
+  }
+
+  /**
+   * A module that hangs or crashes as it writes a seal keeps none: it would again, and each time takes the signatures
+   * of that moment with it.
+   */
+  async #writeSeal(call: Call): Promise<void> {
+    if (this.#lostInSeal < mostLostInSeal) {
+      try {
+        await this.#attempt(call);
+        this.#lostInSeal = 0;
+        return;
+      } catch (failure) {
+        if (!(failure instanceof HostLost) || failure.end.innocent) {
+          await this.#afterFailure(failure, call);
+          return;
+        }
+        this.#lostInSeal += 1;
+      }
+    }
+    throw new AgentError(
+      'not_supported',
+      'the token cannot keep a private data object: its module did not come back from writing one',
+    );
   }
 
   /** The process with the token open in it, once it is. */

@@ -2,6 +2,7 @@ import type { ErrorDetails, ErrorKind } from '../../base/errors.ts';
 import { AgentError } from '../../base/errors.ts';
 import type { AlgorithmName, Protection } from '../../api/signing-backend.ts';
 import type { PinRefusal } from '../pin-gate.ts';
+import type { IdForm } from '../pkcs11/quirks.ts';
 import type { Pkcs11Uri } from '../pkcs11/uri.ts';
 import type { VaultKey, VaultObject } from '../vault.ts';
 import { frameKinds, newFrame, payloadStart } from './frames.ts';
@@ -20,11 +21,21 @@ export type Call =
       readonly uri: Omit<Pkcs11Uri, 'id' | 'pinSource'>;
       readonly algorithm: AlgorithmName;
       readonly sessions: number;
+      /** For C_Initialize; null for none. */
+      readonly libraryParameters: string | null;
     }
   /** Again, after the token has forgotten the login. */
   | { readonly op: 'login'; readonly vault: VaultNumber }
   | { readonly op: 'generate'; readonly vault: VaultNumber; readonly objectId: string }
-  | { readonly op: 'destroy'; readonly vault: VaultNumber; readonly objectId: string }
+  /** The key that a process before this one made under that id. */
+  | { readonly op: 'adopt'; readonly vault: VaultNumber; readonly objectId: string }
+  | {
+      readonly op: 'destroy';
+      readonly vault: VaultNumber;
+      readonly objectId: string;
+      /** Nothing is removed where the token has another one there; null: not known. */
+      readonly publicKey: string | null;
+    }
   | { readonly op: 'list'; readonly vault: VaultNumber }
   | { readonly op: 'evidence'; readonly vault: VaultNumber; readonly key: WireKey }
   | { readonly op: 'readSeal'; readonly vault: VaultNumber }
@@ -49,12 +60,18 @@ export interface WireObject {
 
 export interface Opened {
   readonly protection: Protection;
+  /** How ids of new keys are formed. */
+  readonly ids: IdForm;
+  /** Ids that no new key may have; see TokenVault. */
+  readonly takenIds: readonly string[];
 }
 
 /** What the host says unasked. */
 export type Note =
   /** The process is up, and waits for the first call. */
   | { readonly note: 'started' }
+  /** Before anything is made, another process should take this one's place; see TokenVault. */
+  | { readonly note: 'worn'; readonly reason: string }
   | { readonly note: 'protection'; readonly vault: VaultNumber; readonly protection: Protection }
   | {
       readonly note: 'log';
@@ -72,6 +89,8 @@ export interface Failure {
   readonly fatal: boolean;
   /** The token has forgotten the login; nothing was done. */
   readonly loginLost: boolean;
+  /** Two objects have one handle: what was made is to be found by its id, in another process. */
+  readonly givenTwice: boolean;
   /** Set where the token refused the PIN, or takes none. */
   readonly pinRefusal: PinRefusal | null;
 }
@@ -80,12 +99,14 @@ export interface Failure {
 export class HostFailure extends AgentError {
   readonly fatal: boolean;
   readonly loginLost: boolean;
+  readonly givenTwice: boolean;
   readonly pinRefusal: PinRefusal | null;
 
-  constructor({ kind, message, details, fatal, loginLost, pinRefusal }: Failure) {
+  constructor({ kind, message, details, fatal, loginLost, givenTwice, pinRefusal }: Failure) {
     super(kind, message, { details });
     this.fatal = fatal;
     this.loginLost = loginLost;
+    this.givenTwice = givenTwice;
     this.pinRefusal = pinRefusal;
   }
 }

@@ -9,6 +9,8 @@ export interface HostLaunch {
   readonly program: string;
   /** All that it has of an environment, see hostEnvironment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** For C_Initialize, by the real path of the module that wants them. */
+  readonly libraryParameters: ReadonlyMap<string, string>;
 }
 
 /** The vault hosts of an agent, one a PKCS#11 module. */
@@ -26,7 +28,9 @@ export class ModuleHosts {
    *
    * Rejects as HostedVault.open, and with `invalid_params` for what the URI says.
    */
-  async openVault(options: Omit<HostedVaultOptions, 'host'>): Promise<HostedVault> {
+  async openVault(
+    options: Omit<HostedVaultOptions, 'host' | 'libraryParameters'>,
+  ): Promise<HostedVault> {
     const { uri, world } = options;
     if (uri.id !== null) {
       throw new AgentError(
@@ -41,6 +45,12 @@ export class ModuleHosts {
       host = new ModuleHost({ ...this.#launch, modulePath, log: world.log });
       this.#hosts.set(modulePath, host);
     }
-    return HostedVault.open({ ...options, uri: { ...uri, modulePath, moduleName: null }, host });
+    const libraryParameters = this.#launch.libraryParameters.get(modulePath) ?? null;
+    return HostedVault.open({
+      ...options,
+      uri: { ...uri, modulePath, moduleName: null },
+      libraryParameters,
+      host,
+    });
   }
 }

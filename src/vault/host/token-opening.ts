@@ -10,6 +10,8 @@ export interface TokenOpening {
   readonly uri: Pkcs11Uri;
   readonly keyring: string;
   readonly algorithm: Algorithm;
+  /** For C_Initialize; null for none. One for all keyrings on a module. */
+  readonly libraryParameters: string | null;
   /** Signatures at a time. */
   readonly sessions: number;
   /** A call that takes longer is taken for hung, milliseconds. */
@@ -32,7 +34,7 @@ export async function logInWith(
   try {
     const sent = Buffer.alloc(pin.length, pin);
     const opened = await login(sent, () => pins.trying(pin)).finally(() => sent.fill(0));
-    // Also where the process was logged in already: it was held against the PIN that did that.
+    // Also where the process was logged in already: it was compared with the PIN that did that.
     await pins.accepted(pin);
     return opened;
   } catch (failure) {
@@ -49,7 +51,7 @@ export async function logInWith(
 export async function openToken(
   process: HostProcess,
   vault: VaultNumber,
-  { uri, keyring, algorithm, sessions, callTimeout }: TokenOpening,
+  { uri, keyring, algorithm, libraryParameters, sessions, callTimeout }: TokenOpening,
   pin: Buffer,
   announce: () => Promise<void>,
 ): Promise<Opened> {
@@ -61,6 +63,7 @@ export async function openToken(
     uri: { token, serial, manufacturer, model, object, modulePath, moduleName },
     algorithm: algorithm.name,
     sessions,
+    libraryParameters,
   };
   await process.started();
   await announce();

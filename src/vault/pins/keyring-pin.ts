@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import { lockedError, unlockCommand } from './locked.ts';
-import { PinMemory, pinMemoryPath, type RememberedRefusal } from './pin-memory.ts';
+import { PinMemory, pinMemoryPath, tokenNamed, type RememberedRefusal } from './pin-memory.ts';
 import type { PinGate, PinRefusal } from '../pin-gate.ts';
 import { readPin } from './read-pin.ts';
 import type { Pkcs11Uri } from '../pkcs11/uri.ts';
@@ -15,6 +15,8 @@ interface KeyringPinOptions {
   readonly credentialsDirectory: string | null;
   /** The memory of refused PINs stands beside it. */
   readonly sidecarPath: string;
+  /** See tokenNamed. */
+  readonly token: string;
   readonly world: Pick<World, 'files' | 'now' | 'randomBytes' | 'log'>;
 }
 
@@ -49,9 +51,9 @@ export class KeyringPin implements PinGate {
   #before: Source = this.#source;
 
   constructor(options: KeyringPinOptions) {
-    const { keyring, sidecarPath, world } = options;
+    const { keyring, sidecarPath, token, world } = options;
     this.#options = options;
-    this.#memory = new PinMemory(pinMemoryPath(sidecarPath, keyring), keyring, world);
+    this.#memory = new PinMemory(pinMemoryPath(sidecarPath, keyring), keyring, token, world);
     this.#key = world.randomBytes(32);
   }
 
@@ -253,7 +255,8 @@ export function keyringPin(
   if (settings.backend === 'file') return null;
   const { name: keyring, uri, sidecarPath } = settings;
   const { pinSource } = uri;
-  return new KeyringPin({ keyring, pinSource, credentialsDirectory, sidecarPath, world });
+  const token = tokenNamed(uri);
+  return new KeyringPin({ keyring, pinSource, credentialsDirectory, sidecarPath, token, world });
 }
 
 /** Not from the shared pool, so that nothing of it is left there. */

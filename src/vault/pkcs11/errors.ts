@@ -45,6 +45,23 @@ export class ReturnValueError extends Error {
   }
 }
 
+/**
+ * The module gave one handle to two objects, so that nobody knows which one a call with it would mean. Nothing was
+ * removed. Another process numbers them anew; what was made is found there by its id.
+ */
+export class HandleGivenTwice extends Error {
+  override readonly name = 'HandleGivenTwice';
+
+  constructor() {
+    super('the module gave one handle to two objects');
+  }
+}
+
+/** Whether this is what a process came to an end for. */
+export function isGivenTwice(thrown: unknown): boolean {
+  return rawOf(thrown) instanceof HandleGivenTwice;
+}
+
 /** Whether the failure is one of these return values. */
 export function isReturnValue(thrown: unknown, ...values: readonly number[]): boolean {
   const value = returnValueOf(thrown);
@@ -73,13 +90,16 @@ export function isLoginLost(thrown: unknown): boolean {
 
 /** Whether only another process gets the module out of this: the device or the module itself failed. */
 export function isFatal(thrown: unknown): boolean {
-  return isReturnValue(
-    rawOf(thrown),
-    CKR.DEVICE_ERROR,
-    CKR.DEVICE_REMOVED,
-    CKR.TOKEN_NOT_PRESENT,
-    CKR.GENERAL_ERROR,
-    CKR.CRYPTOKI_NOT_INITIALIZED,
+  return (
+    isGivenTwice(thrown) ||
+    isReturnValue(
+      rawOf(thrown),
+      CKR.DEVICE_ERROR,
+      CKR.DEVICE_REMOVED,
+      CKR.TOKEN_NOT_PRESENT,
+      CKR.GENERAL_ERROR,
+      CKR.CRYPTOKI_NOT_INITIALIZED,
+    )
   );
 }
 

@@ -13,14 +13,14 @@ export class KnownPins {
     this.#key = key;
   }
 
-  /** The token took this PIN. */
-  remember(serial: string, pin: Buffer): void {
-    this.#digests.set(serial, this.#digest(pin));
+  /** The token took this PIN. `token`: see tokenKey. */
+  remember(token: string, pin: Buffer): void {
+    this.#digests.set(token, this.#digest(pin));
   }
 
   /** False where the token took another one; true where none is known. */
-  mayBe(serial: string, pin: Buffer): boolean {
-    const known = this.#digests.get(serial);
+  mayBe(token: string, pin: Buffer): boolean {
+    const known = this.#digests.get(token);
     return known === undefined || timingSafeEqual(known, this.#digest(pin));
   }
 

@@ -2,9 +2,13 @@ import { Session } from 'graphene-pk11';
 import { AgentError } from '../../base/errors.ts';
 import { CKF, CKR, CKS_RW_USER_FUNCTIONS, CKU_USER, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, ReturnValueError, returnValueOf, translate } from './errors.ts';
-import { describeToken, type FoundToken } from './token.ts';
+import { describeToken, tokenIdentity } from './device.ts';
+import type { Quirks } from './quirks.ts';
+import type { FoundToken } from './token.ts';
 
 const readWrite = CKF.RW_SESSION | CKF.SERIAL_SESSION;
+
+type LoginQuirks = Pick<Quirks, 'unlockRemedy' | 'wrongPin'>;
 
 /** Runs a login so that nothing ends this process half-way; see `TokenLogin`. */
 export type Shield = <T>(login: () => T) => T;
@@ -18,6 +22,7 @@ export type Shield = <T>(login: () => T) => T;
 export class TokenLogin {
   readonly #found: FoundToken;
   readonly #shield: Shield;
+  readonly #quirks: LoginQuirks;
   #session: Session;
   /** False where the process was logged in already (another keyring's doing): nobody looked at the PIN. */
   readonly pinUsed: boolean;
@@ -26,10 +31,11 @@ export class TokenLogin {
    * Throws `locked` where the PIN is wrong, locked or missing. There is no second attempt: each one counts.
    * `pin` stays the caller's.
    */
-  constructor(found: FoundToken, pin: Buffer, shield: Shield) {
+  constructor(found: FoundToken, pin: Buffer, shield: Shield, quirks: LoginQuirks) {
     this.#found = found;
     this.#shield = shield;
-    const { session, pinUsed } = logIn(found, pin, shield, true);
+    this.#quirks = quirks;
+    const { session, pinUsed } = logIn(found, pin, shield, quirks, true);
     this.#session = session;
     this.pinUsed = pinUsed;
   }
@@ -37,7 +43,7 @@ export class TokenLogin {
   /** Once more, where the token has forgotten it. Throws as the constructor. `pin` stays the caller's. */
   again(pin: Buffer): void {
     closeQuietly(this.#session);
-    this.#session = logIn(this.#found, pin, this.#shield, false).session;
+    this.#session = logIn(this.#found, pin, this.#shield, this.#quirks, false).session;
   }
 
   /** No C_Logout, which would end the login of other keyrings on this token too. */
@@ -50,9 +56,10 @@ function logIn(
   found: FoundToken,
   pin: Buffer,
   shield: Shield,
+  quirks: LoginQuirks,
   unlessLoggedIn: boolean,
 ): { readonly session: Session; readonly pinUsed: boolean } {
-  const name = describeToken(found.token);
+  const name = describeToken(tokenIdentity(found.token));
   if ((found.token.flags & CKF.USER_PIN_INITIALIZED) === 0) {
     throw new AgentError(
       'locked',
@@ -61,11 +68,9 @@ function logIn(
     );
   }
   if ((found.token.flags & CKF.USER_PIN_LOCKED) !== 0) {
-    throw new AgentError(
-      'locked',
-      `${name} has locked its user PIN; its security officer resets it`,
-      { cause: new ReturnValueError(CKR.PIN_LOCKED) },
-    );
+    throw new AgentError('locked', `${name} has locked its user PIN; ${quirks.unlockRemedy}`, {
+      cause: new ReturnValueError(CKR.PIN_LOCKED),
+    });
   }
   const session = openSession(found);
   // Each login counts, and makes SoftHSM write: where the process is logged in already there is none.
@@ -78,7 +83,7 @@ function logIn(
   } catch (thrown) {
     if (isReturnValue(thrown, CKR.USER_ALREADY_LOGGED_IN)) return { session, pinUsed: false };
     closeQuietly(session);
-    throw explainRefusal(thrown, name);
+    throw explainRefusal(thrown, name, quirks);
   }
 }
 
@@ -113,20 +118,26 @@ function openSession(found: FoundToken): Session {
   return new Session(slot.lib.C_OpenSession(slot.handle, readWrite), slot, slot.lib);
 }
 
-function explainRefusal(thrown: unknown, name: string): Error {
+function explainRefusal(
+  thrown: unknown,
+  name: string,
+  { unlockRemedy, wrongPin }: LoginQuirks,
+): Error {
   const value = returnValueOf(thrown);
   if (isReturnValue(thrown, CKR.PIN_LOCKED, CKR.PIN_EXPIRED)) {
     return new AgentError(
       'locked',
-      `${name} takes no PIN any more (${nameOfReturnValue(value ?? 0)}); its security officer resets it`,
+      `${name} takes no PIN any more (${nameOfReturnValue(value ?? 0)}); ${unlockRemedy}`,
       { cause: thrown },
     );
   }
-  if (isReturnValue(thrown, CKR.PIN_INCORRECT, CKR.PIN_INVALID, CKR.PIN_LEN_RANGE)) {
+  const refusals = [CKR.PIN_INCORRECT, CKR.PIN_INVALID, CKR.PIN_LEN_RANGE, ...wrongPin];
+  if (isReturnValue(thrown, ...refusals)) {
     return new AgentError(
       'locked',
       `${name} refused the PIN (${nameOfReturnValue(value ?? 0)}); it was tried once and is not tried again`,
-      { cause: thrown },
+      // Whoever remembers the refusal looks for this value.
+      { cause: wrongPin.includes(value ?? 0) ? new ReturnValueError(CKR.PIN_INCORRECT) : thrown },
     );
   }
   return translate(thrown, `log in to ${name}`);

@@ -1,6 +1,7 @@
 import { Module, type Slot } from 'graphene-pk11';
 import type { PKCS11 } from 'pkcs11js';
 import { AgentError, describeFailure } from '../../base/errors.ts';
+import { openDeep } from '../../native/shared-library.ts';
 import { CKF, CKR, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, returnValueOf, translate } from './errors.ts';
 
@@ -18,6 +19,8 @@ export interface Pkcs11Module {
 interface LoadedModule {
   readonly module: Module;
   users: number;
+  /** What it was initialised with. */
+  parameters: string | null;
   /** False where other code of this process initialised it: then it is not ours to finalise. */
   initialisedHere: boolean;
 }
@@ -31,11 +34,21 @@ export class Pkcs11Modules {
 
   /**
    * Loads the library at `path` (its real path) and initialises it, or joins those who use it already.
-   * Throws `backend_unavailable` where it cannot be loaded or does not start.
+   * `parameters`: pReserved of C_Initialize, a text where the module wants one (NSS).
+   * Throws `backend_unavailable` where it cannot be loaded or does not start, `invalid_params` where it runs with
+   * other parameters.
    */
-  use(path: string): Pkcs11Module {
+  use(path: string, parameters: string | null = null): Pkcs11Module {
     const loaded = this.#loaded.get(path) ?? this.#load(path);
-    if (loaded.users === 0) loaded.initialisedHere = initialise(loaded.module.lib, path);
+    if (loaded.users === 0) {
+      loaded.initialisedHere = initialise(loaded.module.lib, path, parameters);
+      loaded.parameters = parameters;
+    } else if (loaded.parameters !== parameters) {
+      throw new AgentError(
+        'invalid_params',
+        `PKCS#11 module ${path} runs with other library_parameters: keyrings on one module share them`,
+      );
+    }
     loaded.users += 1;
     let released = false;
     return {
@@ -54,10 +67,15 @@ export class Pkcs11Modules {
   /**
    * Once loaded a library stays: an entry without users keeps it, since unmapping one that has started threads
    * or registered exit handlers takes the process with it, and the bindings unmap what is garbage-collected.
+   *
+   * Opened deep before the bindings open it: a module that finds Node's OpenSSL in the place of its own crashes where
+   * the two differ (Kryoptic at its first signature), and binds half and half elsewhere.
    */
   #load(path: string): LoadedModule {
     try {
-      const loaded = { module: Module.load(path), users: 0, initialisedHere: false };
+      openDeep(path);
+      const module = Module.load(path);
+      const loaded = { module, users: 0, parameters: null, initialisedHere: false };
       this.#loaded.set(path, loaded);
       return loaded;
     } catch (thrown) {
@@ -71,10 +89,13 @@ export class Pkcs11Modules {
 }
 
 /** Answers whether this call was the one that initialised the module. */
-function initialise(lib: PKCS11, path: string): boolean {
+function initialise(lib: PKCS11, path: string, parameters: string | null): boolean {
   try {
     // Without CKF_OS_LOCKING_OK the module may leave out its locks, and signatures run on several threads.
-    lib.C_Initialize({ flags: CKF.OS_LOCKING_OK });
+    lib.C_Initialize({
+      flags: CKF.OS_LOCKING_OK,
+      ...(parameters === null ? {} : { libraryParameters: parameters }),
+    });
     return true;
   } catch (thrown) {
     if (isReturnValue(thrown, CKR.CRYPTOKI_ALREADY_INITIALIZED)) return false;
@@ -83,7 +104,8 @@ function initialise(lib: PKCS11, path: string): boolean {
     throw new AgentError(
       'backend_unavailable',
       `PKCS#11 module ${path} does not start: ${reason}; look at the module's own configuration ` +
-        '(SoftHSM: is SOFTHSM2_CONF right and its token directory accessible?)',
+        '(SoftHSM: is SOFTHSM2_CONF right and its token directory accessible? NSS: does the keyring have ' +
+        'library_parameters?)',
       { cause: thrown },
     );
   }

@@ -1,6 +1,7 @@
 import type { PKCS11, Template } from 'pkcs11js';
 import { CKA, CKO, CKR } from './cryptoki.ts';
-import { isReturnValue } from './errors.ts';
+import { HandleGivenTwice, isReturnValue } from './errors.ts';
+import type { KeyName } from './key-names.ts';
 import type { SessionHandle } from './sessions.ts';
 
 /** CK_OBJECT_HANDLE as the bindings have it: valid in every session of this process (PKCS#11, 2.5). */
@@ -28,20 +29,65 @@ export function findObjects(
 }
 
 /**
- * Both halves of the keys with this id and label, private ones first. Searched by class and id alone and told
- * apart here: a YubiHSM knows no other filters together.
+ * Both halves of the keys of that name, private ones first. Searched by class and id alone, since a YubiHSM knows no
+ * other filters together, and told by class, id and label as they are read back: no search is taken at its word.
  */
 export function findKeyObjects(
   lib: PKCS11,
   session: SessionHandle,
-  key: { readonly objectId: string; readonly label: string },
+  name: KeyName,
 ): { readonly privateKeys: readonly ObjectHandle[]; readonly publicKeys: readonly ObjectHandle[] } {
   const ofClass = (objectClass: number): ObjectHandle[] =>
     findObjects(lib, session, [
       { type: CKA.CLASS, value: objectClass },
-      { type: CKA.ID, value: Buffer.from(key.objectId, 'hex') },
-    ]).filter((object) => textAttribute(lib, session, object, CKA.LABEL) === key.label);
+      { type: CKA.ID, value: Buffer.from(name.objectId, 'hex') },
+    ]).filter((object) => isKeyObject(lib, session, object, objectClass, name));
   return { privateKeys: ofClass(CKO.PRIVATE_KEY), publicKeys: ofClass(CKO.PUBLIC_KEY) };
+}
+
+/** Whether class, id and label, read through this handle now, are those of that key. */
+export function isKeyObject(
+  lib: PKCS11,
+  session: SessionHandle,
+  object: ObjectHandle,
+  objectClass: number,
+  { objectId, label }: KeyName,
+): boolean {
+  return (
+    numberAttribute(lib, session, object, CKA.CLASS) === objectClass &&
+    idOf(lib, session, object) === objectId &&
+    textAttribute(lib, session, object, CKA.LABEL) === label
+  );
+}
+
+/**
+ * Whether the token has this object, of that class; for what is about to be removed, or was just made. Throws
+ * HandleGivenTwice where its handle is that of another object too.
+ */
+export function isThere(
+  lib: PKCS11,
+  session: SessionHandle,
+  object: ObjectHandle,
+  objectClass: number,
+): boolean {
+  const among = (template: Template): number => {
+    const same = findObjects(lib, session, template).filter((each) => each.equals(object));
+    if (same.length > 1) throw new HandleGivenTwice();
+    return same.length;
+  };
+  // A module need not list everything to who names nothing.
+  return among([]) === 1 || among([{ type: CKA.CLASS, value: objectClass }]) === 1;
+}
+
+/** Whether no object of this session has a lower handle. */
+export function isFirst(lib: PKCS11, session: SessionHandle, object: ObjectHandle): boolean {
+  const number = (handle: ObjectHandle): bigint => handle.readBigUInt64LE(0);
+  return findObjects(lib, session, []).every((each) => number(each) >= number(object));
+}
+
+/** CKA_ID in lowercase hex; empty where the object has none. */
+export function idOf(lib: PKCS11, session: SessionHandle, object: ObjectHandle): string {
+  return bytesAttribute(lib, session, object, CKA.ID)?.toString('hex') ?? '';
 }
 
 /** null where the token does not know the attribute of this object, or does not tell it. */

@@ -1,7 +1,6 @@
 import { AgentError } from '../../base/errors.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
-import { CKR } from './cryptoki.ts';
-import { isReturnValue, translate } from './errors.ts';
+import { translate } from './errors.ts';
 import type { KnownPins } from './known-pins.ts';
 import { isLoggedIn, openLoggedInSession, TokenLogin, type Shield } from './login.ts';
 import type { Pkcs11Module, Pkcs11Modules } from './module.ts';
@@ -9,7 +8,11 @@ import type { ModuleWorld } from './module-log.ts';
 import { resolveModulePath } from './module-path.ts';
 import { TokenVault } from './token-vault.ts';
 import { SessionPool } from './sessions.ts';
-import { describeToken, findToken, type FoundToken } from './token.ts';
+import { describeToken, identify, tokenKey, type DeviceIdentity } from './device.ts';
+import { refuseLongLabel } from './key-names.ts';
+import { flagsOfMechanism, insteadOf } from './mechanisms.ts';
+import { quirksOf, type Quirks } from './quirks.ts';
+import { findToken, type FoundToken } from './token.ts';
 import { keyLabel, type Pkcs11Uri } from './uri.ts';
 
 export interface Pkcs11VaultOptions {
@@ -17,12 +20,16 @@ export interface Pkcs11VaultOptions {
   /** The keys' label is `signing-agent/<keyring>`, unless the URI's `object` names another. */
   readonly keyring: string;
   readonly algorithm: Algorithm;
+  /** For C_Initialize, where the module wants them; null where not. */
+  readonly libraryParameters?: string | null;
   /** Signatures at a time, 1 or more; the session that holds the login comes on top. */
   readonly sessions: number;
   /** UTF-8. Wiped before this settles, whatever the outcome. */
   readonly pin: Buffer;
   readonly modules: Pkcs11Modules;
   readonly world: ModuleWorld;
+  /** What the module sees, for what is to be said about it. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Around each login; see TokenLogin. */
   readonly shield?: Shield;
   /** Of this process; without it whoever comes second to a token may give any PIN. */
@@ -46,15 +53,32 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Toke
           '"object" to give the keys of this keyring a label of their own',
       );
     }
-    const module = options.modules.use(resolveModulePath(uri));
+    const { libraryParameters = null, environment = {} } = options;
+    const module = options.modules.use(resolveModulePath(uri), libraryParameters);
     try {
       const found = findToken(module, uri);
-      const mechanismFlags = [
-        flagsOfMechanism(module, found, algorithm, algorithm.pkcs11.generate),
-        flagsOfMechanism(module, found, algorithm, algorithm.pkcs11.sign),
-      ];
-      const login = logInTo(found, options);
+      const device = identifyToken(module, found);
+      const quirks = quirksOf(device);
       const label = keyLabel(options.keyring, uri);
+      refuseLongLabel(label, quirks.longestLabel);
+      const mechanismFlags = [algorithm.pkcs11.generate, algorithm.pkcs11.sign].map((mechanism) => {
+        const flags = flagsOfMechanism(module.lib, found, mechanism);
+        if (flags !== null) return flags;
+        throw new AgentError(
+          'not_supported',
+          `${describeToken(device.token)} has no ${algorithm.name} (mechanism 0x${mechanism.toString(16)}): ` +
+            insteadOf(module.lib, found, device, algorithm),
+        );
+      });
+      const { token } = device;
+      const warning = quirks.warning(environment);
+      if (warning !== null) {
+        world.log.warn(
+          { keyring: options.keyring, device: describeToken(token), warning },
+          'the token may be lost',
+        );
+      }
+      const login = logInTo(found, device, quirks, options);
       const sessions = new SessionPool(
         () => openLoggedInSession(found),
         options.sessions,
@@ -67,12 +91,13 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Toke
         algorithm,
         mechanismFlags,
         label,
+        quirks,
         world,
       });
       await inspectOrClose(vault, sessions, login);
-      const { token } = found;
+      const { serial, manufacturer, model } = token;
       world.log.info(
-        { keyring: options.keyring, token: token.label, serial: token.serialNumber, label },
+        { keyring: options.keyring, token: token.label, serial, manufacturer, model, label },
         'token opened',
       );
       return vault;
@@ -85,20 +110,30 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Toke
   }
 }
 
+function identifyToken(module: Pkcs11Module, { slot, token }: FoundToken): DeviceIdentity {
+  try {
+    return identify(module.lib, slot, token);
+  } catch (thrown) {
+    throw translate(thrown, 'say what it is');
+  }
+}
+
 function logInTo(
   found: FoundToken,
+  device: DeviceIdentity,
+  quirks: Quirks,
   { pin, shield = (work) => work(), knownPins }: Pkcs11VaultOptions,
 ): TokenLogin {
-  const { serialNumber } = found.token;
+  const key = tokenKey(device);
   try {
-    if (knownPins?.mayBe(serialNumber, pin) === false && isLoggedIn(found)) {
+    if (knownPins?.mayBe(key, pin) === false && isLoggedIn(found)) {
       throw new AgentError(
         'locked',
-        `${describeToken(found.token)} is open with another PIN; this one was not tried`,
+        `${describeToken(device.token)} is open with another PIN; this one was not tried`,
       );
     }
-    const login = new TokenLogin(found, pin, shield);
-    if (login.pinUsed) knownPins?.remember(serialNumber, pin);
+    const login = new TokenLogin(found, pin, shield, quirks);
+    if (login.pinUsed) knownPins?.remember(key, pin);
     return login;
   } catch (thrown) {
     throw translate(thrown, 'open a session');
@@ -116,25 +151,5 @@ async function inspectOrClose(
     await sessions.close();
     login.close();
     throw failure;
-  }
-}
-
-/** CK_MECHANISM_INFO flags. `not_supported` where the token does not have the mechanism. */
-function flagsOfMechanism(
-  module: Pkcs11Module,
-  found: FoundToken,
-  algorithm: Algorithm,
-  mechanism: number,
-): number {
-  try {
-    return module.lib.C_GetMechanismInfo(found.slot.handle, mechanism).flags;
-  } catch (thrown) {
-    if (!isReturnValue(thrown, CKR.MECHANISM_INVALID))
-      throw translate(thrown, 'list its mechanisms');
-    throw new AgentError(
-      'not_supported',
-      `${describeToken(found.token)} has no ${algorithm.name}: mechanism 0x${mechanism.toString(16)} is not in it`,
-      { cause: thrown },
-    );
   }
 }

@@ -1,10 +1,12 @@
 import { AgentError } from '../../base/errors.ts';
 import type { AlgorithmName } from '../../api/signing-backend.ts';
 import { algorithms } from '../../algorithms/algorithm.ts';
-import { CKF, CKR } from './cryptoki.ts';
-import { isReturnValue, translate } from './errors.ts';
+import { CKF } from './cryptoki.ts';
+import { identify } from './device.ts';
+import { flagsOfMechanism, insteadOf } from './mechanisms.ts';
 import { Pkcs11Modules, type Pkcs11Module } from './module.ts';
-import { findToken, type FoundToken } from './token.ts';
+import { quirksOf } from './quirks.ts';
+import { findToken } from './token.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 /** A module and what is looked for in it; nothing secret. */
@@ -13,6 +15,8 @@ export interface ProbeRequest {
   readonly path: string;
   readonly uri: Pick<Pkcs11Uri, 'token' | 'serial' | 'manufacturer' | 'model'>;
   readonly algorithm: AlgorithmName;
+  /** For C_Initialize; null for none. */
+  readonly libraryParameters: string | null;
 }
 
 export type ModuleProbe =
@@ -26,36 +30,63 @@ export type ModuleProbe =
 export interface TokenProbe {
   readonly label: string;
   readonly serial: string;
+  readonly manufacturer: string;
+  readonly model: string;
   readonly writeProtected: boolean;
   readonly generates: boolean;
   readonly signs: boolean;
+  /** What to ask for where it does not have the algorithm; null where it has. */
+  readonly instead: string | null;
   /** It says so of both mechanisms. */
   readonly inHardware: boolean;
+  /** Who sets back a locked user PIN, and how. */
+  readonly unlockRemedy: string;
+  /** What is to be known before it happens. */
+  readonly warning: string | null;
   readonly userPin: 'ready' | 'not_set' | 'count_low' | 'final_try' | 'locked' | 'to_be_changed';
 }
 
-/** Loads the module and looks for the token, without a session and without a login. Throws nothing. */
-export function probeModule({ path, uri, algorithm }: ProbeRequest): ModuleProbe {
+/**
+ * Loads the module and looks for the token, without a session and without a login. `environment`: what the module
+ * sees. Throws nothing.
+ */
+export function probeModule(
+  { path, uri, algorithm, libraryParameters }: ProbeRequest,
+  environment: Readonly<Record<string, string | undefined>>,
+): ModuleProbe {
   let module: Pkcs11Module;
   try {
-    module = new Pkcs11Modules().use(path);
+    module = new Pkcs11Modules().use(path, libraryParameters);
   } catch (thrown) {
     return { outcome: 'not_loaded', reason: reasonOf(thrown) };
   }
   try {
     const found = findToken(module, uri);
+    const { lib } = module;
+    const device = identify(lib, found.slot, found.token);
+    const { unlockRemedy, warning } = quirksOf(device);
     const { generate, sign } = algorithms[algorithm].pkcs11;
-    const flags = [flagsOf(module, found, generate), flagsOf(module, found, sign)] as const;
-    const { label, serialNumber, flags: state } = found.token;
+    const made = flagsOfMechanism(lib, found, generate);
+    const signed = flagsOfMechanism(lib, found, sign);
+    const { flags: state } = found.token;
+    const { label, serial, manufacturer, model } = device.token;
     return {
       outcome: 'token',
       token: {
         label,
-        serial: serialNumber,
+        serial,
+        manufacturer,
+        model,
         writeProtected: (state & CKF.WRITE_PROTECTED) !== 0,
-        generates: flags[0] !== null,
-        signs: flags[1] !== null,
-        inHardware: flags.every((each) => ((each ?? 0) & CKF.HW) !== 0),
+        generates: made !== null,
+        signs: signed !== null,
+        instead:
+          made === null || signed === null
+            ? insteadOf(lib, found, device, algorithms[algorithm])
+            : null,
+        inHardware: [made, signed].every((flags) => ((flags ?? 0) & CKF.HW) !== 0),
+        unlockRemedy,
+        warning: warning(environment),
         userPin: userPinOf(state),
       },
     };
@@ -73,16 +104,6 @@ function userPinOf(flags: number): TokenProbe['userPin'] {
   if ((flags & CKF.USER_PIN_TO_BE_CHANGED) !== 0) return 'to_be_changed';
   if ((flags & CKF.USER_PIN_FINAL_TRY) !== 0) return 'final_try';
   return (flags & CKF.USER_PIN_COUNT_LOW) === 0 ? 'ready' : 'count_low';
-}
-
-/** CK_MECHANISM_INFO flags; null where the token does not have the mechanism. */
-function flagsOf(module: Pkcs11Module, { slot }: FoundToken, mechanism: number): number | null {
-  try {
-    return module.lib.C_GetMechanismInfo(slot.handle, mechanism).flags;
-  } catch (thrown) {
-    if (isReturnValue(thrown, CKR.MECHANISM_INVALID)) return null;
-    throw translate(thrown, 'list its mechanisms');
-  }
 }
 
 function reasonOf(thrown: unknown): string {

@@ -8,7 +8,8 @@ import type { SessionHandle } from './sessions.ts';
 
 /**
  * C_SignInit here, C_Sign on a thread of libuv's pool. Answers 64 bytes; rejects with the module's own error,
- * or with `not_supported` and `too_large` where it refuses this message as such.
+ * or with `not_supported` and `too_large` where it refuses this message as such. `longest`: bytes that the device is
+ * known to take at once; null where nothing is known.
  *
  * The message must not change until this settles: the module may read it in place.
  */
@@ -18,8 +19,9 @@ export function signWith(
   algorithm: Algorithm,
   key: ObjectHandle,
   message: Uint8Array,
+  longest: number | null,
 ): Promise<Buffer> {
-  const input = asInput(algorithm.toBeSigned(message));
+  const input = inputOf(algorithm, message, longest);
   lib.C_SignInit(session, { mechanism: algorithm.pkcs11.sign }, key);
   return new Promise((resolve, reject) => {
     const output = Buffer.allocUnsafe(signatureLength);
@@ -44,8 +46,9 @@ export function signHere(
   algorithm: Algorithm,
   key: ObjectHandle,
   message: Uint8Array,
+  longest: number | null,
 ): Buffer {
-  const input = asInput(algorithm.toBeSigned(message));
+  const input = inputOf(algorithm, message, longest);
   lib.C_SignInit(session, { mechanism: algorithm.pkcs11.sign }, key);
   let signature: Buffer;
   try {
@@ -76,11 +79,22 @@ function explain(error: Error, length: number): Error {
     );
   }
   if (!isReturnValue(error, CKR.DATA_LEN_RANGE)) return error;
+  return tooLarge(`${length} bytes at once (${reason})`, null, error); // PKCS#11 has no way to ask for it
+}
+
+function tooLarge(what: string, limit: number | null, cause?: unknown): AgentError {
   return new AgentError(
     'too_large',
-    `this token does not sign ${length} bytes at once (${reason}); sign a digest of the message instead`,
-    { details: { limit: null }, cause: error }, // PKCS#11 has no way to ask for it
+    `this token does not sign ${what}; sign a digest of the message instead`,
+    { details: { limit }, cause },
   );
+}
+
+/** Refuses first what the device would: it may answer with an error that says nothing of a length. */
+function inputOf(algorithm: Algorithm, message: Uint8Array, longest: number | null): Buffer {
+  const input = asInput(algorithm.toBeSigned(message));
+  if (longest === null || input.length <= longest) return input;
+  throw tooLarge(`${input.length} bytes at once, ${longest} at most`, longest);
 }
 
 /**

@@ -2,17 +2,18 @@ import type { PKCS11 } from 'pkcs11js';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { Protection } from '../../api/signing-backend.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
-import { newObjectId, objectIdRandomLength } from '../object-id.ts';
 import type { SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { CKO } from './cryptoki.ts';
-import { isLoginLost, isStale, translate } from './errors.ts';
+import { isGivenTwice, isLoginLost, isStale, translate } from './errors.ts';
 import { faultOf, protectionOf, readKeyAttributes, type KeyAttributes } from './key-attributes.ts';
-import { destroyKeyObjects, makeKeyPair, readPublicKey, type KeyName } from './key-pair.ts';
-import { findLabelled, idOf, listKeys } from './key-list.ts';
+import { destroyKeyObjects, makeKeyPair, readPublicKey } from './key-pair.ts';
+import { findKeysOf, idsInToken, listKeys } from './key-list.ts';
+import { KeyNames, type KeyName } from './key-names.ts';
 import type { TokenLogin } from './login.ts';
 import type { Pkcs11Module } from './module.ts';
 import type { ModuleWorld } from './module-log.ts';
-import { findKeyObjects, type ObjectHandle } from './objects.ts';
+import { findKeyObjects, isKeyObject, type ObjectHandle } from './objects.ts';
+import type { IdForm, Quirks } from './quirks.ts';
 import { sealObjects } from './seal-object.ts';
 import type { SessionHandle, SessionPool } from './sessions.ts';
 import { signHere, signWith } from './signing.ts';
@@ -25,8 +26,9 @@ export interface TokenVaultParts {
   readonly algorithm: Algorithm;
   /** CK_MECHANISM_INFO flags of key generation and of signing. */
   readonly mechanismFlags: readonly number[];
-  /** CKA_LABEL of every key of this keyring. */
+  /** CKA_LABEL of every key of this keyring, where the token takes any. */
   readonly label: string;
+  readonly quirks: Quirks;
   readonly world: ModuleWorld;
 }
 
@@ -44,20 +46,42 @@ export class TokenVault implements Vault {
    * Searching costs a token with many objects a lot.
    */
   readonly #proved = new Map<string, { handle: ObjectHandle; publicKey: Uint8Array }>();
+  readonly #names: KeyNames;
+  readonly #taken = new Set<string>();
   #protection: Protection;
+  #worn = false;
   #closing: Promise<void> | null = null;
 
   constructor(parts: TokenVaultParts) {
     this.#parts = parts;
     this.#lib = parts.module.lib;
     this.algorithm = parts.algorithm;
-    this.sealStore = sealObjects(this.#lib, parts.sessions, parts.label);
+    this.#names = new KeyNames(parts.label, parts.quirks.ids);
+    this.sealStore = sealObjects(this.#lib, parts.sessions, parts.label, parts.quirks);
     this.#protection = protectionOf(parts.mechanismFlags, []);
   }
 
   /** Falls to `software` for good with the first key that contradicts what the mechanisms claim. */
   get protection(): Protection {
     return this.#protection;
+  }
+
+  /**
+   * The object with the lowest handle is gone, and this module would give its next one the handle of another:
+   * another process is to open the token before anything is made.
+   */
+  get worn(): boolean {
+    return this.#worn;
+  }
+
+  /** How ids of new keys are formed. */
+  get ids(): IdForm {
+    return this.#parts.quirks.ids;
+  }
+
+  /** Ids, in hex, that no new key may have: all that the token showed as it was opened, where ids are few. */
+  get takenIds(): readonly string[] {
+    return [...this.#taken];
   }
 
   /** After CKR_USER_NOT_LOGGED_IN. Throws `locked` where the token refuses the PIN, which stays the caller's. */
@@ -71,12 +95,13 @@ export class TokenVault implements Vault {
   }
 
   readonly reserve = (): string => {
-    const { now, randomBytes } = this.#parts.world;
-    return newObjectId(now(), randomBytes(objectIdRandomLength));
+    const objectId = this.#names.reserve({ ...this.#parts.world, taken: this.#taken });
+    this.#taken.add(objectId);
+    return objectId;
   };
 
   async generate(objectId: string | null): Promise<VaultKey> {
-    const name = this.#nameOf(objectId ?? this.reserve());
+    const name = this.#names.nameOf(objectId ?? this.reserve());
     await this.#parts.sessions.run('look for a key', (session) => {
       const { privateKeys, publicKeys } = findKeyObjects(this.#lib, session, name);
       if (privateKeys.length + publicKeys.length === 0) return;
@@ -85,9 +110,25 @@ export class TokenVault implements Vault {
     try {
       return await this.#makeAndProve(name);
     } catch (failure) {
-      await this.#removeLeftovers(name);
+      // Nothing may be removed here then: whatever was made is found by its id, in another process.
+      if (!isGivenTwice(failure)) await this.#removeLeftovers(name);
       throw failure;
     }
+  }
+
+  /**
+   * The key that another process made under this id and could not answer for; null where it made none. Its
+   * attributes are read back and it is proved, as one that is made here. Rejects as `generate`.
+   */
+  adopt(objectId: string): Promise<VaultKey | null> {
+    const name = this.#names.nameOf(objectId);
+    return this.#parts.sessions.run('look for a key that was made', (session) => {
+      const { privateKeys, publicKeys } = findKeyObjects(this.#lib, session, name);
+      const [privateKey] = privateKeys;
+      const [publicKey] = publicKeys;
+      if (privateKey === undefined || publicKey === undefined) return null;
+      return this.#proveNew(session, { privateKey, publicKey }, name);
+    });
   }
 
   sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
@@ -98,9 +139,10 @@ export class TokenVault implements Vault {
   signAlone(key: VaultKey, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
     const proved = this.#provedHandle(key);
     if (proved === null) return this.#sign(key, message, null);
+    const { longestMessage } = this.#parts.quirks;
     try {
       const signature = this.#parts.sessions.inPlace((session) =>
-        signHere(this.#lib, session, this.algorithm, proved, message),
+        signHere(this.#lib, session, this.algorithm, proved, message, longestMessage),
       );
       return signature ?? this.#sign(key, message, null);
     } catch (failure) {
@@ -110,17 +152,18 @@ export class TokenVault implements Vault {
     }
   }
 
-  async destroy(objectId: string): Promise<void> {
-    const name = this.#nameOf(objectId);
+  async destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
+    const name = this.#names.nameOf(objectId);
     this.#proved.delete(objectId);
-    await this.#parts.sessions.run('destroy a key', (session) => {
-      destroyKeyObjects(this.#lib, session, name);
-    });
+    const { firstWent } = await this.#parts.sessions.run('destroy a key', (session) =>
+      destroyKeyObjects(this.#lib, session, this.algorithm, name, publicKey),
+    );
+    this.#worn ||= firstWent && this.#parts.quirks.firstHandleStays;
   }
 
   list(): Promise<readonly VaultObject[]> {
     return this.#parts.sessions.run('list its keys', (session) =>
-      listKeys(this.#lib, session, this.algorithm, this.#parts.label),
+      listKeys(this.#lib, session, this.algorithm, this.#names),
     );
   }
 
@@ -149,10 +192,15 @@ export class TokenVault implements Vault {
 
   /** Takes account of what the token says of the keys that are there already. */
   async inspect(): Promise<void> {
+    if (this.#parts.quirks.ids === 'two_bytes') {
+      await this.#parts.sessions.run('list its ids', (session) => {
+        for (const id of idsInToken(this.#lib, session)) this.#taken.add(id);
+      });
+    }
     // Reading every key of a large token takes long, and nothing can fall below software.
     if (this.#protection === 'software') return;
     await this.#parts.sessions.run('read the attributes of its keys', (session) => {
-      for (const object of findLabelled(this.#lib, session, CKO.PRIVATE_KEY, this.#parts.label)) {
+      for (const object of findKeysOf(this.#lib, session, CKO.PRIVATE_KEY, this.#names)) {
         this.#noteProtection(readKeyAttributes(this.#lib, session, object));
       }
     });
@@ -162,18 +210,8 @@ export class TokenVault implements Vault {
     return this.#parts.sessions.run('make a key', async (session) => {
       // Nothing that a stale handle interrupts here may be done a second time: it would leave two keys.
       try {
-        const pair = makeKeyPair(this.#lib, session, this.algorithm, name);
-        this.#check(session, pair.privateKey, name);
-        const publicKey = readPublicKey(this.#lib, session, pair.publicKey, this.algorithm);
-        if (publicKey === null || idOf(this.#lib, session, pair.publicKey) !== name.objectId) {
-          throw new AgentError(
-            'not_supported',
-            `the token made a key whose public half is no ${this.algorithm.name} key under its id`,
-          );
-        }
-        const key = { objectId: name.objectId, publicKey };
-        await this.#signAndProve(session, pair.privateKey, key, this.#parts.world.randomBytes(32));
-        return key;
+        const pair = makeKeyPair(this.#lib, session, this.algorithm, name, this.#parts.quirks);
+        return await this.#proveNew(session, pair, name);
       } catch (failure) {
         throw isStale(failure)
           ? new AgentError('backend_unavailable', 'the token lost a session while it made a key', {
@@ -183,6 +221,25 @@ export class TokenVault implements Vault {
           : failure;
       }
     });
+  }
+
+  async #proveNew(
+    session: SessionHandle,
+    pair: { readonly privateKey: ObjectHandle; readonly publicKey: ObjectHandle },
+    name: KeyName,
+  ): Promise<VaultKey> {
+    this.#check(session, pair.privateKey, name);
+    const publicKey = readPublicKey(this.#lib, session, pair.publicKey, this.algorithm);
+    const named = isKeyObject(this.#lib, session, pair.publicKey, CKO.PUBLIC_KEY, name);
+    if (publicKey === null || !named) {
+      throw new AgentError(
+        'not_supported',
+        `the token made a key whose public half is no ${this.algorithm.name} key under its id and label`,
+      );
+    }
+    const key = { objectId: name.objectId, publicKey };
+    await this.#signAndProve(session, pair.privateKey, key, this.#parts.world.randomBytes(32));
+    return key;
   }
 
   async #removeLeftovers(name: KeyName): Promise<void> {
@@ -208,14 +265,19 @@ export class TokenVault implements Vault {
     try {
       if (proved === null) {
         const privateKey = this.#findOne(session, key.objectId);
-        this.#check(session, privateKey, this.#nameOf(key.objectId));
+        this.#check(session, privateKey, this.#names.nameOf(key.objectId));
         return await this.#signAndProve(session, privateKey, key, message);
       }
-      return await signWith(this.#lib, session, this.algorithm, proved, message);
+      return await this.#signWith(session, proved, message);
     } catch (failure) {
       this.#noteStale(failure);
       throw failure;
     }
+  }
+
+  #signWith(session: SessionHandle, key: ObjectHandle, message: Uint8Array): Promise<Buffer> {
+    const { longestMessage } = this.#parts.quirks;
+    return signWith(this.#lib, session, this.algorithm, key, message, longestMessage);
   }
 
   /** The records may be other ones by now: an object id proves nothing of another public key. */
@@ -238,7 +300,7 @@ export class TokenVault implements Vault {
     key: VaultKey,
     message: Uint8Array,
   ): Promise<Uint8Array> {
-    const signature = await signWith(this.#lib, session, this.algorithm, privateKey, message);
+    const signature = await this.#signWith(session, privateKey, message);
     if (!this.algorithm.verify(message, signature, key.publicKey)) {
       throw new AgentError(
         'backend_unavailable',
@@ -270,7 +332,7 @@ export class TokenVault implements Vault {
   }
 
   #findOne(session: SessionHandle, objectId: string): ObjectHandle {
-    const { privateKeys } = findKeyObjects(this.#lib, session, this.#nameOf(objectId));
+    const { privateKeys } = findKeyObjects(this.#lib, session, this.#names.nameOf(objectId));
     const [found] = privateKeys;
     if (found !== undefined && privateKeys.length === 1) return found;
     throw new AgentError(
@@ -279,10 +341,5 @@ export class TokenVault implements Vault {
         ? `the token has no private key ${objectId} labelled "${this.#parts.label}"`
         : `the token has ${privateKeys.length} private keys ${objectId}, and nothing tells them apart`,
     );
-  }
-
-  #nameOf(objectId: string): KeyName {
-    if (/^(?:[0-9a-f]{2})+$/.test(objectId)) return { objectId, label: this.#parts.label };
-    throw new AgentError('invalid_params', 'an object id is lowercase hex, two digits a byte');
   }
 }

@@ -1,6 +1,7 @@
 import type { Slot, Token } from 'graphene-pk11';
 import { AgentError } from '../../base/errors.ts';
 import { CKF, CKR } from './cryptoki.ts';
+import { describeToken, tokenIdentity } from './device.ts';
 import { isReturnValue, translate } from './errors.ts';
 import type { Pkcs11Module } from './module.ts';
 import type { Pkcs11Uri } from './uri.ts';
@@ -25,13 +26,15 @@ export function findToken(
     const token = tokenIn(slot);
     return token === null ? [] : [{ slot, token }];
   });
-  const matches = present.filter(
-    ({ token }) =>
-      (uri.token === null || uri.token === token.label) &&
-      (uri.serial === null || uri.serial === token.serialNumber) &&
-      (uri.manufacturer === null || uri.manufacturer === token.manufacturerID) &&
-      (uri.model === null || uri.model === token.model),
-  );
+  const matches = present.filter(({ token }) => {
+    const { label, serial, manufacturer, model } = tokenIdentity(token);
+    return (
+      (uri.token === null || uri.token === label) &&
+      (uri.serial === null || uri.serial === serial) &&
+      (uri.manufacturer === null || uri.manufacturer === manufacturer) &&
+      (uri.model === null || uri.model === model)
+    );
+  });
   const [found] = matches;
   if (found !== undefined && matches.length === 1) return found;
   const asked = describeQuery(uri);
@@ -45,13 +48,8 @@ export function findToken(
   throw new AgentError(
     'invalid_params',
     `${matches.length} tokens with ${asked} in ${module.path}: ${listTokens(matches)}; ` +
-      'name the serial in the URI',
+      'name in the URI what tells them apart (token, serial, manufacturer, model)',
   );
-}
-
-/** `token "prod" (serial 12ab...)`, for messages. */
-export function describeToken(token: Token): string {
-  return `token "${token.label}" (serial ${token.serialNumber})`;
 }
 
 /** null for a slot whose token has gone meanwhile, is foreign to the module, or was never initialised. */
@@ -83,10 +81,5 @@ function describeQuery(
 
 function listTokens(found: readonly FoundToken[]): string {
   if (found.length === 0) return 'no initialised token';
-  return found
-    .map(
-      ({ token }) =>
-        `${describeToken(token).slice(0, -1)}, manufacturer "${token.manufacturerID}", model "${token.model}")`,
-    )
-    .join(', ');
+  return found.map(({ token }) => describeToken(tokenIdentity(token))).join(', ');
 }

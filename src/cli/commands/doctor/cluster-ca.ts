@@ -24,7 +24,12 @@ export async function checkClusterCa(
 ): Promise<readonly Finding[]> {
   const slot = caSlot(ca);
   if (slot.backend === 'file') return [checkFile(slot.path, world)];
-  const token = { ...slot, algorithm: 'ed25519', environment: [] } as const;
+  const token = {
+    ...slot,
+    algorithm: 'ed25519',
+    environment: [],
+    libraryParameters: null,
+  } as const;
   const { finding, path } = checkModule(token);
   return [
     finding,

@@ -3,6 +3,7 @@ import { unlockCommand } from '../../../vault/pins/locked.ts';
 import {
   PinMemory,
   pinMemoryPath,
+  tokenNamed,
   type RememberedRefusal,
 } from '../../../vault/pins/pin-memory.ts';
 import { readPin } from '../../../vault/pins/read-pin.ts';
@@ -17,7 +18,7 @@ export function checkPin(
 ): Finding {
   const subject = `${name}: PIN`;
   return lookedAt(subject, () => {
-    const memory = new PinMemory(pinMemoryPath(sidecarPath, name), name, world);
+    const memory = new PinMemory(pinMemoryPath(sidecarPath, name), name, tokenNamed(uri), world);
     const { closed } = memory;
     if (closed !== null) return refused(subject, name, 'takes no PIN any more', closed);
     const pin = readPin({ pinSource: uri.pinSource, keyring: name, credentialsDirectory });

@@ -7,7 +7,7 @@ import type { ModuleProbe, ProbeRequest } from '../../../vault/pkcs11/probe.ts';
 /** Loads the module at that path somewhere else than here, and looks for the keyring's token. Never logs in. */
 export type ProbeModule = (
   path: string,
-  keyring: Pick<TokenKeyringSettings, 'uri' | 'algorithm' | 'environment'>,
+  keyring: Pick<TokenKeyringSettings, 'uri' | 'algorithm' | 'environment' | 'libraryParameters'>,
 ) => Promise<ModuleProbe>;
 
 /** A device that wakes up first takes seconds; a module that hangs takes for ever. Milliseconds. */
@@ -21,12 +21,13 @@ const longestAnswer = 1024 * 1024;
  */
 export function childProbe(env: Readonly<Record<string, string | undefined>>): ProbeModule {
   const program = fileURLToPath(new URL('../../../bin/module-probe.js', import.meta.url));
-  return async (path, { uri, algorithm, environment }) => {
+  return async (path, { uri, algorithm, environment, libraryParameters }) => {
     const { token, serial, manufacturer, model } = uri;
     const request: ProbeRequest = {
       path,
       algorithm,
       uri: { token, serial, manufacturer, model },
+      libraryParameters,
     };
     const child = spawn(process.execPath, [program], {
       env: hostEnvironment(env, environment, 2),

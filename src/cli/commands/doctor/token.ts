@@ -1,5 +1,6 @@
 import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
 import type { ModuleProbe, TokenProbe } from '../../../vault/pkcs11/probe.ts';
+import { describeToken } from '../../../vault/pkcs11/device.ts';
 import { failure, ok, warning, type Finding } from './finding.ts';
 
 const findIt = "Plug the token in, or make it; or correct the keyring's uri in the configuration";
@@ -14,13 +15,15 @@ export function judgeProbe(
   if (probe.outcome === 'no_token') return [failure(subject, `${probe.reason}. ${findIt}`)];
   return [
     present(subject, probe.token),
+    ...(probe.token.warning === null ? [] : [warning(subject, probe.token.warning)]),
     mechanisms(subject, algorithm, probe.token),
     userPin(subject, probe.token),
   ];
 }
 
-function present(subject: string, { label, serial, writeProtected }: TokenProbe): Finding {
-  const text = `"${label}" (serial ${serial}) is there`;
+function present(subject: string, token: TokenProbe): Finding {
+  const { writeProtected } = token;
+  const text = `${describeToken(token)} is there`;
   return writeProtected
     ? warning(subject, `${text}, and write-protected: it signs, and no key can be made or removed`)
     : ok(subject, text);
@@ -29,16 +32,16 @@ function present(subject: string, { label, serial, writeProtected }: TokenProbe)
 function mechanisms(
   subject: string,
   algorithm: string,
-  { generates, signs, inHardware }: TokenProbe,
+  { generates, signs, instead, inHardware }: TokenProbe,
 ): Finding {
   if (!generates || !signs) {
     const lacks = generates ? 'does not sign with it' : 'makes no keys for it';
-    return failure(subject, `has no ${algorithm} (${lacks}): another token, or another algorithm`);
+    return failure(subject, `has no ${algorithm} (${lacks}): ${instead ?? 'take another token'}`);
   }
   return ok(subject, `has ${algorithm}, ${inHardware ? 'in hardware, as it says' : 'in software'}`);
 }
 
-function userPin(subject: string, { userPin: state }: TokenProbe): Finding {
+function userPin(subject: string, { userPin: state, unlockRemedy }: TokenProbe): Finding {
   const well = 'the right PIN, given once (agentctl unlock), sets it back';
   switch (state) {
     case 'ready':
@@ -50,7 +53,7 @@ function userPin(subject: string, { userPin: state }: TokenProbe): Finding {
     case 'final_try':
       return failure(subject, `one more wrong user PIN locks it: make sure of the PIN; ${well}`);
     case 'locked':
-      return failure(subject, 'its user PIN is locked: its security officer resets it');
+      return failure(subject, `its user PIN is locked: ${unlockRemedy}`);
     case 'to_be_changed':
       return failure(subject, "its user PIN has expired: change it with the token's own tools");
   }
