@@ -7,6 +7,7 @@ import { SlowestFirst } from './test/support/slowest-first.ts';
  * process and for all of it; pure rules share theirs, which saves half of their time.
  */
 const projects: Readonly<Record<string, TestProjectInlineConfiguration['test']>> = {
+  devices: {},
   kills: {},
   faults: { globalSetup: 'test/faults/build.ts' },
   processes: {},
