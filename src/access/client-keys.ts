@@ -1,18 +1,10 @@
+import type { Actor, ClientKeyList, ClientKeyView } from '../api/client-keys.ts';
 import { AgentError, quoted } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import type { World } from '../base/world.ts';
 import { userIdOf, type Accounts } from './access-rules.ts';
 import { recipientOf } from '../formats/age/age-recipient.ts';
-import {
-  actorOf,
-  clientKeyId,
-  isSameActor,
-  viewOf,
-  type Actor,
-  type ClientKey,
-  type ClientKeyList,
-  type ClientKeyView,
-} from './client-key.ts';
+import { actorOf, clientKeyId, isSameActor, viewOf, type ClientKey } from './client-key.ts';
 import type { Grant } from './principal.ts';
 import type { Sealer } from './sealer.ts';
 import { sealFor } from '../formats/age/sealing.ts';

@@ -1,12 +1,11 @@
+import type { CaCert, CaVerdict, CaView, TrustBundle } from '../api/cluster.ts';
 import { encodeBase64 } from '../base/base64.ts';
-import type { CaCert } from '../cluster/ca-cert.ts';
 import type { CaKey } from '../cluster/ca-key.ts';
-import { broken, verdictOn, type CaVerdict } from '../cluster/ca-verdict.ts';
+import { broken, verdictOn } from '../cluster/ca-verdict.ts';
 import type { CertificateSource } from '../cluster/certificate-source.ts';
 import { Certificates } from '../cluster/certificates.ts';
-import type { TrustBundle } from '../cluster/trust-bundle.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
-import type { ClusterSettings } from '../config/settings.ts';
+import type { ClusterSettings } from '../config/keyring-settings.ts';
 import {
   supervisedCa,
   configuredCa,
@@ -16,13 +15,12 @@ import {
 import { described } from './keyring-status.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { Supervisor } from './supervisor.ts';
-import type { CaView } from '../cluster/ca-view.ts';
 import type { ClusterStatus } from '../api/status.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import { CaTable, CertificateTable } from '../database/ca-tables.ts';
 
 /** Changes that other programs make to the keys, and a CA that is back, are noticed this soon, milliseconds. */
-const lookEvery = 2000;
+const checkInterval = 2000;
 
 export interface ClusterAuthorityParts extends ConfiguredCaParts {
   readonly settings: ClusterSettings;
@@ -40,7 +38,7 @@ export class ClusterAuthority implements CertificateSource {
   readonly #certificates: Certificates;
   /** Under the one name that it has, so that `unlock`, `lock` and being tried again are as for a keyring. */
   readonly supervisor: SupervisedCa;
-  #callOff: (() => void) | null = null;
+  #cancel: (() => void) | null = null;
   #stopped = false;
 
   constructor(parts: ClusterAuthorityParts) {
@@ -78,18 +76,18 @@ export class ClusterAuthority implements CertificateSource {
 
   /** From now on the keys are looked at by themselves; when it resolves, for the first time. Never rejects. */
   async start(): Promise<void> {
-    await this.look();
+    await this.issueMissing();
     this.#next();
   }
 
   /** Issues what is missing now. Never rejects. */
-  async look(): Promise<void> {
-    if (!this.#stopped) await this.#certificates.look({ atOnce: true });
+  async issueMissing(): Promise<void> {
+    if (!this.#stopped) await this.#certificates.issueMissing({ atOnce: true });
   }
 
   async unlock(pin: Buffer, again: boolean): Promise<void> {
     await this.supervisor.unlock(reservedKeyring, pin, again);
-    await this.look();
+    await this.issueMissing();
   }
 
   lock(): Promise<void> {
@@ -158,7 +156,7 @@ export class ClusterAuthority implements CertificateSource {
   /** Waits for what is under way, then lets go of the CA. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#callOff?.();
+    this.#cancel?.();
     await this.#certificates.idle();
     await this.supervisor.close();
   }
@@ -169,15 +167,15 @@ export class ClusterAuthority implements CertificateSource {
 
   #next(): void {
     if (this.#stopped) return;
-    this.#callOff = this.#parts.world.later(lookEvery, () => {
-      void this.#certificates.look({ atOnce: false }).finally(() => {
+    this.#cancel = this.#parts.world.schedule(checkInterval, () => {
+      void this.#certificates.issueMissing({ atOnce: false }).finally(() => {
         this.#next();
       });
     });
   }
 }
 
-/** The one slot of the CA. */
+/** The one entry of the CA. */
 class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
   constructor(parts: ClusterAuthorityParts) {
     const { settings, world, credentialsDir } = parts;
@@ -189,10 +187,10 @@ class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
 
   /** What `status` says of it. */
   status(): Pick<ClusterStatus, 'ca_kid' | 'protection' | 'health' | 'last_error'> {
-    const slot = this.entries()[0]?.slot ?? null;
-    if (slot === null) return { ...closed, health: 'unavailable', last_error: null };
-    if ('keyring' in slot) {
-      const { kid, protection, health } = slot.keyring;
+    const entry = this.entries()[0]?.entry ?? null;
+    if (entry === null) return { ...closed, health: 'unavailable', last_error: null };
+    if ('keyring' in entry) {
+      const { kid, protection, health } = entry.keyring;
       const { outage, failing, lastFailure } = health;
       return {
         ca_kid: kid,
@@ -201,7 +199,7 @@ class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
         last_error: outage ?? lastFailure,
       };
     }
-    const { failure, at } = slot;
+    const { failure, at } = entry;
     const health = failure.kind === 'locked' ? 'locked' : 'unavailable';
     return { ...closed, health, last_error: described(failure, at) };
   }

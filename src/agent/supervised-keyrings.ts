@@ -1,4 +1,4 @@
-import type { KeyringSettings } from '../config/settings.ts';
+import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { keyringStatus } from './keyring-status.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { Supervisor } from './supervisor.ts';
@@ -23,6 +23,6 @@ export class SupervisedKeyrings extends Supervisor<KeyringSettings, Keyring> {
 
   status(): readonly KeyringStatus[] {
     const now = this.#now();
-    return this.entries().map(({ settings, slot }) => keyringStatus(settings, slot, now));
+    return this.entries().map(({ settings, entry }) => keyringStatus(settings, entry, now));
   }
 }

@@ -1,6 +1,9 @@
 import { AgentError, describeFailure, quoted } from '../base/errors.ts';
-import { keyringPin, type KeyringPin, type PinSettings } from '../vault/pins/keyring-pin.ts';
-import { asAgentError, type ClosedEntry, type OpenEntry } from './keyring-status.ts';
+import type { KeyringPin } from '../vault/pins/keyring-pin.ts';
+import type { PinOwner } from './configured-pin.ts';
+import { SupervisedPins } from './supervised-pins.ts';
+import { asAgentError } from './keyring-status.ts';
+import { closedError, type ClosedEntry, type OpenEntry } from './supervised-entry.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
 import { asLocked, isLocked, lockedError } from '../vault/pins/locked.ts';
 import { formatTime } from '../base/rfc3339.ts';
@@ -13,14 +16,14 @@ import type { World } from '../base/world.ts';
 const firstRetry = 1000;
 const longestRetry = 30_000;
 
-/** What a slot has: a keyring, or the CA of a cluster. */
+/** What is supervised: a keyring, or the CA of a cluster. */
 export interface Openable {
   readonly health: { readonly outage: KeyringFailure | null };
   close(options?: CloseOptions): Promise<void>;
 }
 
 /** Of the configuration. */
-export type SupervisedSettings = PinSettings & { readonly optional: boolean };
+export type SupervisedSettings = PinOwner & { readonly optional: boolean };
 
 /** `pins` is null for what has no PIN. */
 type Open<S, T> = (settings: S, pins: PinGate | null) => Promise<T>;
@@ -44,10 +47,10 @@ export interface SupervisorOptions {
 export class Supervisor<S extends SupervisedSettings, T extends Openable> {
   readonly #settings: readonly S[];
   readonly #open: Open<S, T>;
-  readonly #pins: ReadonlyMap<string, KeyringPin | null>;
+  readonly #pins: SupervisedPins;
   readonly #world: World;
   readonly #called: string;
-  readonly #slots = new Map<string, OpenEntry<T> | ClosedEntry>();
+  readonly #entries = new Map<string, OpenEntry<T> | ClosedEntry>();
   readonly #retries = new Map<string, NodeJS.Timeout>();
   /** Opening and closing one of them, whoever wants it: two at once would be two logins. */
   readonly #turns = new Turns();
@@ -63,16 +66,14 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
     this.#open = open;
     this.#world = world;
     this.#called = called;
-    this.#pins = new Map(settings.map((one) => [one.name, keyringPin(one, credentialsDir, world)]));
-    for (const one of settings) this.#knowRefusals(one, this);
+    this.#pins = new SupervisedPins(settings, credentialsDir, world);
   }
 
-  /** From now on neither tries a PIN that the other one saw refused by the same token. */
+  /** From now on neither tries a PIN that the other one saw refused by the same device. */
   shareRefusals<S2 extends SupervisedSettings, T2 extends Openable>(
     others: Supervisor<S2, T2>,
   ): void {
-    for (const one of this.#settings) this.#knowRefusals(one, others);
-    for (const one of others.#settings) others.#knowRefusals(one, this);
+    this.#pins.shareRefusals(others.#pins);
   }
 
   /** Opens every keyring but those that are locked. Throws KeyringError, with what was opened closed again. */
@@ -87,27 +88,21 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
 
   /** Throws `not_found`, `locked`, or `backend_unavailable` before it is open and while it is tried again. */
   get(name: string): T {
-    const slot = this.#slots.get(name);
-    if (slot === undefined) {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) {
       this.#refuseClosed();
-      if (!this.#pins.has(name)) throw this.#notFound(name);
+      if (!this.#settings.some((one) => one.name === name)) throw this.#notFound(name);
       throw new AgentError('backend_unavailable', `keyring ${name} is not open yet`);
     }
-    if ('keyring' in slot) return slot.keyring;
-    const { failure, retryAt } = slot;
-    if (failure.kind === 'locked') throw asLocked(name, failure);
-    const details =
-      retryAt === null ? {} : { retry_after_ms: Math.max(0, retryAt - this.#world.now()) };
-    throw new AgentError(failure.kind, `keyring ${name} is not open: ${failure.message}`, {
-      details,
-    });
+    if ('keyring' in entry) return entry.keyring;
+    throw closedError(name, entry, this.#world.now());
   }
 
-  /** Each with its slot; null before it was tried. */
-  protected entries(): readonly { settings: S; slot: OpenEntry<T> | ClosedEntry | null }[] {
+  /** Each with its entry; null before it was tried. */
+  protected entries(): readonly { settings: S; entry: OpenEntry<T> | ClosedEntry | null }[] {
     return this.#settings.map((settings) => ({
       settings,
-      slot: this.#slots.get(settings.name) ?? null,
+      entry: this.#entries.get(settings.name) ?? null,
     }));
   }
 
@@ -133,11 +128,11 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
     await this.#turns.take(name, async () => {
       this.#refuseClosed();
       clearTimeout(this.#retries.get(name));
-      const slot = this.#slots.get(name);
+      const entry = this.#entries.get(name);
       const because = 'an operator locked it';
       pins.forget(because);
       this.#noteLocked(name, lockedError(name, because));
-      if (slot !== undefined && 'keyring' in slot) await slot.keyring.close({ forget: true });
+      if (entry !== undefined && 'keyring' in entry) await entry.keyring.close({ forget: true });
     });
   }
 
@@ -146,16 +141,18 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
     for (const timer of this.#retries.values()) clearTimeout(timer);
     // Some modules rewrite the token as they log in, and must not be cut off there.
     await this.#turns.idle();
-    const slots = [...this.#slots.values()];
-    await Promise.all(slots.flatMap((slot) => ('keyring' in slot ? [slot.keyring.close()] : [])));
-    this.#slots.clear();
-    for (const pins of this.#pins.values()) pins?.forget('the agent stops');
+    const entries = [...this.#entries.values()];
+    await Promise.all(
+      entries.flatMap((entry) => ('keyring' in entry ? [entry.keyring.close()] : [])),
+    );
+    this.#entries.clear();
+    this.#pins.forgetAll('the agent stops');
   }
 
   /** Answers why the agent cannot start, null where it can. */
   async #openAtStart(settings: S): Promise<KeyringError | null> {
     try {
-      this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
+      this.#entries.set(settings.name, { keyring: await this.#openOne(settings) });
       return null;
     } catch (failure) {
       if (isLocked(failure)) this.#noteLocked(settings.name, failure);
@@ -168,7 +165,7 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
   async #unlock(settings: S, pins: KeyringPin, pin: Buffer, again: boolean): Promise<void> {
     const { name } = settings;
     this.#refuseClosed();
-    const before = this.#slots.get(name);
+    const before = this.#entries.get(name);
     const open = before !== undefined && 'keyring' in before ? before.keyring : null;
     const outage = open?.health.outage ?? null;
     if (open !== null && outage?.kind !== 'locked') return;
@@ -178,13 +175,13 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
         this.#noteLocked(name, outage);
         await open.close();
       }
-      this.#slots.set(name, { keyring: await this.#openOne(settings) });
+      this.#entries.set(name, { keyring: await this.#openOne(settings) });
     } catch (failure) {
       pins.withdraw();
       if (!isLocked(failure)) throw failure;
-      const slot = this.#slots.get(name);
+      const entry = this.#entries.get(name);
       // One that is tried again by itself goes on with the PIN that it has.
-      const retried = slot !== undefined && 'retryAt' in slot && slot.retryAt !== null;
+      const retried = entry !== undefined && 'retryAt' in entry && entry.retryAt !== null;
       if (!retried) this.#noteLocked(name, failure);
       throw asLocked(name, failure);
     }
@@ -192,21 +189,10 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
 
   /** Rejects with `shutting_down` where it has come too late. */
   async #openOne(settings: S): Promise<T> {
-    const keyring = await this.#open(settings, this.#pins.get(settings.name) ?? null);
+    const keyring = await this.#open(settings, this.#pins.of(settings.name));
     if (!this.#closed) return keyring;
     await keyring.close();
     throw shuttingDown();
-  }
-
-  #knowRefusals<S2 extends SupervisedSettings, T2 extends Openable>(
-    one: S,
-    others: Supervisor<S2, T2>,
-  ): void {
-    const pins = this.#pins.get(one.name) ?? null;
-    if (pins === null) return;
-    const same = others.#settings.filter((other) => isSameToken(one, other));
-    const gates = same.flatMap((other) => others.#pins.get(other.name) ?? []);
-    pins.sameDevice = [...pins.sameDevice, ...gates.filter((other) => other !== pins)];
   }
 
   #refuseClosed(): void {
@@ -216,12 +202,7 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
   #lockable(name: string): { settings: S; pins: KeyringPin } {
     const settings = this.#settings.find((keyring) => keyring.name === name);
     if (settings === undefined) throw this.#notFound(name);
-    const pins = this.#pins.get(name) ?? null;
-    if (pins !== null) return { settings, pins };
-    throw new AgentError(
-      'not_supported',
-      `keyring ${name} is a file keyring: it has no PIN, and is neither locked nor unlocked`,
-    );
+    return { settings, pins: this.#pins.required(settings) };
   }
 
   #notFound(name: string): AgentError {
@@ -235,7 +216,7 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
   #noteLocked(name: string, failure: { readonly message: string }): void {
     const locked = asLocked(name, failure);
     this.#world.log.warn({ keyring: name, reason: locked.message }, 'a keyring is locked');
-    this.#slots.set(name, {
+    this.#entries.set(name, {
       failure: locked,
       at: formatTime(this.#world.now()),
       retryAt: null,
@@ -252,26 +233,26 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
         ? `${this.#called} could not be opened, and is tried again`
         : `${this.#called} could not be opened, and is not tried again before a restart`,
     );
-    const slot: ClosedEntry = {
+    const entry: ClosedEntry = {
       failure,
       at: formatTime(this.#world.now()),
       retryAt: again ? this.#world.now() + wait : null,
     };
-    this.#slots.set(name, slot);
+    this.#entries.set(name, entry);
     if (!again) return;
-    const retry = () => this.#turns.take(name, () => this.#retry(settings, slot, wait));
+    const retry = () => this.#turns.take(name, () => this.#retry(settings, entry, wait));
     this.#retries.set(
       name,
       setTimeout(() => void retry(), wait),
     );
   }
 
-  async #retry(settings: S, slot: ClosedEntry, waited: number): Promise<void> {
+  async #retry(settings: S, entry: ClosedEntry, waited: number): Promise<void> {
     // Whoever had a turn before may have opened or locked it.
-    if (this.#slots.get(settings.name) !== slot) return;
+    if (this.#entries.get(settings.name) !== entry) return;
     try {
       this.#refuseClosed();
-      this.#slots.set(settings.name, { keyring: await this.#openOne(settings) });
+      this.#entries.set(settings.name, { keyring: await this.#openOne(settings) });
     } catch (failure) {
       if (this.#closed) return;
       // A PIN that was refused must not be tried again: tokens lock.
@@ -279,13 +260,6 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
       else this.#retryLater(settings, failure, Math.min(waited * 2, longestRetry));
     }
   }
-}
-
-/** As far as the configuration says. */
-function isSameToken(a: SupervisedSettings, b: SupervisedSettings): boolean {
-  if (a.backend === 'file' || b.backend === 'file') return false;
-  const names = ['modulePath', 'moduleName', 'token', 'serial', 'manufacturer', 'model'] as const;
-  return names.every((name) => a.uri[name] === b.uri[name]);
 }
 
 function shuttingDown(): AgentError {

@@ -3,11 +3,12 @@ import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { openLibc } from '../native/libc.ts';
 import { HostServer } from '../vault/host/host-server.ts';
-import type { Shield } from '../vault/pkcs11/login.ts';
+import type { Shield } from '../vault/hosted.ts';
+import { servedKind } from '../vault/kinds/kinds.ts';
 import { failpoint } from './failpoint.ts';
 
 /**
- * The vault host: the one process that loads a PKCS#11 module. Started by the agent, with the channel to it as
+ * The vault host: the one process that loads a PKCS#11 module, or opens a device. Started by the agent, with the channel to it as
  * file descriptor 3 and its pid as the argument, and never by hand.
  */
 
@@ -34,10 +35,12 @@ channel.on('close', () => process.exit(0));
 channel.on('error', () => process.exit(0));
 new HostServer({
   channel,
-  world: { now: () => Date.now(), randomBytes },
-  shield: shield(),
+  serve: async (backend) => {
+    const serve = await servedKind(backend);
+    return serve({ now: () => Date.now(), randomBytes, environment: process.env }, shield());
+  },
   threads: Number(process.env['UV_THREADPOOL_SIZE']),
-  reached: failpoint(process.env),
+  testPoint: failpoint(process.env),
   stopped: () => process.exit(0),
 });
 
@@ -52,11 +55,11 @@ function dieWithParent(): void {
  * notes a login in its files (SoftHSM) loses the token. The login ends, or the alarm ends it.
  */
 function shield(): Shield {
-  return (login) => {
+  return (work) => {
     libc.signalAtParentsEnd(0);
     libc.alarm(longestLogin);
     try {
-      return login();
+      return work();
     } finally {
       libc.alarm(0);
       dieWithParent();

@@ -21,7 +21,7 @@ export interface Connection {
   close(): void;
 }
 
-export interface ConnectionOptions {
+interface ConnectionOptions {
   readonly readOnly?: boolean;
   /** How long SQLite waits for another process that writes, milliseconds. */
   readonly timeout?: number;

@@ -1,3 +1,4 @@
+import { algorithmNames, type JoseAlg } from '../algorithms/algorithm-names.ts';
 import { encodeBase64 } from '../base/base64.ts';
 import type { StateStore, Versioned } from '../vault/state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
@@ -49,6 +50,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly #time: TimeKeeper;
   readonly #upkeep: Upkeep;
   readonly #changed: () => Promise<void>;
+  readonly #joseAlg: JoseAlg | undefined;
   #closing: Promise<void> | null = null;
 
   /** Opened by `openKeyring`, which first holds state and vault against each other. */
@@ -65,6 +67,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
     const ready = this.#ready;
     const { journal, changed = () => Promise.resolve() } = parts;
     this.#changed = changed;
+    this.#joseAlg = parts.joseAlg;
     const schedule = { rotation, prunes };
     this.#scheduler = new ChangeScheduler({
       ...{ name, schedule, changes, clock, world, ready, journal, changed },
@@ -122,11 +125,11 @@ export class Keyring implements SigningBackend, KeyAdministration {
   }
 
   async listValidPubkeys(
-    options: { include_prepared?: boolean } = {},
+    options: { includePrepared?: boolean } = {},
   ): Promise<readonly ValidKey[]> {
-    const { include_prepared = false } = options;
+    const { includePrepared = false } = options;
     const state = await this.#state();
-    return validKeyViews(state, this.#now(state), include_prepared);
+    return validKeyViews(state, this.#now(state), includePrepared);
   }
 
   /** Every key that is valid now: the active one first, then grace by descending end. */
@@ -245,6 +248,11 @@ export class Keyring implements SigningBackend, KeyAdministration {
 
   startUpkeep(): void {
     this.#upkeep.start();
+  }
+
+  /** JWS `alg` of what is signed, unless somebody asks for another of its kind. */
+  get joseAlg(): JoseAlg {
+    return this.#joseAlg ?? algorithmNames[this.#vault.algorithm.name].jose.alg;
   }
 
   /** How long a key stays valid at least once it is replaced in the usual way, seconds. */

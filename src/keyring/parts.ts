@@ -1,3 +1,4 @@
+import type { JoseAlg } from '../algorithms/algorithm-names.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { World } from '../base/world.ts';
 import type { ChangeJournal } from './change-journal.ts';
@@ -14,6 +15,8 @@ export interface KeyringParts {
   readonly rotation: RotationPolicy | null;
   /** False: keys whose grace has ended stay until somebody prunes. Absent: they are removed. */
   readonly prunes?: boolean | undefined;
+  /** See Keyring; absent: the usual one of its algorithm. */
+  readonly joseAlg?: JoseAlg | undefined;
   /** Absent: what the keyring changes by itself is not recorded. */
   readonly journal?: ChangeJournal | undefined;
   /** Called when keys were prepared, activated, revoked or removed, before whoever wanted it is answered. Never rejects. */

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaCert } from '../../src/cluster/ca-cert.ts';
+import type { CaCert } from '../../src/api/cluster.ts';
 import type { JoinTokens } from '../../src/cluster/join-tokens.ts';
 import type { OwnCa, TrustBundles } from '../../src/cluster/trust-bundles.ts';
 import { clusterRegistry } from '../../src/agent/cluster-registry.ts';

@@ -12,8 +12,8 @@ import { requestOf } from './key-moves.ts';
 import type { AgentStep, Dice, HostStep } from './kill-plan.ts';
 import { KillClient } from './kill-client.ts';
 import type { Answer } from './line-client.ts';
-import { makeToken, type SoftHsmToken } from './softhsm.ts';
-import { compare, objectsInToken, type Sidecar } from './token-objects.ts';
+import { makeToken } from './softhsm.ts';
+import { compare, objectsInToken, type Sidecar, type TokenObject } from './token-objects.ts';
 
 const agentctl = fileURLToPath(new URL('../../dist/bin/agentctl.js', import.meta.url));
 /** As many as it takes for the history of a failure. */
@@ -29,22 +29,49 @@ export interface StartOptions {
   readonly plain?: boolean;
 }
 
+/** A token as the rig needs it. */
+export interface RigToken {
+  /** With the PIN's source. */
+  readonly uri: string;
+  /** For the agent and its vault hosts. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Further lines of the table `keyrings.default`. */
+  readonly keyring: string;
+  /** Words before the agent's own, of a program that becomes it. */
+  readonly launcher: readonly string[];
+  readonly keepsSeal: boolean;
+  /** As another program sees it. */
+  objects(): Promise<readonly TokenObject[]>;
+  remove(): Promise<void>;
+}
+
+async function softHsm(): Promise<RigToken> {
+  const token = await makeToken();
+  return {
+    ...{ uri: token.uri, environment: token.environment, keyring: '' },
+    launcher: [],
+    keepsSeal: true,
+    objects: () => objectsInToken(token),
+    remove: () => token.remove(),
+  };
+}
+
 /**
- * The built agent on a SoftHSM token, one life after the other, and what its clients were told. `start` and `check`
+ * The built agent on a token, SoftHSM's unless told, one life after the other, and what its clients were told. `start` and `check`
  * throw where the keyring is not what it has to be.
  */
 export class KillRig {
   readonly ledger: KeyLedger;
   kills = 0;
   readonly #algorithm: AlgorithmName;
-  readonly #token: SoftHsmToken;
+  readonly #token: RigToken;
   readonly #folder = mkdtempSync(join(tmpdir(), 'kills-'));
   readonly #history: string[] = [];
   #life: AgentLife | null = null;
   #client: KillClient | null = null;
   #hostsCounted = 0;
 
-  private constructor(token: SoftHsmToken, algorithm: AlgorithmName) {
+  private constructor(token: RigToken, algorithm: AlgorithmName) {
     this.#token = token;
     this.#algorithm = algorithm;
     this.ledger = new KeyLedger(algorithm);
@@ -54,8 +81,9 @@ export class KillRig {
   static async with(
     work: (rig: KillRig) => Promise<void>,
     algorithm: AlgorithmName = 'ed25519',
+    token: RigToken | null = null,
   ): Promise<number> {
-    const rig = new KillRig(await makeToken(), algorithm);
+    const rig = new KillRig(token ?? (await softHsm()), algorithm);
     try {
       await work(rig);
       return rig.kills;
@@ -90,7 +118,7 @@ export class KillRig {
     writeFileSync(
       config,
       `[keyrings.default]\nbackend = "pkcs11"\nalgorithm = "${this.#algorithm}"\n` +
-        `uri = "${this.#token.uri}"\n${table}`,
+        `uri = "${this.#token.uri}"\n${this.#token.keyring}${table}`,
       { mode: 0o600 },
     );
     this.#client?.close();
@@ -103,6 +131,7 @@ export class KillRig {
         ...(failpoint === undefined ? {} : { SIGNING_AGENT_FAILPOINT: failpoint }),
         ...(plain ? {} : { UV_THREADPOOL_SIZE: '2' }),
       },
+      this.#token.launcher,
     );
     this.#life = life;
     return life;
@@ -224,7 +253,7 @@ export class KillRig {
    * it records is there, whole.
    */
   async compareToken(): Promise<void> {
-    compare(this.#sidecar(), await objectsInToken(this.#token));
+    compare(this.#sidecar(), await this.#token.objects());
   }
 
   /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
@@ -234,9 +263,19 @@ export class KillRig {
     if (this.life.exit?.code !== 0) throw new Error(`it stopped with ${this.life.exit?.code}`);
     await this.compareToken();
     const config = join(this.#folder, 'agent.toml');
+    const [command, ...words] = [...this.#token.launcher, process.execPath];
     const { code, out, err } = await run(
-      process.execPath,
-      [agentctl, 'reconcile', '--json', '--config', config, '--state-dir', this.#stateDir],
+      command,
+      [
+        ...words,
+        agentctl,
+        'reconcile',
+        '--json',
+        '--config',
+        config,
+        '--state-dir',
+        this.#stateDir,
+      ],
       '',
       this.#token.environment,
     );
@@ -248,7 +287,8 @@ export class KillRig {
     };
     const found = keys.map(({ finding, in_token }) => `${finding} ${in_token}`);
     const wrong = found.filter((one) => one !== 'fits whole' && one !== 'revoked absent');
-    const isNewest = seal.found === 'newest' && seal.counter === seal.token_counter;
+    const isNewest =
+      !this.#token.keepsSeal || (seal.found === 'newest' && seal.counter === seal.token_counter);
     if (verdict !== 'fits' || !isNewest || wrong.length > 0) throw new Error(`reconcile: ${out}`);
   }
 

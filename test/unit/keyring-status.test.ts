@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
-import type { KeyringSettings } from '../../src/config/settings.ts';
+import type { KeyringSettings } from '../../src/config/keyring-settings.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { keyringStatus } from '../../src/agent/keyring-status.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
@@ -11,7 +11,7 @@ import { Clock, worldWith } from '../support/world.ts';
 const rotation = { everySeconds: 3600, prepublishSeconds: 600, graceSeconds: 60 };
 const settings: KeyringSettings = {
   ...{ name: 'default', backend: 'file', path: '/dev/null', require: 'software' },
-  ...{ optional: false, rotation },
+  ...{ optional: false, rotation, joseAlg: null },
 };
 const iso = (ms: number): string => new Date(ms).toISOString();
 

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
-import { resolveSettings, type KeyringSettings } from '../../src/config/settings.ts';
+import { resolveSettings } from '../../src/config/settings.ts';
+import type { KeyringSettings } from '../../src/config/keyring-settings.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { SupervisedKeyrings } from '../../src/agent/supervised-keyrings.ts';
@@ -23,6 +24,7 @@ beforeEach(() => {
   token = new FakeToken();
 });
 afterEach(async () => {
+  vi.useRealTimers();
   for (const agent of agents.splice(0)) await agent.close();
   rmSync(dir, { recursive: true, force: true });
 });
@@ -83,6 +85,14 @@ class FakeToken {
     } finally {
       this.atOnce -= 1;
     }
+  }
+}
+
+/** On the clock of the timers, second by second, with what the timers have begun done in between. */
+async function passSeconds(seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second += 1) {
+    vi.advanceTimersByTime(1000);
+    for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
   }
 }
 
@@ -254,6 +264,7 @@ describe('lock', () => {
   });
 
   it('ends what was tried again by itself', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     writePin('right');
     token.away = true;
     const agent = await started({ withFile: true, optional: true });
@@ -262,20 +273,22 @@ describe('lock', () => {
     );
     await agent.lock('prod');
     token.away = false;
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await passSeconds(120);
     expect(() => agent.get('prod')).toThrow(locked());
     expect(token.tried).toEqual([]);
   });
 });
 
 it('a token that is away is tried again with the PIN of the file, whatever an operator gave', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   writePin('right');
   token.away = true;
   const agent = await started({ withFile: true, optional: true });
   await expect(unlock(agent, 'given')).rejects.toMatchObject({ kind: 'backend_unavailable' });
   token.away = false;
-  await expect.poll(() => token.tried, { timeout: 10_000 }).toEqual(['right']);
-  await expect.poll(() => token.open, { timeout: 10_000 }).toBe(2);
+  await passSeconds(120);
+  expect(token.tried).toEqual(['right']);
+  expect(token.open).toBe(2);
   expect(agent.get('prod').name).toBe('prod');
 });
 
@@ -321,7 +334,7 @@ it('stops with everything closed, also what was being opened', async () => {
     kind: 'shutting_down',
   });
   const waiting = expect(agent.lock('prod')).rejects.toMatchObject({ kind: 'shutting_down' });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  while (token.atOnce === 0) await new Promise(setImmediate);
   const closing = agent.close();
   letGo();
   await Promise.all([unlocking, waiting, closing]);

@@ -7,6 +7,8 @@ export interface SignOptions {
   readonly kid?: string;
   readonly format?: FormatName;
   readonly out?: string;
+  /** Of `jws`. */
+  readonly alg?: string;
   /** Of `sshsig`. */
   readonly namespace?: string;
   /** Of `minisign`. */

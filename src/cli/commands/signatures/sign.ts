@@ -55,6 +55,9 @@ function refuseForeignOptions(options: SignOptions, format: FormatName): void {
   if (options.namespace !== undefined && format !== 'sshsig') {
     throw new UsageError('--namespace goes with --format sshsig alone');
   }
+  if (options.alg !== undefined && format !== 'jws') {
+    throw new UsageError('--alg goes with --format jws alone');
+  }
   if (options.trustedComment !== undefined && format !== 'minisign') {
     throw new UsageError('--trusted-comment goes with --format minisign alone');
   }
