@@ -396,7 +396,9 @@ describe('the token', () => {
     const error = await refusalOf(open({ keyring: 'none', uri: from('token=absent;model=X') }));
     expect(error.kind).toBe('backend_unavailable');
     expect(error.message).toContain('no token with token "absent", model "X"');
-    expect(error.message).toMatch(/it has token "test" \(SoftHSM project SoftHSM v2, serial [0-9a-f]+\)/);
+    expect(error.message).toMatch(
+      /it has token "test" \(SoftHSM project SoftHSM v2, serial [0-9a-f]+\)/,
+    );
   });
 
   it('is not guessed where several match', async () => {

@@ -29,6 +29,7 @@ interface Signed {
  */
 export class KeyLedger {
   readonly #algorithm: AlgorithmName;
+  readonly #keepsLeftOvers: boolean;
   readonly #publicKeys = new Map<string, string>();
   /** Revoked, pruned, or with its grace over. */
   readonly #dead = new Set<string>();
@@ -36,8 +37,13 @@ export class KeyLedger {
   #underWay: Change | null = null;
   #unverified: Signed[] = [];
 
-  constructor(algorithm: AlgorithmName) {
+  /**
+   * `keepsLeftOvers`: where no seal says which records are the newest, a key that was made and not recorded when the
+   * agent was killed is kept, valid no more.
+   */
+  constructor(algorithm: AlgorithmName, { keepsLeftOvers = false } = {}) {
     this.#algorithm = algorithm;
+    this.#keepsLeftOvers = keepsLeftOvers;
   }
 
   /** As acknowledged. */
@@ -92,7 +98,10 @@ export class KeyLedger {
 
   /** Says whether the change that was not answered is in force. Throws where neither is so. */
   observe(listed: readonly ListedKey[]): 'changed' | 'unchanged' {
-    const observed: Keys = new Map(listed.map(({ kid, state }) => [kid, state]));
+    const all: Keys = new Map(listed.map(({ kid, state }) => [kid, state]));
+    const isLeftOver = (kid: string): boolean =>
+      this.#keepsLeftOvers && all.get(kid) === 'retired' && !this.#publicKeys.has(kid);
+    const observed: Keys = new Map([...all].filter(([kid]) => !isLeftOver(kid)));
     const fresh = [...observed.keys()].filter((kid) => !this.#publicKeys.has(kid));
     for (const { kid, public_key_b64 } of listed) this.#learn(kid, public_key_b64);
     const change = this.#underWay;
@@ -107,7 +116,7 @@ export class KeyLedger {
         );
       }
     }
-    this.#enter(observed);
+    this.#enter(all);
     const unverified = this.#unverified;
     this.#unverified = [];
     for (const signed of unverified) this.#verify(signed);

@@ -74,7 +74,7 @@ export class KillRig {
   private constructor(token: RigToken, algorithm: AlgorithmName) {
     this.#token = token;
     this.#algorithm = algorithm;
-    this.ledger = new KeyLedger(algorithm);
+    this.ledger = new KeyLedger(algorithm, { keepsLeftOvers: !token.keepsSeal });
   }
 
   /** Runs `work` with a rig on a token of its own; where it fails, the failure says what was done before. */
@@ -256,12 +256,18 @@ export class KillRig {
     compare(this.#sidecar(), await this.#token.objects());
   }
 
-  /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
-  async finish(): Promise<void> {
+  /** Ends the agent in order. */
+  async stop(): Promise<void> {
+    this.note('stop');
     this.life.signal('SIGTERM');
     await this.life.gone();
     if (this.life.exit?.code !== 0) throw new Error(`it stopped with ${this.life.exit?.code}`);
     await this.compareToken();
+  }
+
+  /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
+  async finish(): Promise<void> {
+    await this.stop();
     const config = join(this.#folder, 'agent.toml');
     const [command, ...words] = [...this.#token.launcher, process.execPath];
     const { code, out, err } = await run(
