@@ -186,6 +186,27 @@ describe('a key in SoftHSM', () => {
     expect(await vault.list()).toHaveLength(4);
   });
 
+  it('is not destroyed where the token has another public key under its id', async () => {
+    const vault = await open({ keyring: 'not-the-same' });
+    const key = await vault.generate(null);
+    const other = await vault.generate(null);
+    expect(await refusalOf(vault.destroy(key.objectId, other.publicKey))).toMatchObject({
+      kind: 'conflict',
+    });
+    await expectSigns(vault, key);
+    await vault.destroy(key.objectId, key.publicKey);
+    expect((await vault.list()).map(({ objectId }) => objectId)).toEqual([other.objectId]);
+  });
+
+  it('is found by its id and proved, where another process made it', async () => {
+    const vault = await open({ keyring: 'adopted' });
+    const key = await vault.generate(null);
+    const next = await open({ keyring: 'adopted' });
+    expect(await next.adopt(key.objectId)).toEqual(key);
+    await expectSigns(next, key);
+    expect(await next.adopt('ff'.repeat(16))).toBeNull();
+  });
+
   it('is destroyed for good, and once more without complaint', async () => {
     const vault = await open({ keyring: 'destroy' });
     const key = await vault.generate(null);

@@ -52,13 +52,26 @@ type Fault =
   | 'segv';
 
 /** A line of the script; test/faults/fault-module.c says what each does. */
-type Rule =
+export type Rule =
   | `${FunctionName} ${Calls} ${Fault}`
   | 'token removed'
   | `pin-lock ${number}`
   | `max-sessions ${number}`
   | 'mechanism-flags hw'
-  | 'no-data-objects';
+  | 'no-data-objects'
+  | `device ${Device}`;
+
+/** See test/faults/device-faults.h. */
+type Device =
+  | `manufacturer ${string}`
+  | `firmware ${number} ${number}`
+  | `lacks ${string}`
+  | `id-length ${number}`
+  | 'curve-names'
+  | 'label-is-id'
+  | 'private-data-hangs'
+  | 'handles-twice'
+  | 'searches-by-class';
 
 /** As fault-module.c lays it out: a name that ends in NUL, and a number in the machine's byte order. */
 const counter = { size: 48, nameLength: 40 };

@@ -1,5 +1,7 @@
+import { realpathSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, defaultConfig, parseConfig } from '../../src/config/load.ts';
+import { parametersByModule } from '../../src/config/library-parameters.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
 
 const file = '/etc/agent.toml';
@@ -233,4 +235,40 @@ test('a PIN in the URI is refused and not repeated', () => {
 
 test('says every problem at once', () => {
   expect(refused('a = 1\nb = 2').split('\n')).toHaveLength(2);
+});
+
+describe('library_parameters and require_seal', () => {
+  const soft = '/usr/lib/softhsm/libsofthsm2.so';
+  const ring = (name: string, lines: string): string =>
+    `[keyrings.${name}]\nbackend = "pkcs11"\nuri = "pkcs11:token=${name}?module-path=${soft}"\n${lines}\n`;
+  const keyringsOf = (text: string) => resolveSettings(parseConfig(text, file), {}, world).keyrings;
+
+  test("are a token's, and off where they are not given", () => {
+    const given = `library_parameters = "configdir='sql:/x'"\nrequire_seal = true`;
+    expect(keyringsOf(ring('a', given))).toMatchObject([
+      { libraryParameters: "configdir='sql:/x'", requireSeal: true },
+    ]);
+    expect(keyringsOf(ring('a', ''))).toMatchObject([
+      { libraryParameters: null, requireSeal: false },
+    ]);
+    for (const line of ['library_parameters = "x"', 'require_seal = true']) {
+      expect(() => parseConfig(`[keyrings.a]\n${line}`, file)).toThrow(/only a/);
+    }
+    expect(() => parseConfig(ring('a', 'library_parameters = ""'), file)).toThrow(ConfigError);
+  });
+
+  test('go to the module once: two keyrings on it have the same, or are refused', () => {
+    const path = realpathSync(soft);
+    const one = keyringsOf(ring('a', 'library_parameters = "x"'));
+    expect([...parametersByModule(one)]).toEqual([[path, 'x']]);
+    const both = ring('a', 'library_parameters = "x"') + ring('b', 'library_parameters = "x"');
+    expect([...parametersByModule(keyringsOf(both))]).toEqual([[path, 'x']]);
+    for (const other of ['library_parameters = "y"', '']) {
+      const mixed = ring('a', 'library_parameters = "x"') + ring('b', other);
+      expect(() => parametersByModule(keyringsOf(mixed))).toThrow(
+        /keyrings\.b\.library_parameters: keyring a is on the same module/,
+      );
+    }
+    expect([...parametersByModule(keyringsOf(ring('a', '')))]).toEqual([]);
+  });
 });

@@ -72,6 +72,25 @@ describe('the memory of refused PINs', () => {
     expect(digests[0]).not.toEqual(digests[1]);
   });
 
+  it('says nothing of another token that the keyring is given', async () => {
+    await memory('prod', 'A').remember(wrong, { kind: 'incorrect', reason: 'CKR_PIN_INCORRECT' });
+    expect(memory('prod', 'B').refusalNow(wrong)).toBeNull();
+    await memory('prod', 'B').remember(wrong, { kind: 'closed', reason: 'CKR_PIN_LOCKED' });
+    expect(memory('prod', 'A').closed).toBeNull();
+    await memory('prod', 'B').forget();
+    expect(memory('prod', 'B').closed).toBeNull();
+    expect(memory('prod', 'A').refusalNow(wrong)).toMatchObject({ reason: 'CKR_PIN_INCORRECT' });
+  });
+
+  it('counts logins that were cut off by token', async () => {
+    await memory('prod', 'A').begin(false);
+    await memory('prod', 'A').begin(false);
+    expect(memory('prod', 'A').cutOff).toMatchObject({ times: 2 });
+    expect(memory('prod', 'B').cutOff).toBeNull();
+    await memory('prod', 'B').begin(false);
+    expect(memory('prod', 'B').cutOff).toMatchObject({ times: 1 });
+  });
+
   it('knows that the token takes none at all', async () => {
     await memory().remember(wrong, { kind: 'closed', reason: 'CKR_PIN_LOCKED' });
     expect(memory().closed).toEqual({ at, reason: 'CKR_PIN_LOCKED' });

@@ -13,17 +13,8 @@ import {
   type HostProcess,
   type VaultNote,
 } from './host-process.ts';
-import {
-  HostFailure,
-  keyFromWire,
-  objectFromWire,
-  wireKey,
-  type Call,
-  type Opened,
-  type VaultNumber,
-  type WireKey,
-  type WireObject,
-} from './messages.ts';
+import { HostedCalls } from './hosted-calls.ts';
+import { HostFailure, type Call, type Opened, type VaultNumber } from './messages.ts';
 import type { ModuleHost, HostUser } from './module-host.ts';
 import { SignatureJobs } from './signature-jobs.ts';
 import { logInWith, openToken, type TokenOpening } from './token-opening.ts';
@@ -47,11 +38,6 @@ const awayWait = { first: 500, longest: 30_000 };
 /** Every so many attempts at a token that is away are made in a fresh process, whoever shares the old one. */
 const freshProcessEvery = 4;
 const restartWait = { first: 50, longest: 2000 };
-/** Processes in a row that may end as they write a seal before none is written any more. */
-const mostLostInSeal = 2;
-/** Listing reads every object of a token: large ones take long, milliseconds. */
-const listTime = 60_000;
-
 /**
  * A keyring's token in a vault host. Where the host ends, another is started, the token opened in it and the
  * signatures that were under way made again: a signature is safe to repeat, since nobody has seen the first. A key
@@ -65,6 +51,7 @@ export class HostedVault implements Vault, HostUser {
   readonly #options: HostedVaultOptions;
   readonly #number: VaultNumber;
   readonly #jobs: SignatureJobs;
+  readonly #calls: HostedCalls;
   #state: State = { is: 'opening' };
   #opening: Promise<void> | null = null;
   #protection: Protection = 'software';
@@ -74,8 +61,6 @@ export class HostedVault implements Vault, HostUser {
   /** Since the last signature. */
   #failures = 0;
   #absences = 0;
-  /** Processes in a row that ended as they wrote a seal. */
-  #lostInSeal = 0;
   /** How often the token was opened. */
   #openings = 0;
   /** The process in which the token had forgotten the login once. */
@@ -106,18 +91,10 @@ export class HostedVault implements Vault, HostUser {
         this.#absences = 0;
       },
     });
-    this.sealStore = {
-      read: async () => {
-        const call = { op: 'readSeal', vault: this.#number } as const;
-        const seal = await this.#askAgain<{ key: string; counter: number } | null>(call);
-        if (seal === null) return null;
-        return { key: Buffer.from(seal.key, 'base64url'), counter: seal.counter };
-      },
-      write: async ({ key, counter }) => {
-        const seal = { key: Buffer.from(key).toString('base64url'), counter };
-        await this.#writeSeal({ op: 'writeSeal', vault: this.#number, seal });
-      },
-    };
+    this.#calls = new HostedCalls(this.#number, (call, timeLimit) =>
+      this.#attempt(call, timeLimit),
+    );
+    this.sealStore = this.#calls.sealStore;
   }
 
   /**
@@ -162,33 +139,20 @@ export class HostedVault implements Vault, HostUser {
     return this.#jobs.add(key, message);
   }
 
-  async generate(reserved: string | null): Promise<VaultKey> {
-    const objectId = reserved ?? this.reserve();
-    const vault = this.#number;
-    try {
-      return keyFromWire(
-        await this.#ask<WireKey>({ op: 'generate', vault, objectId }, 'made a key'),
-      );
-    } catch (failure) {
-      if (!(failure instanceof HostFailure) || !failure.givenTwice) throw failure;
-      const made = await this.#askAgain<WireKey | null>({ op: 'adopt', vault, objectId });
-      if (made === null) throw failure;
-      return keyFromWire(made);
-    }
+  generate(objectId: string | null): Promise<VaultKey> {
+    return this.#calls.generate(objectId ?? this.reserve());
   }
 
-  async destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
-    const expected = publicKey === null ? null : Buffer.from(publicKey).toString('base64url');
-    await this.#askAgain({ op: 'destroy', vault: this.#number, objectId, publicKey: expected });
+  destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
+    return this.#calls.destroy(objectId, publicKey);
   }
 
-  async list(): Promise<readonly VaultObject[]> {
-    const call = { op: 'list', vault: this.#number } as const;
-    return (await this.#askAgain<readonly WireObject[]>(call, listTime)).map(objectFromWire);
+  list(): Promise<readonly VaultObject[]> {
+    return this.#calls.list();
   }
 
-  async evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
-    return this.#askAgain({ op: 'evidence', vault: this.#number, key: wireKey(key) });
+  evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
+    return this.#calls.evidence(key);
   }
 
   close({ forget = false }: CloseOptions = {}): Promise<void> {
@@ -226,7 +190,8 @@ export class HostedVault implements Vault, HostUser {
   #giveUp(failure: HostFailure): void {
     const state = this.#state;
     if (state.is !== 'open' || !state.process.usable) return; // a call beside it said so already
-    this.#failures += 1;
+    // Handles that are given twice say nothing against the token: the next process has others.
+    if (!failure.givenTwice) this.#failures += 1;
     state.process.retire({ innocent: true, reason: failure.message });
   }
 
@@ -358,33 +323,6 @@ export class HostedVault implements Vault, HostUser {
     return state.is === 'locked' ? state.failure : null;
   }
 
-  /** One call, never repeated: what came of it when the process was lost is for the caller to find out. */
-  async #ask<Result>(call: Call, doing: string, timeLimit?: number): Promise<Result> {
-    try {
-      return await this.#attempt<Result>(call, timeLimit);
-    } catch (failure) {
-      throw asAgentError(failure, doing);
-    }
-  }
-
-  /** A call that may be made twice. */
-  async #askAgain<Result>(call: Call, timeLimit?: number): Promise<Result> {
-    try {
-      return await this.#attempt<Result>(call, timeLimit);
-    } catch (failure) {
-      return this.#afterFailure<Result>(failure, call, timeLimit);
-    }
-  }
-
-  async #afterFailure<Result>(failure: unknown, call: Call, timeLimit?: number): Promise<Result> {
-    const again =
-      failure instanceof HostFailure
-        ? failure.fatal || failure.loginLost
-        : failure instanceof HostLost;
-    if (!again) throw failure;
-    return this.#ask<Result>(call, `did ${call.op}`, timeLimit);
-  }
-
   async #attempt<Result>(call: Call, timeLimit = this.#options.callTimeout): Promise<Result> {
     const process = await this.#openProcess();
     try {
@@ -394,30 +332,6 @@ export class HostedVault implements Vault, HostUser {
       if (failure instanceof HostFailure && failure.loginLost) this.#logInAgain(failure);
       throw failure;
     }
-  }
-
-  /**
-   * A module that hangs or crashes as it writes a seal keeps none: it would again, and each time takes the signatures
-   * of that moment with it.
-   */
-  async #writeSeal(call: Call): Promise<void> {
-    if (this.#lostInSeal < mostLostInSeal) {
-      try {
-        await this.#attempt(call);
-        this.#lostInSeal = 0;
-        return;
-      } catch (failure) {
-        if (!(failure instanceof HostLost) || failure.end.innocent) {
-          await this.#afterFailure(failure, call);
-          return;
-        }
-        this.#lostInSeal += 1;
-      }
-    }
-    throw new AgentError(
-      'not_supported',
-      'the token cannot keep a private data object: its module did not come back from writing one',
-    );
   }
 
   /** The process with the token open in it, once it is. */

@@ -61,10 +61,15 @@ export function tokenIdentity(token: Token): TokenIdentity {
 }
 
 /** `token "prod" (SoftHSM project SoftHSM v2, serial 12ab...)`, for messages. */
-export function describeToken({ label, serial, manufacturer, model }: TokenIdentity): string {
+export function describeToken(token: TokenIdentity): string {
+  return `token ${nameToken(token)}`;
+}
+
+/** The same without the noun. */
+export function nameToken({ label, serial, manufacturer, model }: TokenIdentity): string {
+  const number = serial === '' ? 'no serial' : `serial ${serial}`;
   const device = [manufacturer, model].filter((text) => text !== '').join(' ');
-  const parts = [device, serial === '' ? 'no serial' : `serial ${serial}`];
-  return `token "${label}" (${parts.filter((text) => text !== '').join(', ')})`;
+  return `"${label}" (${device === '' ? number : `${device}, ${number}`})`;
 }
 
 /** One text for one token in one run of its module: slot, label, serial, manufacturer and model. */

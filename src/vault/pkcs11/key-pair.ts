@@ -17,6 +17,12 @@ import {
 import type { Quirks } from './quirks.ts';
 import type { SessionHandle } from './sessions.ts';
 
+/** Its handles. */
+export interface KeyPair {
+  readonly privateKey: ObjectHandle;
+  readonly publicKey: ObjectHandle;
+}
+
 /**
  * C_GenerateKeyPair, on this thread: SoftHSM 2.6.1 loses keys, or makes ones without their CKA_ID, where another
  * thread searches meanwhile (native-notes/softhsm.md). Every attribute that decides about safety is named, since modules'
@@ -33,7 +39,7 @@ export function makeKeyPair(
   algorithm: Algorithm,
   name: KeyName,
   { curve }: Pick<Quirks, 'curve'>,
-): { readonly privateKey: ObjectHandle; readonly publicKey: ObjectHandle } {
+): KeyPair {
   const id = Buffer.from(name.objectId, 'hex');
   const names = [
     { type: CKA.TOKEN, value: true },

@@ -4,19 +4,19 @@ import type { Protection } from '../../api/signing-backend.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
 import type { SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { CKO } from './cryptoki.ts';
-import { isGivenTwice, isLoginLost, isStale, translate } from './errors.ts';
-import { faultOf, protectionOf, readKeyAttributes, type KeyAttributes } from './key-attributes.ts';
-import { destroyKeyObjects, makeKeyPair, readPublicKey } from './key-pair.ts';
+import { isGivenTwice, isStale, translate } from './errors.ts';
+import { protectionOf, readKeyAttributes, type KeyAttributes } from './key-attributes.ts';
+import { destroyKeyObjects, makeKeyPair, type KeyPair } from './key-pair.ts';
 import { findKeysOf, idsInToken, listKeys } from './key-list.ts';
 import { KeyNames, type KeyName } from './key-names.ts';
 import type { TokenLogin } from './login.ts';
 import type { Pkcs11Module } from './module.ts';
 import type { ModuleWorld } from './module-log.ts';
-import { findKeyObjects, isKeyObject, type ObjectHandle } from './objects.ts';
+import { findKeyObjects } from './objects.ts';
+import { PrivateKeys } from './private-keys.ts';
 import type { IdForm, Quirks } from './quirks.ts';
 import { sealObjects } from './seal-object.ts';
 import type { SessionHandle, SessionPool } from './sessions.ts';
-import { signHere, signWith } from './signing.ts';
 
 /** What a vault is made of; `openPkcs11Vault` puts it together. */
 export interface TokenVaultParts {
@@ -41,11 +41,7 @@ export class TokenVault implements Vault {
   readonly algorithm: Algorithm;
   readonly #parts: TokenVaultParts;
   readonly #lib: PKCS11;
-  /**
-   * By object id: private keys that were found, read back and proved to be the other half of that public key.
-   * Searching costs a token with many objects a lot.
-   */
-  readonly #proved = new Map<string, { handle: ObjectHandle; publicKey: Uint8Array }>();
+  readonly #keys: PrivateKeys;
   readonly #names: KeyNames;
   readonly #taken = new Set<string>();
   #protection: Protection;
@@ -59,6 +55,15 @@ export class TokenVault implements Vault {
     this.#names = new KeyNames(parts.label, parts.quirks.ids);
     this.sealStore = sealObjects(this.#lib, parts.sessions, parts.label, parts.quirks);
     this.#protection = protectionOf(parts.mechanismFlags, []);
+    this.#keys = new PrivateKeys({
+      lib: this.#lib,
+      algorithm: parts.algorithm,
+      names: this.#names,
+      longestMessage: parts.quirks.longestMessage,
+      inspect: (attributes) => {
+        this.#noteProtection(attributes);
+      },
+    });
   }
 
   /** Falls to `software` for good with the first key that contradicts what the mechanisms claim. */
@@ -86,7 +91,7 @@ export class TokenVault implements Vault {
 
   /** After CKR_USER_NOT_LOGGED_IN. Throws `locked` where the token refuses the PIN, which stays the caller's. */
   logInAgain(pin: Buffer): void {
-    this.#proved.clear();
+    this.#keys.forgetAll();
     try {
       this.#parts.login.again(pin);
     } catch (thrown) {
@@ -123,11 +128,10 @@ export class TokenVault implements Vault {
   adopt(objectId: string): Promise<VaultKey | null> {
     const name = this.#names.nameOf(objectId);
     return this.#parts.sessions.run('look for a key that was made', (session) => {
-      const { privateKeys, publicKeys } = findKeyObjects(this.#lib, session, name);
-      const [privateKey] = privateKeys;
-      const [publicKey] = publicKeys;
-      if (privateKey === undefined || publicKey === undefined) return null;
-      return this.#proveNew(session, { privateKey, publicKey }, name);
+      const [publicKey] = findKeyObjects(this.#lib, session, name).publicKeys;
+      if (publicKey === undefined) return null;
+      const privateKey = this.#keys.find(session, objectId);
+      return this.#prove(session, { privateKey, publicKey }, name);
     });
   }
 
@@ -137,16 +141,15 @@ export class TokenVault implements Vault {
 
   /** As `sign`, on this thread where that can be: for a signature that nothing else waits beside. */
   signAlone(key: VaultKey, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    const proved = this.#provedHandle(key);
-    if (proved === null) return this.#sign(key, message, null);
-    const { longestMessage } = this.#parts.quirks;
+    const handle = this.#keys.handleOf(key);
+    if (handle === null) return this.#sign(key, message, null);
     try {
       const signature = this.#parts.sessions.inPlace((session) =>
-        signHere(this.#lib, session, this.algorithm, proved, message, longestMessage),
+        this.#keys.signHere(session, handle, message),
       );
       return signature ?? this.#sign(key, message, null);
     } catch (failure) {
-      this.#noteStale(failure);
+      this.#keys.noteStale(failure);
       if (isStale(failure)) return this.#sign(key, message, failure);
       throw translate(failure, 'sign');
     }
@@ -154,7 +157,7 @@ export class TokenVault implements Vault {
 
   async destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
     const name = this.#names.nameOf(objectId);
-    this.#proved.delete(objectId);
+    this.#keys.forget(objectId);
     const { firstWent } = await this.#parts.sessions.run('destroy a key', (session) =>
       destroyKeyObjects(this.#lib, session, this.algorithm, name, publicKey),
     );
@@ -172,7 +175,7 @@ export class TokenVault implements Vault {
       const attributes = readKeyAttributes(
         this.#lib,
         session,
-        this.#findOne(session, key.objectId),
+        this.#keys.find(session, key.objectId),
       );
       return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null));
     });
@@ -211,7 +214,7 @@ export class TokenVault implements Vault {
       // Nothing that a stale handle interrupts here may be done a second time: it would leave two keys.
       try {
         const pair = makeKeyPair(this.#lib, session, this.algorithm, name, this.#parts.quirks);
-        return await this.#proveNew(session, pair, name);
+        return await this.#prove(session, pair, name);
       } catch (failure) {
         throw isStale(failure)
           ? new AgentError('backend_unavailable', 'the token lost a session while it made a key', {
@@ -223,23 +226,8 @@ export class TokenVault implements Vault {
     });
   }
 
-  async #proveNew(
-    session: SessionHandle,
-    pair: { readonly privateKey: ObjectHandle; readonly publicKey: ObjectHandle },
-    name: KeyName,
-  ): Promise<VaultKey> {
-    this.#check(session, pair.privateKey, name);
-    const publicKey = readPublicKey(this.#lib, session, pair.publicKey, this.algorithm);
-    const named = isKeyObject(this.#lib, session, pair.publicKey, CKO.PUBLIC_KEY, name);
-    if (publicKey === null || !named) {
-      throw new AgentError(
-        'not_supported',
-        `the token made a key whose public half is no ${this.algorithm.name} key under its id and label`,
-      );
-    }
-    const key = { objectId: name.objectId, publicKey };
-    await this.#signAndProve(session, pair.privateKey, key, this.#parts.world.randomBytes(32));
-    return key;
+  #prove(session: SessionHandle, pair: KeyPair, name: KeyName): Promise<VaultKey> {
+    return this.#keys.prove(session, pair, name, this.#parts.world.randomBytes(32));
   }
 
   async #removeLeftovers(name: KeyName): Promise<void> {
@@ -256,90 +244,13 @@ export class TokenVault implements Vault {
 
   #sign(key: VaultKey, message: Uint8Array, failed: unknown): Promise<Uint8Array> {
     const work = (session: SessionHandle): Promise<Uint8Array> =>
-      this.#signIn(session, key, message);
+      this.#keys.sign(session, key, message);
     return this.#parts.sessions.run('sign', work, failed);
-  }
-
-  async #signIn(session: SessionHandle, key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
-    const proved = this.#provedHandle(key);
-    try {
-      if (proved === null) {
-        const privateKey = this.#findOne(session, key.objectId);
-        this.#check(session, privateKey, this.#names.nameOf(key.objectId));
-        return await this.#signAndProve(session, privateKey, key, message);
-      }
-      return await this.#signWith(session, proved, message);
-    } catch (failure) {
-      this.#noteStale(failure);
-      throw failure;
-    }
-  }
-
-  #signWith(session: SessionHandle, key: ObjectHandle, message: Uint8Array): Promise<Buffer> {
-    const { longestMessage } = this.#parts.quirks;
-    return signWith(this.#lib, session, this.algorithm, key, message, longestMessage);
-  }
-
-  /** The records may be other ones by now: an object id proves nothing of another public key. */
-  #provedHandle(key: VaultKey): ObjectHandle | null {
-    const proved = this.#proved.get(key.objectId);
-    return proved !== undefined && Buffer.compare(proved.publicKey, key.publicKey) === 0
-      ? proved.handle
-      : null;
-  }
-
-  /** Handles end with the login (PKCS#11, 5.6.8). */
-  #noteStale(failure: unknown): void {
-    if (isStale(failure) || isLoginLost(failure)) this.#proved.clear();
-  }
-
-  /** The first signature of a handle shows that it is the private half of what the records call this key. */
-  async #signAndProve(
-    session: SessionHandle,
-    privateKey: ObjectHandle,
-    key: VaultKey,
-    message: Uint8Array,
-  ): Promise<Uint8Array> {
-    const signature = await this.#signWith(session, privateKey, message);
-    if (!this.algorithm.verify(message, signature, key.publicKey)) {
-      throw new AgentError(
-        'backend_unavailable',
-        `a signature of the token's key ${key.objectId} does not verify with its public key`,
-      );
-    }
-    // A copy: what came over the process boundary is a view of a larger piece.
-    const publicKey = Uint8Array.from(key.publicKey);
-    this.#proved.set(key.objectId, { handle: privateKey, publicKey });
-    return signature;
-  }
-
-  #check(session: SessionHandle, privateKey: ObjectHandle, name: KeyName): void {
-    const attributes = readKeyAttributes(this.#lib, session, privateKey);
-    const fault = faultOf(attributes, { ...name, keyType: this.algorithm.pkcs11.keyType });
-    if (fault !== null) {
-      throw new AgentError(
-        'not_supported',
-        `the token's key ${name.objectId} is refused: ${fault}`,
-      );
-    }
-    this.#noteProtection(attributes);
   }
 
   #noteProtection(key: KeyAttributes): void {
     if (this.#protection !== 'software') {
       this.#protection = protectionOf(this.#parts.mechanismFlags, [key]);
     }
-  }
-
-  #findOne(session: SessionHandle, objectId: string): ObjectHandle {
-    const { privateKeys } = findKeyObjects(this.#lib, session, this.#names.nameOf(objectId));
-    const [found] = privateKeys;
-    if (found !== undefined && privateKeys.length === 1) return found;
-    throw new AgentError(
-      'backend_unavailable',
-      found === undefined
-        ? `the token has no private key ${objectId} labelled "${this.#parts.label}"`
-        : `the token has ${privateKeys.length} private keys ${objectId}, and nothing tells them apart`,
-    );
   }
 }

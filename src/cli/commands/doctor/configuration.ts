@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { refuseCaByAnotherName } from '../../../config/ca-file.ts';
+import { parametersByModule } from '../../../config/library-parameters.ts';
 import { ConfigError } from '../../../config/load.ts';
 import { readConfig } from '../../../config/read.ts';
 import { resolveSettings, type Settings } from '../../../config/settings.ts';
@@ -28,6 +29,7 @@ export function checkConfiguration(options: {
       { env, uid, cwd: process.cwd(), file: file ?? 'configuration', processors: 1 },
     );
     refuseCaByAnotherName(settings);
+    parametersByModule(settings.keyrings);
     return { findings: [file === undefined ? without() : valid(file, settings)], settings };
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;

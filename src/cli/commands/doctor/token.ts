@@ -1,6 +1,6 @@
 import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
 import type { ModuleProbe, TokenProbe } from '../../../vault/pkcs11/probe.ts';
-import { describeToken } from '../../../vault/pkcs11/device.ts';
+import { nameToken } from '../../../vault/pkcs11/device.ts';
 import { failure, ok, warning, type Finding } from './finding.ts';
 
 const findIt = "Plug the token in, or make it; or correct the keyring's uri in the configuration";
@@ -23,7 +23,7 @@ export function judgeProbe(
 
 function present(subject: string, token: TokenProbe): Finding {
   const { writeProtected } = token;
-  const text = `${describeToken(token)} is there`;
+  const text = `${nameToken(token)} is there`;
   return writeProtected
     ? warning(subject, `${text}, and write-protected: it signs, and no key can be made or removed`)
     : ok(subject, text);
