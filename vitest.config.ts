@@ -6,6 +6,7 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    reporters: ['default', './test/devices/report/reporter.ts'],
     globalSetup: 'test/support/build.ts',
     projects: ['unit', 'contract', 'wire', 'e2e', 'faults', 'kills', 'devices'].map((name) => ({
       extends: true as const,

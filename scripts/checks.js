@@ -52,12 +52,20 @@ await runChecks(checks);
 
 const folder = mkdtempSync(join(tmpdir(), 'test-report-'));
 const report = join(folder, 'report.json');
+const deviceReport = join(folder, 'devices.json');
 const { code } = await run(
   bin('vitest'),
-  ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
-  { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, SIGNING_AGENT_BUILT: '1' } },
+  [
+    ...['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
+    '--reporter=./test/devices/report/reporter.ts',
+  ],
+  {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, SIGNING_AGENT_BUILT: '1', DEVICE_RESULTS: deviceReport },
+  },
 );
 const tests = readReport(report);
+const devices = readDevices(deviceReport);
 rmSync(folder, { recursive: true });
 passed += tests.passed;
 failed += tests.failed;
@@ -68,8 +76,19 @@ if (tests.skipped > 0) {
   failed += 1;
 }
 await runChecks(lastChecks);
+for (const line of devices) console.log(line);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** Which modules were tested, and which were not: said in the end, where it is seen. */
+function readDevices(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).summary;
+  } catch (failure) {
+    failed += 1;
+    return [`FAIL  which devices ran cannot be read: ${failure.message}`];
+  }
+}
 
 function readReport(path) {
   try {

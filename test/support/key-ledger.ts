@@ -33,6 +33,7 @@ export class KeyLedger {
   readonly #publicKeys = new Map<string, string>();
   /** Revoked, pruned, or with its grace over. */
   readonly #dead = new Set<string>();
+  readonly #leftOvers = new Set<string>();
   #keys: Keys = new Map();
   #underWay: Change | null = null;
   #unverified: Signed[] = [];
@@ -100,8 +101,14 @@ export class KeyLedger {
   observe(listed: readonly ListedKey[]): 'changed' | 'unchanged' {
     const all: Keys = new Map(listed.map(({ kid, state }) => [kid, state]));
     const isLeftOver = (kid: string): boolean =>
-      this.#keepsLeftOvers && all.get(kid) === 'retired' && !this.#publicKeys.has(kid);
-    const observed: Keys = new Map([...all].filter(([kid]) => !isLeftOver(kid)));
+      this.#leftOvers.has(kid) ||
+      (this.#keepsLeftOvers &&
+        all.get(kid) === 'retired' &&
+        !this.#keys.has(kid) &&
+        !this.#publicKeys.has(kid));
+    const leftOvers = [...all.keys()].filter(isLeftOver);
+    for (const kid of leftOvers) this.#dead.add(this.#leftOverWithState(kid, all.get(kid)));
+    const observed: Keys = new Map([...all].filter(([kid]) => !leftOvers.includes(kid)));
     const fresh = [...observed.keys()].filter((kid) => !this.#publicKeys.has(kid));
     for (const { kid, public_key_b64 } of listed) this.#learn(kid, public_key_b64);
     const change = this.#underWay;
@@ -116,7 +123,7 @@ export class KeyLedger {
         );
       }
     }
-    this.#enter(all);
+    this.#enter(observed);
     const unverified = this.#unverified;
     this.#unverified = [];
     for (const signed of unverified) this.#verify(signed);
@@ -138,6 +145,13 @@ export class KeyLedger {
     }
     this.#keys = keys;
     this.#underWay = null;
+  }
+
+  /** Nobody was told of it: it never becomes valid, and no prune takes it. */
+  #leftOverWithState(kid: string, state: KeyStatus | undefined): string {
+    if (state !== 'retired') throw new Error(`${kid} was left over, and is ${String(state)} now`);
+    this.#leftOvers.add(kid);
+    return kid;
   }
 
   #learn(kid: string, publicKey: string): void {

@@ -26,7 +26,7 @@ const endings: Readonly<Record<string, Ending>> = {
   'its host killed under way': async (rig, dice) => {
     const changing = rig.change(randomChange(rig.ledger, dice));
     await sleep(dice.below(moment));
-    await rig.kill('host');
+    await rig.killHost();
     await changing;
     await rig.check({ pending: true });
     await rig.stop();
