@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { Device, Difference } from './device.ts';
 import { makeNssToken, nssModule } from './setup/nss.ts';
+import { makeOpenCryptokiToken } from './setup/opencryptoki.ts';
 import { makeP11KitToken, p11KitProxy } from './setup/p11-kit.ts';
+import { debianRoot, rootUnavailable } from './setup/root.ts';
 import { makeSoftHsmToken } from './setup/softhsm.ts';
 import { makeTpmToken, tpmModule } from './setup/tpm.ts';
 import { makeYubiHsmToken, yubihsmModule } from './setup/yubihsm.ts';
@@ -104,4 +106,49 @@ export const nss: Device = {
   make: () => makeNssToken(),
 };
 
-export const devices: readonly Device[] = [softhsm, p11Kit, tpm, yubihsm, nss];
+/** NSS as a later release has it. */
+function laterNss(release: 'trixie' | 'forky'): Device {
+  return {
+    ...nss,
+    name: `nss-${release}`,
+    title: `NSS softokn of Debian ${release}`,
+    release,
+    algorithms: ['ed25519', 'es256'],
+    always: [],
+    without: null,
+    unavailable: () => rootUnavailable(release),
+    make: () => makeNssToken(debianRoot(release).launcher, debianRoot(release).path),
+  };
+}
+
+export const nssTrixie = laterNss('trixie');
+export const nssForky = laterNss('forky');
+
+export const yubihsmForky: Device = {
+  ...yubihsm,
+  name: 'yubihsm-forky',
+  title: 'YubiHSM 2 (firmware 2.4) through yubihsm-pkcs11 of Debian forky',
+  release: 'forky',
+  always: [],
+  unavailable: () => rootUnavailable('forky'),
+  make: () =>
+    makeYubiHsmToken({ idleMs: 3000 }, debianRoot('forky').launcher, debianRoot('forky').path),
+};
+
+export const openCryptoki: Device = {
+  name: 'opencryptoki-forky',
+  title: "openCryptoki's soft token of Debian forky",
+  emulator: null,
+  release: 'forky',
+  algorithms: ['ed25519', 'es256'],
+  always: [],
+  without: null,
+  protection: 'software',
+  unavailable: () => rootUnavailable('forky'),
+  make: () => makeOpenCryptokiToken(debianRoot('forky')),
+};
+
+export const devices: readonly Device[] = [
+  ...[softhsm, p11Kit, tpm, yubihsm, nss],
+  ...[nssTrixie, nssForky, yubihsmForky, openCryptoki],
+];

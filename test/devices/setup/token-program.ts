@@ -25,6 +25,10 @@ export type TokenStep =
       readonly label: string;
       readonly soPin: string;
       readonly pin: string;
+      /** Of a token that is initialised with this SO PIN already, as some leave the factory. */
+      readonly factorySoPin?: string;
+      /** A part of the model of the token to be taken, where others are free too. */
+      readonly model?: string;
     }
   | {
       readonly do: 'createData';
