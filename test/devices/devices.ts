@@ -13,7 +13,7 @@ import { makeYubiHsmToken, yubihsmModule } from './setup/yubihsm.ts';
 const missing = (what: string, found: string | null): string | null =>
   found === null ? `${what} is not here: scripts/install-test-deps puts it there` : null;
 
-const opensslRefusesNothing: Difference<'not_supported'> = {
+const softHsmRefusesNothing: Difference<'not_supported'> = {
   value: 'not_supported',
   why: 'SoftHSM 2.6 answers C_Sign of no bytes with CKR_ARGUMENTS_BAD, before the key is asked',
 };
@@ -27,7 +27,7 @@ export const softhsm: Device = {
   always: ['ed25519'],
   without: null,
   protection: 'software',
-  emptyMessage: { ed25519: opensslRefusesNothing },
+  emptyMessage: { ed25519: softHsmRefusesNothing },
   unavailable: () =>
     existsSync('/usr/lib/softhsm/libsofthsm2.so') ? null : missing('SoftHSM', null),
   make: () => makeSoftHsmToken(),
@@ -144,6 +144,12 @@ export const openCryptoki: Device = {
   always: [],
   without: null,
   protection: 'software',
+  emptyMessage: {
+    ed25519: {
+      value: 'not_supported',
+      why: 'openCryptoki 3.27 answers C_Sign of no bytes with CKR_ARGUMENTS_BAD',
+    },
+  },
   unavailable: () => rootUnavailable('forky'),
   make: () => makeOpenCryptokiToken(debianRoot('forky')),
 };

@@ -12,7 +12,7 @@ import { recordSteps } from './steps/records.ts';
 import type { Step } from './steps/step.ts';
 
 /** One after the other: what a step leaves in the token is there for the next. */
-export const steps: readonly Step[] = [
+const steps: readonly Step[] = [
   ...keySteps,
   ...loadSteps,
   ...pinSteps,
