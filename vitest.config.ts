@@ -8,7 +8,7 @@ import { SlowestFirst } from './test/support/slowest-first.ts';
  */
 const projects: Readonly<Record<string, TestProjectInlineConfiguration['test']>> = {
   devices: {},
-  kills: {},
+  kills: { globalSetup: 'test/faults/build.ts' },
   faults: { globalSetup: 'test/faults/build.ts' },
   processes: {},
   e2e: {},
