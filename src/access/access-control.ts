@@ -39,7 +39,7 @@ export interface AccessParts {
   readonly keys: LoadedApiKeys;
   /** Fingerprint of this machine; null where it cannot be told. */
   readonly machine: string | null;
-  readonly world: Pick<World, 'now' | 'elapsed' | 'pause' | 'log'>;
+  readonly world: Pick<World, 'now' | 'monotonicNow' | 'pause' | 'log'>;
 }
 
 /** Says of every request who is calling and what he may do, by the rules and API keys of that moment. */
@@ -58,7 +58,7 @@ export class AccessControl {
     this.keys = keys;
     this.#machine = machine;
     this.#world = world;
-    this.#rates = new SignatureRates(world.elapsed);
+    this.#rates = new SignatureRates(world.monotonicNow);
   }
 
   /**

@@ -20,7 +20,7 @@ import { formatTime } from '../base/rfc3339.ts';
 import { CaTable, CertificateTable } from '../database/ca-tables.ts';
 
 /** Changes that other programs make to the keys, and a CA that is back, are noticed this soon, milliseconds. */
-const lookEvery = 2000;
+const checkInterval = 2000;
 
 export interface ClusterAuthorityParts extends ConfiguredCaParts {
   readonly settings: ClusterSettings;
@@ -38,7 +38,7 @@ export class ClusterAuthority implements CertificateSource {
   readonly #certificates: Certificates;
   /** Under the one name that it has, so that `unlock`, `lock` and being tried again are as for a keyring. */
   readonly supervisor: SupervisedCa;
-  #callOff: (() => void) | null = null;
+  #cancel: (() => void) | null = null;
   #stopped = false;
 
   constructor(parts: ClusterAuthorityParts) {
@@ -76,18 +76,18 @@ export class ClusterAuthority implements CertificateSource {
 
   /** From now on the keys are looked at by themselves; when it resolves, for the first time. Never rejects. */
   async start(): Promise<void> {
-    await this.look();
+    await this.issueMissing();
     this.#next();
   }
 
   /** Issues what is missing now. Never rejects. */
-  async look(): Promise<void> {
-    if (!this.#stopped) await this.#certificates.look({ atOnce: true });
+  async issueMissing(): Promise<void> {
+    if (!this.#stopped) await this.#certificates.issueMissing({ atOnce: true });
   }
 
   async unlock(pin: Buffer, again: boolean): Promise<void> {
     await this.supervisor.unlock(reservedKeyring, pin, again);
-    await this.look();
+    await this.issueMissing();
   }
 
   lock(): Promise<void> {
@@ -156,7 +156,7 @@ export class ClusterAuthority implements CertificateSource {
   /** Waits for what is under way, then lets go of the CA. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#callOff?.();
+    this.#cancel?.();
     await this.#certificates.idle();
     await this.supervisor.close();
   }
@@ -167,8 +167,8 @@ export class ClusterAuthority implements CertificateSource {
 
   #next(): void {
     if (this.#stopped) return;
-    this.#callOff = this.#parts.world.later(lookEvery, () => {
-      void this.#certificates.look({ atOnce: false }).finally(() => {
+    this.#cancel = this.#parts.world.schedule(checkInterval, () => {
+      void this.#certificates.issueMissing({ atOnce: false }).finally(() => {
         this.#next();
       });
     });

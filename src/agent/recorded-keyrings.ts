@@ -34,7 +34,7 @@ export function recordedKeyrings(
   const journal = audit === null ? undefined : scheduleJournal(audit);
   const hosts = new ModuleHosts(launch);
   const changed = async (name: string): Promise<void> => {
-    if (name === inCluster?.keyring) await cluster?.look();
+    if (name === inCluster?.keyring) await cluster?.issueMissing();
   };
   const open = configuredKeyrings(world, hosts, { journal, changed });
   const keyrings = new SupervisedKeyrings(settings.keyrings, open, world, credentialsDir);

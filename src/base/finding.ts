@@ -23,7 +23,7 @@ export function failure(subject: string, text: string): Finding {
 }
 
 /** The finding of a look that throws what is wrong, with its remedy. */
-export function lookedAt(subject: string, look: () => Finding): Finding {
+export function inspected(subject: string, look: () => Finding): Finding {
   try {
     return look();
   } catch (thrown) {

@@ -81,8 +81,8 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     const settings = readSettings();
     const world: World = {
       now: () => Date.now(),
-      elapsed: () => performance.now(),
-      later: (milliseconds, act) => {
+      monotonicNow: () => performance.now(),
+      schedule: (milliseconds, act) => {
         const timer = setTimeout(act, milliseconds).unref();
         return () => {
           clearTimeout(timer);
@@ -92,7 +92,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
       randomBytes,
       files: durableFiles(libc),
       log: openLog(settings.logLevel),
-      reached: failpoint(process.env),
+      testPoint: failpoint(process.env),
     };
     relaunchSized({ processors, durable: settings.audit?.fsync === true }, libc, world);
     libc.refuseCoreDumps();

@@ -40,7 +40,7 @@ new HostServer({
     return serve({ now: () => Date.now(), randomBytes, environment: process.env }, shield());
   },
   threads: Number(process.env['UV_THREADPOOL_SIZE']),
-  reached: failpoint(process.env),
+  testPoint: failpoint(process.env),
   stopped: () => process.exit(0),
 });
 

@@ -31,7 +31,7 @@ export interface CertificatesParts {
   /** null before there is a database. */
   readonly kept: () => { ca: Pick<CaRecords, 'read'>; certificates: CertificateStore } | null;
   readonly journal?: ChangeJournal | undefined;
-  readonly world: Pick<World, 'elapsed' | 'log' | 'now'>;
+  readonly world: Pick<World, 'monotonicNow' | 'log' | 'now'>;
 }
 
 /**
@@ -43,7 +43,7 @@ export class Certificates implements CertificateSource {
   readonly #turns = new Turns();
   readonly #signed = new SignedCertificates();
   #failure: KeyringFailure | null = null;
-  /** `at` on the clock that nobody sets. */
+  /** `at` on the monotonic clock. */
   #retry = { wait: 0, at: -Infinity };
 
   constructor(parts: CertificatesParts) {
@@ -74,12 +74,12 @@ export class Certificates implements CertificateSource {
    * Drops what holds no more, and issues what is missing. After a failure that is tried again after a while, or at
    * once where `atOnce` is said. Never rejects.
    */
-  look({ atOnce }: { readonly atOnce: boolean }): Promise<void> {
+  issueMissing({ atOnce }: { readonly atOnce: boolean }): Promise<void> {
     return this.#turns.take('', async () => {
       const { world } = this.#parts;
-      if (!atOnce && world.elapsed() < this.#retry.at) return;
+      if (!atOnce && world.monotonicNow() < this.#retry.at) return;
       try {
-        await this.#look();
+        await this.#issueMissing();
         this.#failure = null;
       } catch (failure) {
         this.#fail(failure);
@@ -92,7 +92,7 @@ export class Certificates implements CertificateSource {
     return this.#turns.idle();
   }
 
-  async #look(): Promise<void> {
+  async #issueMissing(): Promise<void> {
     const keyring = this.#openKeyring();
     if (keyring === null) return; // there is nobody to certify, which the keyring itself says
     const holding = this.#holding(keyring);
@@ -122,7 +122,7 @@ export class Certificates implements CertificateSource {
       this.#retry = { wait: 0, at: -Infinity };
     } catch (failure) {
       const wait = Math.min(Math.max(this.#retry.wait * 2, firstRetry), longestRetry);
-      this.#retry = { wait, at: world.elapsed() + wait };
+      this.#retry = { wait, at: world.monotonicNow() + wait };
       throw failure;
     }
   }

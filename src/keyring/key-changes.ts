@@ -95,7 +95,7 @@ export class KeyChanges {
       const next = newKey === null || unused !== null ? state : settle(state, [newKey.objectId]);
       const goneIds = gone.map((key) => key.objectId);
       await this.#write(announce(next, this.#steps('destroy', goneIds)), before.version);
-      this.#parts.world.reached('change/saved');
+      this.#parts.world.testPoint('change/saved');
       await this.#undo(gone);
     }
     if (unused !== null) await this.#undo([unused]);
@@ -106,7 +106,7 @@ export class KeyChanges {
   async #prove(key: KeyRecord): Promise<void> {
     try {
       await proveKey(this.#parts, key);
-      this.#parts.world.reached('change/proved');
+      this.#parts.world.testPoint('change/proved');
     } catch (failure) {
       throw new AgentError(
         'backend_unavailable',
@@ -124,7 +124,7 @@ export class KeyChanges {
       const objectId = vault.reserve === null ? null : vault.reserve();
       if (objectId !== null) {
         await this.#announce(this.#steps('generate', [objectId]));
-        world.reached('change/announced');
+        world.testPoint('change/announced');
       }
       const made = await vault.generate(objectId).catch(async (failure: unknown) => {
         // What has that id already is not what was to be made.
@@ -132,7 +132,7 @@ export class KeyChanges {
         else if (objectId !== null) await this.#undo([{ objectId, publicKey: null }]);
         throw failure;
       });
-      world.reached('change/generated');
+      world.testPoint('change/generated');
       const kid = kidOf(made.publicKey);
       const { state } = this.current();
       const key = { ...made, kid, createdAt: formatTime(this.#clock.now(state)) };
@@ -158,10 +158,10 @@ export class KeyChanges {
       for (const { objectId, publicKey } of objects) {
         if (isHeld(this.current().state, objectId)) continue;
         await vault.destroy(objectId, publicKey);
-        world.reached('change/destroyed');
+        world.testPoint('change/destroyed');
       }
       await this.#save((state) => settle(state, objectIds));
-      world.reached('change/settled');
+      world.testPoint('change/settled');
     } catch (failure) {
       world.log.error(
         { keyring: name, object_ids: objectIds, reason: describeFailure(failure) },

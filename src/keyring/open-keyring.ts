@@ -33,7 +33,7 @@ export async function openKeyring(parts: KeyringParts): Promise<Keyring> {
   if (stored === null || stored.state.active === null) {
     refuseStrangers(parts, stored?.state ?? emptyState, objects);
     await store.seal(world);
-    world.reached('start/sealed');
+    world.testPoint('start/sealed');
     const doubtful = await endPendingSteps(parts, clock, objects, provedNewest);
     const begun = store.current();
     if (begun === null || begun.state.active === null) {
@@ -49,7 +49,7 @@ export async function openKeyring(parts: KeyringParts): Promise<Keyring> {
   } else {
     judgeLostKeys(parts, clock, stored.state, objects);
     await store.seal(world);
-    world.reached('start/sealed');
+    world.testPoint('start/sealed');
     await endPendingSteps(parts, clock, objects, provedNewest);
     reportStrangers(parts, stored.state, objects);
   }
@@ -146,7 +146,7 @@ async function makeFirstKey(
     return;
   }
   if (nothingSaved) await store.save(withLatestTime(emptyState, now), null);
-  world.reached('start/begun');
+  world.testPoint('start/begun');
   await new KeyChanges(parts, clock).run({
     needsKey: () => true,
     apply: (state, key) => ({ state: key === null ? state : begin(state, key), result: null }),

@@ -77,7 +77,7 @@ async function endSteps(
     }
     if (ending.end === 'destroy') {
       await vault.destroy(objectId);
-      world.reached('start/destroyed');
+      world.testPoint('start/destroyed');
       destroyed.push(objectId);
     } else if (ending.end !== 'none') {
       state = ending.end === 'first_key' ? begin(state, ending.key) : leaveOver(state, ending.key);
@@ -88,7 +88,7 @@ async function endSteps(
   if (ended.length > 0) {
     const next = settle(state, ended);
     await store.save(withLatestTime(next, clock.now(next)), stored.version);
-    world.reached('start/settled');
+    world.testPoint('start/settled');
   }
   world.log.warn(
     { keyring: name, object_ids: ended, destroyed, kids_kept: kept, cannot_sign: doubtful },

@@ -123,7 +123,7 @@ async function perform<Result>(
       return actUnlessRefused(call, act, audit);
     case 'signs':
       audit.requireReady();
-      return actThenRecord(call, act, audit, () => checked.takeBack?.(services, { caller, grant }));
+      return actThenRecord(call, act, audit, () => checked.undo?.(services, { caller, grant }));
     case 'changes':
       return recordThenAct(call, act, audit, world);
   }
@@ -148,7 +148,7 @@ async function actThenRecord<Result>(
   call: Call,
   act: () => Promise<Outcome<Result>>,
   audit: Audit,
-  takeBack: () => void,
+  undo: () => void,
 ): Promise<Outcome<Result>> {
   let came: Outcome<Result>;
   try {
@@ -160,7 +160,7 @@ async function actThenRecord<Result>(
   try {
     await audit.record(eventOf(call, 'done', { came }));
   } catch (failure) {
-    takeBack();
+    undo();
     throw failure;
   }
   return came;

@@ -44,7 +44,7 @@ export interface CheckedCall<Result = unknown> {
   readonly subject: string | null;
   readonly act: (services: Services, context: CallContext) => Promise<Outcome<Result>>;
   /** Undoes what was done and could not be recorded. */
-  readonly takeBack: ((services: Services, context: CallContext) => void) | null;
+  readonly undo: ((services: Services, context: CallContext) => void) | null;
 }
 
 /** One entry of a table of methods. Without a scope and a reach there is none: neither has a default. */
@@ -72,7 +72,7 @@ interface Definition<S extends z.core.$ZodLooseShape, Result> extends Needs {
     services: Services,
     context: CallContext,
   ) => Outcome<Result> | Promise<Outcome<Result>>;
-  readonly takeBack?: (services: Services, context: CallContext) => void;
+  readonly undo?: (services: Services, context: CallContext) => void;
   /** For the record. */
   readonly messages?: (params: z.output<z.ZodObject<S>>) => readonly Uint8Array[];
   /** How many signatures it makes, where it is not one a message of `messages`. */
@@ -102,7 +102,7 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
         kid: typeof kid === 'string' ? kid : null,
         subject: subject?.(params) ?? null,
         act: async (services, context) => await act(params, services, context),
-        takeBack: definition.takeBack ?? null,
+        undo: definition.undo ?? null,
       };
     },
   };

@@ -38,7 +38,7 @@ export class AccessRig {
       machine,
       world: {
         now: this.clock.now,
-        elapsed: this.clock.elapsed,
+        monotonicNow: this.clock.monotonicNow,
         pause: (milliseconds) => {
           this.pauses.push(milliseconds);
           return new Promise((resolve) => this.#waiting.push(resolve));

@@ -57,7 +57,7 @@ beforeEach(async () => {
   opened = [];
   const captured = capturedLog();
   logged = captured.lines;
-  world = { ...worldWith(clock), later, log: captured.log };
+  world = { ...worldWith(clock), schedule, log: captured.log };
   const keystore = new FileKeystore(join(folder, 'default.json'), world);
   const parts = { name: 'default', vault: keystore, store: keystore, world, rotation: null };
   keyring = await openKeyring(parts);
@@ -70,8 +70,8 @@ afterEach(async () => {
 });
 
 /** Timers that go off when the clock is moved by `wait`. */
-function later(milliseconds: number, act: () => void): () => void {
-  const timer = { at: clock.elapsed() + milliseconds, act };
+function schedule(milliseconds: number, act: () => void): () => void {
+  const timer = { at: clock.monotonicNow() + milliseconds, act };
   timers.push(timer);
   return () => {
     timers = timers.filter((one) => one !== timer);
@@ -80,7 +80,7 @@ function later(milliseconds: number, act: () => void): () => void {
 
 function wait(seconds: number): void {
   clock.advance(seconds);
-  const due = timers.filter(({ at }) => at <= clock.elapsed());
+  const due = timers.filter(({ at }) => at <= clock.monotonicNow());
   timers = timers.filter((timer) => !due.includes(timer));
   for (const { act } of due) act();
 }
@@ -406,7 +406,7 @@ describe('a disk that is full', () => {
     await refusalOf(log.record(event()));
     disk.failure = null;
     clock.advance(0.98);
-    for (const { act } of timers.filter(({ at }) => at <= clock.elapsed() + 20)) act();
+    for (const { act } of timers.filter(({ at }) => at <= clock.monotonicNow() + 20)) act();
     await backAgain(log);
     expect(events()).toEqual(['started', 'resumed']);
   });

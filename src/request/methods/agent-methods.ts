@@ -28,7 +28,7 @@ export const agentMethods = {
     subject: ({ api_key }) => claimedId(api_key),
     act: async ({ api_key }, services, { caller }) =>
       outcome({ principal: await services.authenticate(caller, api_key) }),
-    takeBack: (services, { caller }) => {
+    undo: (services, { caller }) => {
       services.withdrawCredential(caller);
     },
   }),

@@ -49,7 +49,7 @@ function method({ scope, reach, effect, check }: Definition): Method<Buffer> {
           kid: said.kid ?? null,
           subject: said.subject ?? null,
           act: said.act,
-          takeBack: said.takeBack ?? null,
+          undo: said.undo ?? null,
         };
       } catch (failure) {
         if (!(failure instanceof SshFormatError)) throw failure;
@@ -149,7 +149,7 @@ export const agentMethods = {
           binds.add(bind);
           return Promise.resolve(done);
         },
-        takeBack() {
+        undo() {
           binds.remove(bind);
         },
       };

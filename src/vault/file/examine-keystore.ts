@@ -1,5 +1,5 @@
 import { AgentError } from '../../base/errors.ts';
-import { lookedAt, ok, warning, type Finding } from '../../base/finding.ts';
+import { inspected, ok, warning, type Finding } from '../../base/finding.ts';
 import type { World } from '../../base/world.ts';
 import { describeProblem } from '../../files/document-fields.ts';
 import { checkRecordedTime } from '../examine-recorded-time.ts';
@@ -14,7 +14,7 @@ export function examineKeystore(
 ): readonly Finding[] {
   const subject = `${name}: keystore`;
   let latestTime: string | null = null;
-  const finding = lookedAt(subject, () => {
+  const finding = inspected(subject, () => {
     const content = files.read(path);
     if (content === null) return warning(subject, `${path} is not there: the first start makes it`);
     try {

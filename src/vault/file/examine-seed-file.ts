@@ -1,5 +1,5 @@
 import { kidOf } from '../../algorithms/kid.ts';
-import { lookedAt, ok, warning, type Finding } from '../../base/finding.ts';
+import { inspected, ok, warning, type Finding } from '../../base/finding.ts';
 import type { World } from '../../base/world.ts';
 import { requireSeed } from './seed-file.ts';
 import { publicKeyOf } from './seed.ts';
@@ -10,7 +10,7 @@ export function examineSeedFile(
   path: string,
   { files }: Pick<World, 'files'>,
 ): Finding {
-  return lookedAt(subject, () => {
+  return inspected(subject, () => {
     const content = files.read(path);
     if (content === null) {
       return warning(

@@ -26,7 +26,7 @@ export interface HostServerOptions {
   /** Of the thread pool. */
   readonly threads: number;
   /** Kill tests end this process at certain steps. */
-  readonly reached: (step: string) => void;
+  readonly testPoint: (step: string) => void;
   /** Called once everything was closed. */
   readonly stopped: () => void;
 }
@@ -122,7 +122,7 @@ export class HostServer {
       }
       case 'generate': {
         const key = await this.#vault(call.vault).generate(call.objectId);
-        this.#options.reached('host/generated');
+        this.#options.testPoint('host/generated');
         return wireKey(key);
       }
       case 'adopt': {
@@ -131,7 +131,7 @@ export class HostServer {
       }
       case 'destroy':
         await this.#destroy(call);
-        this.#options.reached('host/destroyed');
+        this.#options.testPoint('host/destroyed');
         return null;
       case 'list':
         return (await this.#vault(call.vault).list()).map(wireObject);
@@ -145,7 +145,7 @@ export class HostServer {
       case 'writeSeal': {
         const key = Buffer.from(call.seal.key, 'base64url');
         await this.#seals(call.vault).write({ key, counter: call.seal.counter });
-        this.#options.reached('host/sealed');
+        this.#options.testPoint('host/sealed');
         return null;
       }
       case 'close':

@@ -21,7 +21,7 @@ import { logInWith, openToken } from './token-opening.ts';
 type State =
   | { readonly is: 'open'; readonly process: HostProcess }
   | { readonly is: 'opening' }
-  /** The breaker: until then nobody is let through. `until` on the clock that nobody sets. */
+  /** The breaker: until then nobody is let through. `until` on the monotonic clock. */
   | { readonly is: 'away'; readonly failure: AgentError; readonly until: number }
   | { readonly is: 'locked'; readonly failure: AgentError }
   | { readonly is: 'closed' };
@@ -221,7 +221,7 @@ export class HostedVault implements Vault, HostUser {
   /** Tries on where the process is lost on the way, for as long as a caller may be kept waiting. */
   async #open(running: HostProcess | null): Promise<void> {
     const { host, callTimeout, pins, refuseProtection, world } = this.#options;
-    const begun = world.elapsed();
+    const begun = world.monotonicNow();
     for (let attempt = 0; ; attempt += 1) {
       let process = running?.usable === true ? running : null;
       try {
@@ -251,7 +251,7 @@ export class HostedVault implements Vault, HostUser {
         if (missing && this.#absences % freshProcessEvery === freshProcessEvery - 1) {
           process?.retire({ innocent: true, reason: failure.message });
         }
-        const patient = world.elapsed() - begun < callTimeout && this.#closing === null;
+        const patient = world.monotonicNow() - begun < callTimeout && this.#closing === null;
         if (!(failure instanceof HostLost) || !patient) throw failure;
         await new Promise((resolve) =>
           setTimeout(resolve, backoff(attempt, restartWait, world.randomBytes)),
@@ -282,7 +282,7 @@ export class HostedVault implements Vault, HostUser {
     const wait = backoff(this.#absences, awayWait, world.randomBytes);
     this.#absences += 1;
     this.#log(failure, wait);
-    const state = { is: 'away', failure, until: world.elapsed() + wait } as const;
+    const state = { is: 'away', failure, until: world.monotonicNow() + wait } as const;
     this.#state = state;
     this.#jobs.refuse(this.#awayError(state));
     if (this.#retry !== null) clearTimeout(this.#retry);
@@ -303,7 +303,7 @@ export class HostedVault implements Vault, HostUser {
   }
 
   #awayError({ failure, until }: Extract<State, { is: 'away' }>): AgentError {
-    const left = Math.max(1, Math.round(until - this.#options.world.elapsed()));
+    const left = Math.max(1, Math.round(until - this.#options.world.monotonicNow()));
     if (failure.kind !== 'backend_unavailable') return failure;
     return new AgentError('backend_unavailable', failure.message, {
       details: { ...failure.details, retry_after_ms: left },

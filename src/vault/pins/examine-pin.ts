@@ -3,7 +3,7 @@ import { unlockCommand } from './locked.ts';
 import { PinMemory, pinMemoryPath, type RememberedRefusal } from './pin-memory.ts';
 import { readPin } from './read-pin.ts';
 import type { World } from '../../base/world.ts';
-import { failure, lookedAt, ok, warning, type Finding } from '../../base/finding.ts';
+import { failure, inspected, ok, warning, type Finding } from '../../base/finding.ts';
 
 /** The PIN's file and what is remembered of it. The PIN itself is neither shown nor tried. */
 export function examinePin(
@@ -13,7 +13,7 @@ export function examinePin(
   world: Pick<World, 'files' | 'now' | 'randomBytes'>,
 ): Finding {
   const subject = `${name}: PIN`;
-  return lookedAt(subject, () => {
+  return inspected(subject, () => {
     const memory = new PinMemory(pinMemoryPath(besidePath, name), name, device, world);
     const { closed } = memory;
     if (closed !== null) return refused(subject, name, 'takes no PIN any more', closed);

@@ -5,7 +5,7 @@ import { ConfigError } from '../../../config/load.ts';
 import { readConfig } from '../../../config/read.ts';
 import { resolveSettings, type Settings } from '../../../config/settings.ts';
 import { requireTrustedParent } from '../../../files/ownership.ts';
-import { failure, lookedAt, ok, type Finding } from '../../../base/finding.ts';
+import { failure, inspected, ok, type Finding } from '../../../base/finding.ts';
 
 const subject = 'configuration';
 
@@ -43,7 +43,7 @@ function without(): Finding {
 
 /** Who may write the directory may put another configuration, and so another module, in its place. */
 function valid(file: string, { keyrings }: Settings): Finding {
-  return lookedAt(subject, () => {
+  return inspected(subject, () => {
     requireTrustedParent(file);
     const names = keyrings.map(({ name }) => name).join(', ');
     return ok(
