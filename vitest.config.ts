@@ -31,6 +31,7 @@ export default defineConfig({
     testTimeout: givenUpAfter,
     hookTimeout: givenUpAfter,
     sequence: { sequencer: SlowestFirst },
+    reporters: ['default', './test/devices/report/reporter.ts'],
     globalSetup: 'test/support/build.ts',
     projects: Object.entries(projects).map(([name, options]) => ({
       extends: true as const,

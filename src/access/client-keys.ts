@@ -58,7 +58,7 @@ export interface Sealed {
 }
 
 /**
- * The registry of client keys. Everybody looks after his own; whoever is admin of the whole agent looks after all.
+ * The registry of client keys. Everybody administers their own; an admin of the whole agent administers all.
  * An API key that is admin of some keyrings alone is nobody special here.
  */
 export class ClientKeys implements Sealer {

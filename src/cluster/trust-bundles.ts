@@ -134,7 +134,7 @@ export class TrustBundles {
     const { cluster_domain, ca_kid } = bundle;
     const why =
       this.#parts.ownCa()?.publicKey === null
-        ? 'the key of its CA is not known at the moment, so that nothing can be held against it'
+        ? 'the key of its CA is not known at the moment, so that nothing can be compared with it'
         : `CA ${ca_kid} is not its CA`;
     throw new AgentError(
       'conflict',

@@ -53,7 +53,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly #joseAlg: JoseAlg | undefined;
   #closing: Promise<void> | null = null;
 
-  /** Opened by `openKeyring`, which first holds state and vault against each other. */
+  /** Opened by `openKeyring`, which first compares state and vault. */
   constructor(parts: KeyringParts, clock = new TrustedClock(parts.world, parts.name)) {
     const { name, vault, world, rotation: policy } = parts;
     this.name = name;

@@ -84,7 +84,7 @@ function callOf<Result>({ name, method }: Asked<Result>, caller: Caller): Call<R
   return { name, method, caller, grant: null, checked: null };
 }
 
-/** Who calls, whether he may, and what exactly he asks for. */
+/** Who calls, whether the call is allowed, and what exactly it asks for. */
 function admitted<Result>(
   call: Call<Result>,
   request: Asked,

@@ -23,7 +23,7 @@ export interface ConfigOptions {
 }
 
 /** Lines of a keyring's table that its module needs. */
-export function moduleLines(token: DeviceToken): string {
+function moduleLines(token: DeviceToken): string {
   const { variables, libraryParameters } = token;
   const environment = variables.length === 0 ? '' : `environment = ${JSON.stringify(variables)}\n`;
   return libraryParameters === null

@@ -2,7 +2,7 @@ import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import type { TokenProgram } from './setup/token-program.ts';
 
 /** Where another release of Debian is needed than the one that the tests run on. */
-export type Release = 'installed' | 'trixie' | 'forky';
+type Release = 'installed' | 'trixie' | 'forky';
 
 /** A difference from what the suite expects of every module, and why it is right. */
 export interface Difference<Value> {
@@ -20,6 +20,8 @@ export interface Device {
   readonly emulator: string | null;
   readonly release: Release;
   readonly algorithms: readonly AlgorithmName[];
+  /** Those that every run takes; the others run with all devices. */
+  readonly always: readonly AlgorithmName[];
   /** Why other algorithms are not there. */
   readonly without: string | null;
   readonly protection: 'hardware' | 'software';

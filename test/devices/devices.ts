@@ -22,6 +22,7 @@ export const softhsm: Device = {
   emulator: null,
   release: 'installed',
   algorithms: ['ed25519', 'es256'],
+  always: ['ed25519'],
   without: null,
   protection: 'software',
   emptyMessage: { ed25519: opensslRefusesNothing },
@@ -44,6 +45,7 @@ export const tpm: Device = {
   emulator: 'swtpm, which simulates a TPM',
   release: 'installed',
   algorithms: ['es256'],
+  always: ['es256'],
   without: 'no TPM on sale has Ed25519, and the specification only reserves its numbers',
   protection: 'software', // it is a simulator, and says so: manufacturer "IBM", model "SW   TPM"
   wrongPins: {
@@ -60,6 +62,7 @@ export const yubihsm: Device = {
   emulator: "the project's own emulator of device and connector",
   release: 'installed',
   algorithms: ['ed25519', 'es256'],
+  always: ['ed25519', 'es256'],
   without: null,
   protection: 'hardware',
   messageLimit: {
@@ -86,6 +89,7 @@ export const nss: Device = {
   emulator: null,
   release: 'installed',
   algorithms: ['es256'],
+  always: ['es256'],
   without: 'EdDSA came with NSS 3.110',
   protection: 'software',
   keepsSeal: {

@@ -93,6 +93,7 @@ export class AgentLife {
         this.hostIsOpen = false;
       }
       if (entry.msg === 'token opened') this.hostIsOpen = true;
+      if (entry.msg === 'the vault host ended') this.hostIsOpen = false;
       if (entry.msg === 'a vault host ended') {
         this.hostIsOpen = false;
         if (entry['signal'] === 'SIGKILL') this.hostsKilled += 1;

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import { AgentLife } from './agent-life.ts';
 import { run } from './daemon.ts';
+import { isRunning, until } from './faulty-agent.ts';
 import { KeyLedger, type Change, type ListedKey } from './key-ledger.ts';
 import { requestOf } from './key-moves.ts';
 import type { AgentStep, Dice, HostStep } from './kill-plan.ts';
@@ -27,6 +28,16 @@ export interface StartOptions {
   readonly rotation?: string;
   /** As an operator starts it, who sizes no thread pool: it starts itself once more. */
   readonly plain?: boolean;
+}
+
+/** False where it had ended before. */
+function killed(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw failure;
+  }
 }
 
 /** A token as the rig needs it. */
@@ -74,7 +85,7 @@ export class KillRig {
   private constructor(token: RigToken, algorithm: AlgorithmName) {
     this.#token = token;
     this.#algorithm = algorithm;
-    this.ledger = new KeyLedger(algorithm);
+    this.ledger = new KeyLedger(algorithm, { keepsLeftOvers: !token.keepsSeal });
   }
 
   /** Runs `work` with a rig on a token of its own; where it fails, the failure says what was done before. */
@@ -205,7 +216,7 @@ export class KillRig {
     const { host } = life;
     if (victim !== 'agent') {
       if (host === null || !life.hostIsOpen) throw new Error('no vault host may be killed now');
-      process.kill(host, 'SIGKILL');
+      if (!killed(host) && victim === 'host') throw new Error('the vault host has ended by itself');
     }
     if (victim !== 'host') life.signal('SIGKILL');
     this.note(`${victim} killed`);
@@ -216,6 +227,19 @@ export class KillRig {
       return;
     }
     await this.killed();
+  }
+
+  /**
+   * Kills the vault host as soon as one is open, and resolves when it is gone. The agent may have ended it itself just
+   * then, as it does once a token's handles are not to be trusted any more.
+   */
+  async killHost(): Promise<void> {
+    const { life } = this;
+    await life.until('a vault host that is open', () => life.hostIsOpen);
+    const { host } = life;
+    if (host === null) throw new Error('an open host has a process');
+    this.note(`host ${killed(host) ? 'killed' : 'gone'}`);
+    await until('the end of the vault host', () => !isRunning(host));
   }
 
   /** Waits until the agent was killed, by itself at a failpoint or by somebody. */
@@ -256,12 +280,18 @@ export class KillRig {
     compare(this.#sidecar(), await this.#token.objects());
   }
 
-  /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
-  async finish(): Promise<void> {
+  /** Ends the agent in order. */
+  async stop(): Promise<void> {
+    this.note('stop');
     this.life.signal('SIGTERM');
     await this.life.gone();
     if (this.life.exit?.code !== 0) throw new Error(`it stopped with ${this.life.exit?.code}`);
     await this.compareToken();
+  }
+
+  /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
+  async finish(): Promise<void> {
+    await this.stop();
     const config = join(this.#folder, 'agent.toml');
     const [command, ...words] = [...this.#token.launcher, process.execPath];
     const { code, out, err } = await run(

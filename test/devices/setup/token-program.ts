@@ -3,8 +3,7 @@ import { run } from '../../support/daemon.ts';
 
 const tool = fileURLToPath(new URL('./token-tool.js', import.meta.url));
 
-export type ObjectKind =
-  'Data' | 'Certificate' | 'Public Key' | 'Private Key' | 'Secret Key' | 'other';
+type ObjectKind = 'Data' | 'Certificate' | 'Public Key' | 'Private Key' | 'Secret Key' | 'other';
 
 export interface ListedObject {
   readonly kind: ObjectKind;
