@@ -13,7 +13,7 @@ import { frameKinds, newFrame, payloadStart } from './frames.ts';
 export type VaultNumber = number;
 
 /** Everything but signatures, as JSON, which is easier to read and seldom. Bytes are base64url in it. */
-export type Call =
+export type HostCall =
   | {
       readonly op: 'open';
       readonly vault: VaultNumber;
@@ -106,7 +106,7 @@ export class HostFailure extends AgentError {
 }
 
 /** `u16 length | JSON | secret`: the secret (a PIN) stays bytes and is wiped on both sides. */
-export function callFrame(id: number, call: Call, secret: Uint8Array | null): Buffer {
+export function callFrame(id: number, call: HostCall, secret: Uint8Array | null): Buffer {
   const json = Buffer.from(JSON.stringify(call), 'utf8');
   const frame = newFrame(id, frameKinds.call, 2 + json.length + (secret?.length ?? 0));
   frame.writeUInt16BE(json.length, payloadStart);
@@ -116,10 +116,10 @@ export function callFrame(id: number, call: Call, secret: Uint8Array | null): Bu
 }
 
 /** `secret` is a view of the frame. */
-export function readCall(payload: Buffer): { readonly call: Call; readonly secret: Buffer } {
+export function readCall(payload: Buffer): { readonly call: HostCall; readonly secret: Buffer } {
   const end = 2 + payload.readUInt16BE(0);
   return {
-    call: JSON.parse(payload.toString('utf8', 2, end)) as Call,
+    call: JSON.parse(payload.toString('utf8', 2, end)) as HostCall,
     secret: payload.subarray(end),
   };
 }

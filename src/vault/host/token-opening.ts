@@ -1,7 +1,7 @@
 import type { PinGate } from '../pin-gate.ts';
 import type { HostProcess } from './host-process.ts';
 import type { HostedVaultOptions } from './hosted-vault-options.ts';
-import { HostFailure, type Call, type Opened, type VaultNumber } from './messages.ts';
+import { HostFailure, type HostCall, type Opened, type VaultNumber } from './messages.ts';
 
 /**
  * A login with the PIN that the gate hands out; without a gate, with none. `login` calls `announce` right before it sends the PIN. It is asked first, so that a
@@ -40,7 +40,7 @@ export async function openToken(
   pin: Buffer,
   announce: () => Promise<void>,
 ): Promise<Opened> {
-  const call: Call = {
+  const call: HostCall = {
     op: 'open',
     vault,
     keyring,
