@@ -109,6 +109,12 @@ export class HostServer {
 
   async #act(call: HostCall, secret: Buffer): Promise<unknown> {
     switch (call.op) {
+      case 'prepare': {
+        const { backend, place, libraryParameters } = call;
+        this.#kind ??= await this.#options.serve(backend);
+        await this.#kind.prepare({ place, libraryParameters });
+        return null;
+      }
       case 'open':
         return this.#open(call, secret);
       case 'login': {

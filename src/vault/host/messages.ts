@@ -26,6 +26,14 @@ export type HostCall =
       /** For C_Initialize; null for none. */
       readonly libraryParameters: string | null;
     }
+  /** Before a PIN is sent: loads what the kind loads, and looks for the device. */
+  | {
+      readonly op: 'prepare';
+      readonly vault: VaultNumber;
+      readonly backend: BackendName;
+      readonly place: unknown;
+      readonly libraryParameters: string | null;
+    }
   /** Again, after the token has forgotten the login. */
   | { readonly op: 'login'; readonly vault: VaultNumber }
   | { readonly op: 'generate'; readonly vault: VaultNumber; readonly objectId: string }
