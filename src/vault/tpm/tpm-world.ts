@@ -1,0 +1,18 @@
+/** What the parts that talk to a TPM need of the world. */
+export interface TpmWorld {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Resolves that many milliseconds from now. */
+  readonly pause: (milliseconds: number) => Promise<void>;
+  readonly randomBytes: (size: number) => Buffer;
+  readonly log: TpmLog;
+  /** See World. */
+  readonly reached: (step: string) => void;
+}
+
+/** pino's fits. */
+interface TpmLog {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
