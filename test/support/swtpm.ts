@@ -70,10 +70,17 @@ async function launch(state: string, socket: string): Promise<ChildProcess> {
   const process = spawn(
     'swtpm',
     [
-      ...['socket', '--tpm2', '--tpmstate', `dir=${state}`, '--flags', 'not-need-init,startup-clear'],
+      ...[
+        'socket',
+        '--tpm2',
+        '--tpmstate',
+        `dir=${state}`,
+        '--flags',
+        'not-need-init,startup-clear',
+      ],
       ...['--server', `type=unixio,path=${socket}`],
     ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
+    { stdio: 'ignore' },
   );
   while (!existsSync(socket)) {
     if (process.exitCode !== null) throw new Error(`swtpm ended with ${process.exitCode}`);

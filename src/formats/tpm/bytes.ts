@@ -101,11 +101,7 @@ export class TpmReader {
 }
 
 /** What `read` makes of the bytes, all of which must be used up. */
-export function readWhole<T>(
-  bytes: Uint8Array,
-  what: string,
-  read: (reader: TpmReader) => T,
-): T {
+export function readWhole<T>(bytes: Uint8Array, what: string, read: (reader: TpmReader) => T): T {
   const reader = new TpmReader(bytes, what);
   const value = read(reader);
   reader.end();

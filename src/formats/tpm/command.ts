@@ -90,7 +90,9 @@ export function decodeResponse(
     return { code, handle: null, parameters: Buffer.alloc(0), authorizations: [] };
   }
   if ((tag === ST.SESSIONS) !== sessions > 0) {
-    throw new TpmFormatError('a response has no authorisation area, or one that it should not have');
+    throw new TpmFormatError(
+      'a response has no authorisation area, or one that it should not have',
+    );
   }
   const handle = answersHandle ? reader.u32() : null;
   if (sessions === 0) return { code, handle, parameters: reader.rest(), authorizations: [] };

@@ -86,7 +86,8 @@ export class DerReader {
     if (octets < 1 || octets > 2) throw new DerError('a length is written as none of these is');
     this.#at += octets;
     const length = octets === 1 ? second : (second << 8) | third;
-    if (length < (octets === 1 ? 0x80 : 0x100)) throw new DerError('a length is longer than DER has it');
+    if (length < (octets === 1 ? 0x80 : 0x100))
+      throw new DerError('a length is longer than DER has it');
     return length;
   }
 }

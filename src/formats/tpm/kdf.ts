@@ -22,12 +22,7 @@ export function kdfa(
 }
 
 /** KDFe, 256 bits: SP 800-56A of the x-coordinate `z` of an agreement, with those of both parties. */
-export function kdfe(
-  z: Uint8Array,
-  label: string,
-  partyU: Uint8Array,
-  partyV: Uint8Array,
-): Buffer {
+export function kdfe(z: Uint8Array, label: string, partyU: Uint8Array, partyV: Uint8Array): Buffer {
   const digest = createHash('sha256').update(u32(1)).update(z).update(`${label}\0`, 'latin1');
   return digest.update(partyU).update(partyV).digest();
 }

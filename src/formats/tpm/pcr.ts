@@ -29,7 +29,9 @@ export function readPcrSelection(reader: TpmReader): number[] {
     const algorithm = reader.u16();
     const bitmap = reader.bytes(reader.u8());
     const selected = [...bitmap.keys()].flatMap((at) =>
-      [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => ((bitmap[at] ?? 0) & (1 << bit)) !== 0).map((bit) => 8 * at + bit),
+      [0, 1, 2, 3, 4, 5, 6, 7]
+        .filter((bit) => ((bitmap[at] ?? 0) & (1 << bit)) !== 0)
+        .map((bit) => 8 * at + bit),
     );
     if (selected.length > 0 && algorithm !== ALG.SHA256) {
       throw new TpmFormatError('a PCR selection of another bank than SHA-256');
@@ -76,7 +78,9 @@ export function policyDigest(
 ): Buffer {
   let policy: Buffer = Buffer.alloc(32);
   const extend = (...parts: Uint8Array[]): void => {
-    policy = createHash('sha256').update(Buffer.concat([policy, ...parts])).digest();
+    policy = createHash('sha256')
+      .update(Buffer.concat([policy, ...parts]))
+      .digest();
   };
   if (digest !== null) extend(u32(CC.PolicyPCR), encodePcrSelection(pcrs), digest);
   if (pin) extend(u32(CC.PolicyAuthValue));

@@ -165,9 +165,7 @@ function readSymmetric(reader: TpmReader): Symmetric | null {
 }
 
 function encodeScheme(scheme: Scheme | null): Buffer {
-  return scheme === null
-    ? u16(ALG.NULL)
-    : Buffer.concat([u16(scheme.scheme), u16(scheme.hash)]);
+  return scheme === null ? u16(ALG.NULL) : Buffer.concat([u16(scheme.scheme), u16(scheme.hash)]);
 }
 
 function readScheme(reader: TpmReader): Scheme | null {

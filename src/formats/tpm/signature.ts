@@ -3,7 +3,12 @@ import { ALG } from './constants.ts';
 
 /** TPMT_SIGNATURE (Part 2, 11.3.4) of the two schemes that are used or met here. */
 export type TpmSignature =
-  | { readonly scheme: 'ecdsa'; readonly hash: number; readonly r: Uint8Array; readonly s: Uint8Array }
+  | {
+      readonly scheme: 'ecdsa';
+      readonly hash: number;
+      readonly r: Uint8Array;
+      readonly s: Uint8Array;
+    }
   | { readonly scheme: 'rsassa'; readonly hash: number; readonly signature: Uint8Array };
 
 export function readSignature(reader: TpmReader): TpmSignature {

@@ -97,4 +97,3 @@ async function loadedHandles(tpm: Tpm, kind: number): Promise<readonly number[]>
   });
   return readHandles(parameters).handles.filter((handle) => handle >>> 24 === kind);
 }
-

@@ -7,7 +7,12 @@ import { transportError, type TpmTransport } from './transport.ts';
 /** As much of a FileHandle as a TPM's device needs. */
 export interface DeviceFile {
   write(bytes: Buffer): Promise<{ bytesWritten: number }>;
-  read(bytes: Buffer, offset: number, length: number, position: null): Promise<{ bytesRead: number }>;
+  read(
+    bytes: Buffer,
+    offset: number,
+    length: number,
+    position: null,
+  ): Promise<{ bytesRead: number }>;
   close(): Promise<void>;
 }
 

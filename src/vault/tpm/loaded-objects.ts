@@ -42,7 +42,7 @@ export class LoadedObjects {
       return known;
     }
     while (this.#loaded.size >= mostLoaded) await this.#unloadOldest();
-    const handle = await this.#load(connection, blob, name);
+    const handle = await this.withRoom(() => this.#load(connection, blob, name));
     this.#loaded.set(id, handle);
     return handle;
   }
@@ -56,23 +56,20 @@ export class LoadedObjects {
     while (this.#loaded.size > 0) await this.#unloadOldest();
   }
 
-  async #load(connection: TpmConnection, blob: Blob, name: Buffer): Promise<NamedHandle> {
+  /** `work`, once more with nothing loaded where the TPM has no room for what it needs, and so did nothing. */
+  async withRoom<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#loadOnce(connection, blob, name);
+      return await work();
     } catch (failure) {
       if (!(failure instanceof TpmError && isFull(failure.code)) || this.#loaded.size === 0) {
         throw failure;
       }
       await this.flush();
-      return this.#loadOnce(connection, blob, name);
+      return work();
     }
   }
 
-  async #loadOnce(
-    connection: TpmConnection,
-    blob: Blob,
-    name: Buffer,
-  ): Promise<NamedHandle> {
+  async #load(connection: TpmConnection, blob: Blob, name: Buffer): Promise<NamedHandle> {
     const { handle, parameters } = await this.#tpm.run(
       {
         code: CC.Load,

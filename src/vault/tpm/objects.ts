@@ -71,9 +71,11 @@ export async function createObject(
   sensitive.fill(0);
   const { tpm, root } = connection;
   try {
-    const answer = await tpm.run({ code: CC.Create, handles: [root], parameters }, [
-      connection.authorized(undefined, { command: true, response: true }),
-    ]);
+    const answer = await connection.objects.withRoom(() =>
+      tpm.run({ code: CC.Create, handles: [root], parameters }, [
+        connection.authorized(undefined, { command: true, response: true }),
+      ]),
+    );
     const { parameters: reader } = answer;
     const [privateBytes, publicBytes] = [copy(reader.sized()), copy(reader.sized())];
     const [creationData, creationHash] = [copy(reader.sized()), reader.sized()];
@@ -176,4 +178,3 @@ function copy(view: Buffer): Buffer {
 function sha256(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest();
 }
-

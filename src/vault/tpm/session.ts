@@ -1,4 +1,10 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  timingSafeEqual,
+} from 'node:crypto';
 import { u16, u32, u8 } from '../../formats/tpm/bytes.ts';
 import type { CommandAuthorization, ResponseAuthorization } from '../../formats/tpm/command.ts';
 import { SESSION } from '../../formats/tpm/constants.ts';

@@ -61,4 +61,3 @@ export async function fulfilPolicy(
   await tpm.run({ code: CC.PolicyAuthValue, handles });
   session.provesAuthValue = true;
 }
-

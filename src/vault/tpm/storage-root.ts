@@ -107,7 +107,10 @@ async function createPrimary(tpm: Tpm): Promise<StorageRoot> {
       { cause: failure },
     );
   }
-  throw new AgentError('backend_unavailable', 'the TPM made another storage root key than it was asked for');
+  throw new AgentError(
+    'backend_unavailable',
+    'the TPM made another storage root key than it was asked for',
+  );
 }
 
 /** null where it is another key than this program would make. */
