@@ -9,6 +9,7 @@ import { durableFiles } from '../../src/files/durable-files.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { openTransport, TpmDevices, type OpenTransport } from '../../src/vault/tpm/device.ts';
 import { openTpmVault } from '../../src/vault/tpm/open-tpm-vault.ts';
+import { resealKeyring, type Resealed, type ResealOptions } from '../../src/vault/tpm/reseal.ts';
 import type { TpmVault } from '../../src/vault/tpm/tpm-vault.ts';
 import type { TpmWorld } from '../../src/vault/tpm/tpm-world.ts';
 import { parseDevice } from '../../src/vault/tpm/transport.ts';
@@ -78,6 +79,29 @@ export class TpmKeyringRig {
   async reopen(choices: TpmVaultChoices = {}): Promise<TpmVault> {
     await this.close();
     return this.open(choices);
+  }
+
+  /** As an operator does while no agent runs. */
+  async reseal(
+    from: ResealOptions['from'],
+    to: { readonly pcrs?: readonly number[]; readonly pin?: string | null },
+    { recovery = null, reached }: Pick<TpmVaultChoices, 'recovery' | 'reached'> = {},
+  ): Promise<Resealed> {
+    await this.close();
+    const { pcrs = [], pin = null } = to;
+    const world = this.world(reached);
+    return resealKeyring({
+      device: parseDevice(this.#swtpm.device),
+      folder: this.folder,
+      keyring: this.name,
+      from,
+      to: { pcrs, pin: pin === null ? null : Buffer.from(pin, 'utf8') },
+      recovery,
+      timeLimit: 10_000,
+      devices: new TpmDevices(world),
+      files: durableFiles(openLibc()),
+      world,
+    });
   }
 
   files(): readonly string[] {

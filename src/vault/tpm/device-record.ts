@@ -15,6 +15,8 @@ const document = z.strictObject({
   counter_index: z.int().min(0x01000000).max(0x01ffffff).optional(),
   /** Who can open `recovery.age`. */
   recovery: z.string().optional(),
+  /** Derived from the keyring's key, which it is told by. */
+  key_check: z.string(),
 });
 
 export interface DeviceRecord {
@@ -22,6 +24,7 @@ export interface DeviceRecord {
   readonly parent: number;
   readonly counterIndex: number | null;
   readonly recovery: string | null;
+  readonly keyCheck: string;
 }
 
 export const deviceRecordFile = 'device.json';
@@ -33,8 +36,14 @@ export function readDeviceRecord(folder: KeyFolder, keyring: string): DeviceReco
   try {
     const read = document.parse(JSON.parse(bytes.toString('utf8')));
     if (read.keyring !== keyring) throw new Error(`it is of keyring ${read.keyring}`);
-    const { root_name, parent, counter_index = null, recovery = null } = read;
-    return { rootName: root_name, parent, counterIndex: counter_index, recovery };
+    const { root_name, parent, counter_index = null, recovery = null, key_check } = read;
+    return {
+      rootName: root_name,
+      parent,
+      counterIndex: counter_index,
+      recovery,
+      keyCheck: key_check,
+    };
   } catch (failure) {
     throw new AgentError(
       'backend_unavailable',
@@ -48,7 +57,7 @@ export function readDeviceRecord(folder: KeyFolder, keyring: string): DeviceReco
 export async function writeDeviceRecord(
   folder: KeyFolder,
   keyring: string,
-  { rootName, parent, counterIndex, recovery }: DeviceRecord,
+  { rootName, parent, counterIndex, recovery, keyCheck }: DeviceRecord,
 ): Promise<void> {
   const content: z.input<typeof document> = {
     version: 1,
@@ -57,6 +66,7 @@ export async function writeDeviceRecord(
     parent,
     ...(counterIndex === null ? {} : { counter_index: counterIndex }),
     ...(recovery === null ? {} : { recovery }),
+    key_check: keyCheck,
   };
   await folder.replace(deviceRecordFile, Buffer.from(`${JSON.stringify(content, null, 2)}\n`));
 }

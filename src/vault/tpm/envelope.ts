@@ -6,7 +6,7 @@ export const envelopeNonceLength = 12;
 const tagLength = 16;
 
 /** What the keys under a keyring's key are for: HKDF-SHA256 (RFC 5869) with this as `info`. */
-export type KeyUse = 'seeds' | 'records seal' | 'counter' | 'key authorization';
+export type KeyUse = 'seeds' | 'records seal' | 'counter' | 'key authorization' | 'check';
 
 /** 32 bytes, the caller's to wipe. */
 export function keyFor(keyEncryptionKey: Uint8Array, use: KeyUse): Buffer {

@@ -2,6 +2,7 @@ import { AgentError } from '../../base/errors.ts';
 import { sealFor } from '../../formats/age/sealing.ts';
 import type { TpmConnection } from './connection.ts';
 import { writeDeviceRecord, type DeviceRecord } from './device-record.ts';
+import { keyFor } from './envelope.ts';
 import { keyFileBytes, protectionOf, readKeyFile, type Protection } from './key-file.ts';
 import type { KeyFolder } from './key-folder.ts';
 import { PcrsDiffer, sealKey, unsealKey } from './sealed-key.ts';
@@ -44,16 +45,17 @@ export async function openKeyringKey(
   options: KeyringKeyOptions,
 ): Promise<KeyringKey> {
   const { keyring, pcrs, pin, recovery, world } = options;
-  const record = known ?? recordOf(connection);
   const file = readKeyFile(folder, keyringKeyFile, 'sealed');
-  if (file === null) return makeKeyringKey(connection, folder, record, options);
+  if (file === null) return makeKeyringKey(connection, folder, known, options);
   const protection = protectionOf(file);
   refuseOther(protection, { pcrs, pin: pin !== null }, keyring);
   const secret = await unsealKey(connection, file, pin).catch((failure: unknown) => {
     throw failure instanceof PcrsDiffer ? withWayBack(failure, folder, keyring) : failure;
   });
+  const record = known ?? recordOf(connection, secret);
+  refuseOtherKey(secret, record, folder.pathOf(keyringKeyFile));
   if (recovery !== null && record.recovery !== recovery) {
-    const kept = await keepRecovery(folder, record, secret, recovery, options);
+    const kept = await keepRecovery(folder, record, secret, recovery, keyring);
     world.log.info(
       { keyring, recovery },
       'the recovery recipient of this keyring is another one now',
@@ -64,31 +66,47 @@ export async function openKeyringKey(
   return { secret, protection, record };
 }
 
-function recordOf({ root }: TpmConnection): DeviceRecord {
+/** `counterIndex` of a keyring that has one already stands in the file of its seal too. */
+export function recordOf({ root }: TpmConnection, secret: Uint8Array): DeviceRecord {
   return {
     rootName: root.name.toString('hex'),
     parent: root.parent,
     counterIndex: null,
     recovery: null,
+    keyCheck: checkOf(secret),
   };
+}
+
+function checkOf(secret: Uint8Array): string {
+  return keyFor(secret, 'check').toString('hex');
+}
+
+/** What is under one key opens with no other: it would look broken. `path`: of what the secret came from. */
+export function refuseOtherKey(secret: Uint8Array, { keyCheck }: DeviceRecord, path: string): void {
+  if (checkOf(secret) === keyCheck) return;
+  throw new AgentError(
+    'backend_unavailable',
+    `${path} has another key than this keyring's: put the right one back from a copy`,
+  );
 }
 
 async function makeKeyringKey(
   connection: TpmConnection,
   folder: KeyFolder,
-  record: DeviceRecord,
+  known: DeviceRecord | null,
   options: KeyringKeyOptions,
 ): Promise<KeyringKey> {
   const { keyring, pcrs, pin, recovery, world } = options;
   refuseLostKey(folder, keyring);
   const secret = world.randomBytes(keyLength);
   const sealed = await sealKey(connection, secret, { pcrs, pin });
-  // Which TPM it is stands written before anything is under it.
+  // Which TPM it is stands written before anything is under it. What a start that was cut off has written is over.
+  const record = { ...recordOf(connection, secret), counterIndex: known?.counterIndex ?? null };
   await writeDeviceRecord(folder, keyring, record);
+  world.reached('tpm/device-noted');
   // Before the key is in use: afterwards there may be no way back.
   const kept =
-    recovery === null ? record : await keepRecovery(folder, record, secret, recovery, options);
-  world.reached('tpm/recovery-kept');
+    recovery === null ? record : await keepRecovery(folder, record, secret, recovery, keyring);
   await folder.create(keyringKeyFile, keyFileBytes(sealed));
   world.log[recovery === null ? 'warn' : 'info'](
     { keyring, pcrs, pin: pin !== null, recovery },
@@ -101,12 +119,12 @@ async function makeKeyringKey(
 }
 
 /** Seals the key for the recipient too, and notes who that is. */
-async function keepRecovery(
+export async function keepRecovery(
   folder: KeyFolder,
   record: DeviceRecord,
   secret: Buffer,
   recovery: string,
-  { keyring }: KeyringKeyOptions,
+  keyring: string,
 ): Promise<DeviceRecord> {
   await folder.replace(recoveryFile, Buffer.from(await sealFor([recovery], secret)));
   const kept = { ...record, recovery };
