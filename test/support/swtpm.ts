@@ -43,10 +43,14 @@ export async function startSwtpm(): Promise<Swtpm> {
   };
   const outside = async (program: string, args: readonly string[]): Promise<string> => {
     const tcti = `cmd:nc -U ${socket}`;
-    const { stdout } = await run(program, args, {
-      cwd: dir,
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TPM2TOOLS_TCTI: tcti, TPM2OPENSSL_TCTI: tcti },
-    });
+    const env = {
+      PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+      TPM2TOOLS_TCTI: tcti,
+      TPM2OPENSSL_TCTI: tcti,
+    };
+    const { stdout } = await run(program, args, { cwd: dir, env });
+    // No resource manager stands between: what a program leaves loaded fills the TPM.
+    await run('tpm2_flushcontext', ['--transient-object'], { cwd: dir, env });
     return stdout;
   };
   return {
