@@ -14,7 +14,7 @@ import type { TpmConnection } from './connection.ts';
 import { policySteps, protectionOf, type Protection } from './key-file.ts';
 import { createObject, unseal } from './objects.ts';
 import type { Tpm } from './tpm.ts';
-import { isCode } from './tpm-error.ts';
+import { isCode, type TpmError } from './tpm-error.ts';
 
 /** A secret of 32 bytes that the TPM gives back where its protection is fulfilled. */
 
@@ -78,12 +78,26 @@ export async function unsealKey(
       unseal(connection, object, auth, session),
     );
   } catch (failure) {
-    if (!isCode(failure, RC.POLICY_FAIL, RC.PCR_CHANGED)) throw failure;
-    throw new PcrsDiffer(protection.pcrs, failure);
+    if (isCode(failure, RC.POLICY_FAIL, RC.PCR_CHANGED)) {
+      throw new PcrsDiffer(protection.pcrs, failure);
+    }
+    if (protection.pin && isCode(failure, RC.AUTH_FAIL)) throw new PinRefused(failure);
+    throw failure;
   } finally {
     auth.fill(0);
     // Nothing keeps it loaded that is used once a start.
     await connection.objects.unload(object).catch(() => null);
+  }
+}
+
+/** The TPM was asked with this PIN, and it is another one. */
+export class PinRefused extends AgentError {
+  constructor(cause: TpmError) {
+    super(
+      'locked',
+      `the TPM refused the PIN, and counts that: after some more it locks itself for every program (${cause.message})`,
+      { cause },
+    );
   }
 }
 

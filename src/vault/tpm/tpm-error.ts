@@ -1,4 +1,5 @@
 import { AgentError } from '../../base/errors.ts';
+import { TpmFormatError } from '../../formats/tpm/bytes.ts';
 import { commandName } from '../../formats/tpm/constants.ts';
 import { describeCode, isStale, plainCode, RC } from '../../formats/tpm/response-codes.ts';
 
@@ -44,13 +45,13 @@ const meanings: Readonly<Record<number, Meaning>> = {
     kind: 'locked',
     text: `the TPM is in lockout after too many wrong PINs, of whatever program: wait, or end it with ${lockoutCommand}`,
   },
-  [RC.AUTH_FAIL]: {
-    kind: 'locked',
-    text: 'the TPM refused the PIN, and counts that: after some more it locks itself for every program',
-  },
   [RC.BAD_AUTH]: {
     kind: 'backend_unavailable',
-    text: 'the TPM refused an authorisation value',
+    text: 'the TPM refused an authorisation, or what it was sent was changed on the way',
+  },
+  [RC.AUTH_FAIL]: {
+    kind: 'backend_unavailable',
+    text: 'the TPM refused an authorisation, or what it was sent was changed on the way',
   },
   [RC.INITIALIZE]: {
     kind: 'backend_unavailable',
@@ -75,6 +76,11 @@ export function translate(thrown: unknown, doing: string): unknown {
       `the TPM could not ${doing}: ${thrown.message}. Something between this program and the TPM changes what they say`,
       { cause: thrown },
     );
+  }
+  if (thrown instanceof TpmFormatError) {
+    return new AgentError('backend_unavailable', `the TPM could not ${doing}: ${thrown.message}`, {
+      cause: thrown,
+    });
   }
   if (!(thrown instanceof TpmError)) return thrown;
   const { kind, text } = meanings[plainCode(thrown.code)] ?? {
