@@ -1,18 +1,10 @@
+import type { Actor, ClientKeyList, ClientKeyView } from '../api/client-keys.ts';
 import { AgentError, quoted } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import type { World } from '../base/world.ts';
 import { userIdOf, type Accounts } from './access-rules.ts';
 import { recipientOf } from '../formats/age/age-recipient.ts';
-import {
-  actorOf,
-  clientKeyId,
-  isSameActor,
-  viewOf,
-  type Actor,
-  type ClientKey,
-  type ClientKeyList,
-  type ClientKeyView,
-} from './client-key.ts';
+import { actorOf, clientKeyId, isSameActor, viewOf, type ClientKey } from './client-key.ts';
 import type { Grant } from './principal.ts';
 import type { Sealer } from './sealer.ts';
 import { sealFor } from '../formats/age/sealing.ts';
@@ -66,7 +58,7 @@ export interface Sealed {
 }
 
 /**
- * The registry of client keys. Everybody looks after his own; whoever is admin of the whole agent looks after all.
+ * The registry of client keys. Everybody administers their own; an admin of the whole agent administers all.
  * An API key that is admin of some keyrings alone is nobody special here.
  */
 export class ClientKeys implements Sealer {

@@ -10,7 +10,7 @@ import type { RecordSigner } from './record-signer.ts';
 import { RefusalFolding } from './refusal-folding.ts';
 
 /** How often it is looked whether there are folded refusals to write, milliseconds. */
-const foldingLook = 1000;
+const foldingInterval = 1000;
 /** No record stays without a signature behind it for longer, milliseconds. */
 const longestUnsigned = 600_000;
 /** How long the end of changes under way is waited for when the log is closed, milliseconds. */
@@ -23,7 +23,7 @@ export interface AuditLogParts {
   readonly repaired: string | null;
   readonly writer: ChainWriter;
   readonly signer: Pick<RecordSigner, 'isReady'>;
-  readonly world: Pick<World, 'now' | 'elapsed' | 'later' | 'pause' | 'log'>;
+  readonly world: Pick<World, 'now' | 'monotonicNow' | 'schedule' | 'pause' | 'log'>;
 }
 
 /** The audit log on disk. */
@@ -170,20 +170,20 @@ export class AuditLog implements Audit {
 
   /** Whether it is counted instead of written. */
   #fold(event: AuditEvent): boolean {
-    const now = this.#parts.world.elapsed();
+    const now = this.#parts.world.monotonicNow();
     this.#writeFolded(now);
     const isFolded = this.#folding.fold(event, now);
-    this.#lookAtFolded();
+    this.#scheduleFolded();
     return isFolded;
   }
 
   /** Looks for as long as something is counted: whoever was refused may never come back. */
-  #lookAtFolded(): void {
-    const { elapsed, later } = this.#parts.world;
-    this.#foldingTimer ??= later(foldingLook, () => {
+  #scheduleFolded(): void {
+    const { monotonicNow, schedule } = this.#parts.world;
+    this.#foldingTimer ??= schedule(foldingInterval, () => {
       this.#foldingTimer = null;
-      this.#writeFolded(elapsed());
-      if (!this.#folding.isEmpty) this.#lookAtFolded();
+      this.#writeFolded(monotonicNow());
+      if (!this.#folding.isEmpty) this.#scheduleFolded();
     });
   }
 
@@ -205,7 +205,7 @@ export class AuditLog implements Audit {
       this.#unsignedTimer = null;
       return;
     }
-    this.#unsignedTimer ??= world.later(longestUnsigned, () => {
+    this.#unsignedTimer ??= world.schedule(longestUnsigned, () => {
       this.#unsignedTimer = null;
       if (writer.unsigned > 0 && this.#queue.isAvailable && signer.isReady) this.#say('checkpoint');
       else this.#watchUnsigned();

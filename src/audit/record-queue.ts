@@ -17,7 +17,7 @@ export interface RecordQueueParts {
   /** Directory of the log, for messages. */
   readonly dir: string;
   readonly writer: Pick<ChainWriter, 'write' | 'path'>;
-  readonly world: Pick<World, 'now' | 'elapsed' | 'later' | 'pause' | 'log'>;
+  readonly world: Pick<World, 'now' | 'monotonicNow' | 'schedule' | 'pause' | 'log'>;
   /** Called each time that records have come to the disk. */
   readonly written: () => void;
 }
@@ -25,10 +25,10 @@ export interface RecordQueueParts {
 /** Nothing can be written. */
 interface Outage {
   readonly message: string;
-  /** On the clock that nobody sets. */
+  /** On the monotonic clock. */
   retryAt: number;
-  /** Calls off the timer of the next attempt. */
-  callOff: () => void;
+  /** Cancels the timer of the next attempt. */
+  cancel: () => void;
 }
 
 /**
@@ -121,7 +121,7 @@ export class RecordQueue {
     const { dir, world } = this.#parts;
     const entries = [...batch, ...this.#waiting.splice(0)];
     const message = this.#note(failure);
-    this.#outage = { message, retryAt: 0, callOff: () => undefined };
+    this.#outage = { message, retryAt: 0, cancel: () => undefined };
     for (const entry of entries) {
       if (entry.isOwed) this.#keep(entry);
       else this.#turnAway(entry, unavailable(message));
@@ -134,10 +134,10 @@ export class RecordQueue {
   }
 
   #retryLater(outage: Outage): void {
-    const { elapsed, later } = this.#parts.world;
-    outage.retryAt = elapsed() + retryAfter;
-    // It may go off a little before `elapsed` says so: where nobody calls, there is no other one behind it.
-    outage.callOff = later(retryAfter, () => {
+    const { monotonicNow, schedule } = this.#parts.world;
+    outage.retryAt = monotonicNow() + retryAfter;
+    // It may go off a little before `monotonicNow` says so: where nobody calls, there is no other one behind it.
+    outage.cancel = schedule(retryAfter, () => {
       if (this.#working === null) this.#startRetry(outage);
     });
   }
@@ -145,11 +145,11 @@ export class RecordQueue {
   #retryIfDue(): void {
     const outage = this.#outage;
     if (outage === null || this.#working !== null) return;
-    if (this.#parts.world.elapsed() >= outage.retryAt) this.#startRetry(outage);
+    if (this.#parts.world.monotonicNow() >= outage.retryAt) this.#startRetry(outage);
   }
 
   #startRetry(outage: Outage): void {
-    outage.callOff();
+    outage.cancel();
     this.#working = this.#retry(outage).finally(() => {
       this.#working = this.#waiting.length > 0 ? this.#work() : null;
     });

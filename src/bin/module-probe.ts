@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import { probeModule, type ProbeRequest } from '../vault/pkcs11/probe.ts';
+import { probeModule, type ProbeRequest } from '../vault/pkcs11/token/probe.ts';
 
 /**
  * Loads one PKCS#11 module and says what it has, so that `agentctl doctor` does not load it itself. The question
@@ -7,5 +7,5 @@ import { probeModule, type ProbeRequest } from '../vault/pkcs11/probe.ts';
  */
 process.umask(0o077); // modules write files of their own
 const request = JSON.parse(await text(process.stdin)) as ProbeRequest;
-const answer = JSON.stringify(probeModule(request));
+const answer = JSON.stringify(probeModule(request, process.env));
 process.stdout.write(`\n${answer}\n`, () => process.exit(0));

@@ -1,13 +1,6 @@
+import { factsOf } from '../api/methods.ts';
 import { ConnectionError } from './connection-error.ts';
 import type { Channel } from './channel.ts';
-
-/** What a call may be limited by. */
-export interface CallLimits {
-  /** Rejects the call with the signal's reason; what the agent answers later is dropped. */
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds from the call to its deadline, above 0; Infinity for none. */
-  readonly timeoutMs?: number | undefined;
-}
 
 export interface CallRequest {
   readonly id: number;
@@ -27,38 +20,6 @@ export interface CallOutcome {
 
 /** The longest delay that a Node timer keeps, in milliseconds. */
 const maxDelay = 2 ** 31 - 1;
-
-/**
- * Methods that change nothing, or nothing twice: they may be sent again when an answer was lost. Not `authenticate`:
- * it is about the connection that it was sent on.
- */
-const repeatable: ReadonlySet<string> = new Set([
-  'describe_backend',
-  'active_key_id',
-  'public_key_b64',
-  'list_valid_pubkeys',
-  'sign',
-  'sign_batch',
-  'verify',
-  'jwks',
-  'jwt_sign',
-  'jwt_verify',
-  'list_keys',
-  'apikey_list',
-  'ping',
-  'whoami',
-  'status',
-]);
-
-/** What shows whether a method was done, where that is not the list of keys. */
-const shows: Readonly<Record<string, string>> = {
-  unlock: 'status (agentctl status)',
-  lock: 'status (agentctl status)',
-  authenticate: 'whoami',
-  apikey_create: 'apikey_list (agentctl apikey list)',
-  apikey_update: 'apikey_list (agentctl apikey list)',
-  apikey_revoke: 'apikey_list (agentctl apikey list)',
-};
 
 /** One call from the moment it is made to its one outcome: an answer, a failure, its deadline or its signal. */
 export class Call {
@@ -93,8 +54,9 @@ export class Call {
     return this.#settled;
   }
 
+  /** False too for a method that this version does not know. */
   get isRepeatable(): boolean {
-    return repeatable.has(this.method);
+    return factsOf(this.method)?.shownBy === null;
   }
 
   resolve(result: unknown): void {
@@ -123,8 +85,11 @@ export class Call {
   /** What a caller must know of a call that was sent, may have been done, and will not be sent again. */
   #doubt(): string {
     if (this.attempts === 0 || this.isRepeatable) return '';
-    const shownBy = shows[this.method] ?? 'list_keys (agentctl keys list)';
-    return `; whether ${this.method} was done is unknown: ${shownBy} shows it`;
+    const unknown = `; whether ${this.method} was done is unknown`;
+    const shownBy = factsOf(this.method)?.shownBy;
+    if (!shownBy) return `${unknown}: this client does not know the method, nor what shows it`;
+    const { method, command } = shownBy;
+    return `${unknown}: ${method}${command === null ? '' : ` (${command})`} shows it`;
   }
 
   #settle(): boolean {

@@ -1,7 +1,8 @@
 import { AgentError, errnoName } from '../base/errors.ts';
 import { AbortWatch } from './abort-watch.ts';
-import { secretFrom, type ApiKeySource } from './api-key.ts';
-import { Call, type CallLimits, type CallRequest } from './call.ts';
+import { secretFrom, type ApiKeySource } from './secret.ts';
+import { Call, type CallRequest } from './call.ts';
+import type { CallOptions } from './call-options.ts';
 import { Channel, type ChannelOwner } from './channel.ts';
 import { ConnectionError } from './connection-error.ts';
 import { readAnswer, requestLine, type Answer } from './lines.ts';
@@ -55,16 +56,16 @@ export class Transport implements ChannelOwner {
   }
 
   /** Resolves once there is a connection. */
-  async open(limits: CallLimits): Promise<void> {
+  async open(limits: CallOptions): Promise<void> {
     await this.#enqueue('connect', null, limits);
   }
 
-  call(method: string, params: object, limits: CallLimits): Promise<unknown> {
+  call(method: string, params: object, limits: CallOptions): Promise<unknown> {
     return this.#enqueue(method, params, limits);
   }
 
   /** Gives the connection what the API key has; from now on every later one too. */
-  async authenticate(apiKey: ApiKeySource, limits: CallLimits): Promise<unknown> {
+  async authenticate(apiKey: ApiKeySource, limits: CallOptions): Promise<unknown> {
     const api_key = await secretFrom(apiKey);
     const result = await this.call('authenticate', { api_key }, limits);
     this.#apiKey = apiKey;
@@ -131,7 +132,7 @@ export class Transport implements ChannelOwner {
     this.#closed?.();
   }
 
-  #enqueue(method: string, params: object | null, limits: CallLimits): Promise<unknown> {
+  #enqueue(method: string, params: object | null, limits: CallOptions): Promise<unknown> {
     const timeoutMs = limits.timeoutMs ?? this.#timeoutMs;
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {

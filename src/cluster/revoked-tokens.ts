@@ -1,3 +1,4 @@
+import type { RevokedTokenList, RevokedTokenView } from '../api/join-tokens.ts';
 import { AgentError } from '../base/errors.ts';
 import { formatTime, parseTime } from '../base/rfc3339.ts';
 import { hashesOf, signedHash, tokenHash } from './join-token-identity.ts';
@@ -42,22 +43,6 @@ export interface RevokedTokenStore {
   removeExpired(now: number): void;
   /** When the last one of all that were removed had expired, milliseconds since the epoch; null: none was. */
   latestRemoved(): number | null;
-}
-
-/** As it goes over the wire. */
-export interface RevokedTokenView {
-  readonly hash: string;
-  /** `hash`: nothing else of the token is known. */
-  readonly by: 'token' | 'hash';
-  readonly kid: string | null;
-  readonly revoked_at: string;
-  readonly expires_at: string;
-}
-
-export interface RevokedTokenList {
-  readonly revocations: readonly RevokedTokenView[];
-  /** Revocations before those that are listed; left out where there are none. */
-  readonly older?: number;
 }
 
 /** What is revoked: a token, or one of which only the hash is known. */

@@ -1,9 +1,10 @@
+import type { ImportedBundle, TrustBundle, TrustBundleView } from '../api/cluster.ts';
 import { AgentError, quoted } from '../base/errors.ts';
 import { compareTimes, formatTime, parseTime } from '../base/rfc3339.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
 import type { World } from '../base/world.ts';
 import { bytesOf, DocumentError } from './document.ts';
-import { parseTrustBundle, type TrustBundle } from './trust-bundle.ts';
+import { parseTrustBundle } from './trust-bundle.ts';
 
 /** Clusters that may be trusted at a time: an answer that lists all must not hold everybody up. */
 const mostBundles = 1000;
@@ -51,16 +52,6 @@ export interface TrustBundlesParts {
 export interface GivenBundle {
   readonly text: string;
   readonly bundle: TrustBundle;
-}
-
-/** As it goes over the wire. */
-export interface TrustBundleView extends Omit<TrustBundle, 'v'> {
-  readonly imported_at: string;
-}
-
-/** `added`: the domain is new. `updated`: a newer one of the same CA. `replaced`: of another CA. */
-export interface ImportedBundle extends TrustBundleView {
-  readonly change: 'added' | 'updated' | 'replaced' | 'none';
 }
 
 /** A bundle that can be imported, or what is wrong with it. */
@@ -143,7 +134,7 @@ export class TrustBundles {
     const { cluster_domain, ca_kid } = bundle;
     const why =
       this.#parts.ownCa()?.publicKey === null
-        ? 'the key of its CA is not known at the moment, so that nothing can be held against it'
+        ? 'the key of its CA is not known at the moment, so that nothing can be compared with it'
         : `CA ${ca_kid} is not its CA`;
     throw new AgentError(
       'conflict',

@@ -9,9 +9,8 @@ import {
   refuseUnrevocable,
   remove,
   revoke,
-  type KeyRecord,
-  type KeyringState,
 } from './lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 import type { PreparedKey, Revocation, Rotation } from '../api/signing-backend.ts';
 
 /** What callers change of a keyring. `Now` is the time that its keys go by, milliseconds since the epoch. */

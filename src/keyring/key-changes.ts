@@ -1,20 +1,18 @@
 import { AgentError, describeFailure } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
-import type { Versioned } from './state-store.ts';
+import type { Versioned } from '../vault/state-store.ts';
 import type { Change } from './change.ts';
 import { kidOf } from '../algorithms/kid.ts';
 import type { KeyringParts } from './parts.ts';
 import { withLatestTime } from './latest-time.ts';
 import { proveKey } from './prove-key.ts';
+import { announce, isHeld, settle } from './lifecycle.ts';
 import {
-  announce,
   heldKeys,
-  isHeld,
-  settle,
   type KeyRecord,
   type KeyringState,
   type PendingStep,
-} from './lifecycle.ts';
+} from '../vault/key-records.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
 /** How often a change starts over because someone else saved meanwhile. */
@@ -80,7 +78,7 @@ export class KeyChanges {
         if (outcome !== null) return outcome.result;
       }
     } catch (failure) {
-      if (newKey !== null) await this.#undo([newKey.objectId]);
+      if (newKey !== null) await this.#undo([newKey]);
       throw failure;
     }
   }
@@ -97,10 +95,10 @@ export class KeyChanges {
       const next = newKey === null || unused !== null ? state : settle(state, [newKey.objectId]);
       const goneIds = gone.map((key) => key.objectId);
       await this.#write(announce(next, this.#steps('destroy', goneIds)), before.version);
-      this.#parts.world.reached('change/saved');
-      await this.#undo(goneIds);
+      this.#parts.world.testPoint('change/saved');
+      await this.#undo(gone);
     }
-    if (unused !== null) await this.#undo([unused.objectId]);
+    if (unused !== null) await this.#undo([unused]);
     return { result };
   }
 
@@ -108,7 +106,7 @@ export class KeyChanges {
   async #prove(key: KeyRecord): Promise<void> {
     try {
       await proveKey(this.#parts, key);
-      this.#parts.world.reached('change/proved');
+      this.#parts.world.testPoint('change/proved');
     } catch (failure) {
       throw new AgentError(
         'backend_unavailable',
@@ -126,13 +124,15 @@ export class KeyChanges {
       const objectId = vault.reserve === null ? null : vault.reserve();
       if (objectId !== null) {
         await this.#announce(this.#steps('generate', [objectId]));
-        world.reached('change/announced');
+        world.testPoint('change/announced');
       }
       const made = await vault.generate(objectId).catch(async (failure: unknown) => {
-        if (objectId !== null) await this.#undo([objectId]);
+        // What has that id already is not what was to be made.
+        if (objectId !== null && isTaken(failure)) await this.#forget([objectId]);
+        else if (objectId !== null) await this.#undo([{ objectId, publicKey: null }]);
         throw failure;
       });
-      world.reached('change/generated');
+      world.testPoint('change/generated');
       const kid = kidOf(made.publicKey);
       const { state } = this.current();
       const key = { ...made, kid, createdAt: formatTime(this.#clock.now(state)) };
@@ -141,7 +141,7 @@ export class KeyChanges {
         { keyring: this.#parts.name, kid },
         'a new key has a kid that is taken: making another',
       );
-      await this.#undo([key.objectId]);
+      await this.#undo([key]);
     }
     throw new AgentError('internal', `${maxCollisions} new keys in a row had a kid that is taken`);
   }
@@ -150,23 +150,29 @@ export class KeyChanges {
    * Removes announced objects from the token, unless a record names them by now: a save may have failed only
    * after it had taken effect. What fails here stays announced, for the next start.
    */
-  async #undo(objectIds: readonly string[]): Promise<void> {
+  async #undo(objects: readonly Undone[]): Promise<void> {
     const { vault, world, name } = this.#parts;
-    if (vault.reserve === null || objectIds.length === 0) return;
+    if (vault.reserve === null || objects.length === 0) return;
+    const objectIds = objects.map(({ objectId }) => objectId);
     try {
-      for (const objectId of objectIds) {
+      for (const { objectId, publicKey } of objects) {
         if (isHeld(this.current().state, objectId)) continue;
-        await vault.destroy(objectId);
-        world.reached('change/destroyed');
+        await vault.destroy(objectId, publicKey);
+        world.testPoint('change/destroyed');
       }
       await this.#save((state) => settle(state, objectIds));
-      world.reached('change/settled');
+      world.testPoint('change/settled');
     } catch (failure) {
       world.log.error(
         { keyring: name, object_ids: objectIds, reason: describeFailure(failure) },
         'could not remove objects from the token: the next start tries again',
       );
     }
+  }
+
+  /** Takes an announcement back, with nothing removed. */
+  async #forget(objectIds: readonly string[]): Promise<void> {
+    await this.#save((state) => settle(state, objectIds));
   }
 
   #steps(step: PendingStep['step'], objectIds: readonly string[]): readonly PendingStep[] {
@@ -195,6 +201,16 @@ export class KeyChanges {
   async #write(state: KeyringState, expected: string): Promise<void> {
     await this.#parts.store.save(withLatestTime(state, this.#clock.now(state)), expected);
   }
+}
+
+/** What is removed from the token; `publicKey` null where it is not known. */
+interface Undone {
+  readonly objectId: string;
+  readonly publicKey: Uint8Array | null;
+}
+
+function isTaken(failure: unknown): boolean {
+  return failure instanceof AgentError && failure.kind === 'already_exists';
 }
 
 function isConflict(failure: unknown): boolean {

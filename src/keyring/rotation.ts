@@ -42,7 +42,7 @@ export class ScheduledRotation {
   readonly #parts: RotationParts;
   /** The jitter of a change is drawn once. */
   #drawn = { change: '', jitter: 0 };
-  /** `change` null: the records could not be read. `retryAt` is on the clock that nobody sets. */
+  /** `change` null: the records could not be read. `retryAt` is on the monotonic clock. */
   #failed: { readonly change: string | null; wait: number; retryAt: number } | null = null;
   #lastFailure: KeyringFailure | null = null;
 
@@ -64,7 +64,7 @@ export class ScheduledRotation {
   /** Milliseconds until the next change is due or is tried again; negative where it is overdue. */
   wait(): number {
     const { changes, clock, world } = this.#parts;
-    if (this.#failed !== null) return this.#failed.retryAt - world.elapsed();
+    if (this.#failed !== null) return this.#failed.retryAt - world.monotonicNow();
     try {
       const { state } = changes.current();
       return this.#dueAt(nextChange(state, this.policy)) - clock.now(state);
@@ -98,7 +98,7 @@ export class ScheduledRotation {
     const now = clock.now.bind(clock);
     const told = (result: object | null, done: string): void => {
       if (result !== null) world.log.info({ keyring: name, ...result }, `${done} on schedule`);
-      world.reached(`rotation/${done}`);
+      world.testPoint(`rotation/${done}`);
     };
     switch (change.what) {
       case 'prepare':
@@ -151,7 +151,7 @@ export class ScheduledRotation {
   }
 
   #isWaiting(): boolean {
-    return this.#failed !== null && this.#parts.world.elapsed() < this.#failed.retryAt;
+    return this.#failed !== null && this.#parts.world.monotonicNow() < this.#failed.retryAt;
   }
 
   #fail(change: ScheduledChange | null, thrown: unknown): void {
@@ -161,15 +161,15 @@ export class ScheduledRotation {
     const wait =
       this.#failed?.change === named ? Math.min(this.#failed.wait * 2, longestRetry) : firstRetry;
     const retryIn = Math.ceil(wait * (1 - this.#random() / 4));
-    this.#failed = { change: named, wait, retryAt: world.elapsed() + retryIn };
+    this.#failed = { change: named, wait, retryAt: world.monotonicNow() + retryIn };
     this.#lastFailure = {
       kind: thrown instanceof AgentError ? thrown.kind : 'internal',
-      message: `${failedWords[change?.what ?? 'look']}: ${describeFailure(thrown)}`,
+      message: `${failedWords[change?.what ?? 'read']}: ${describeFailure(thrown)}`,
       at: formatTime(world.now()),
     };
     world.log.error(
       { keyring: name, reason: describeFailure(thrown), retry_after_ms: retryIn },
-      `${failedWords[change?.what ?? 'look']}: the old key goes on, and it is tried again`,
+      `${failedWords[change?.what ?? 'read']}: the old key goes on, and it is tried again`,
     );
   }
 
@@ -194,7 +194,7 @@ const failedWords = {
   prepare: 'the next key could not be prepared on schedule',
   activate: 'the prepared key could not be activated on schedule',
   prune: 'keys whose grace has ended could not be removed on schedule',
-  look: 'the rotation schedule could not be read from the records',
+  read: 'the rotation schedule could not be read from the records',
 } as const;
 
 function nameOf({ what, kid, at }: ScheduledChange): string {

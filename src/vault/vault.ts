@@ -28,8 +28,11 @@ export interface Vault {
    */
   sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array>;
 
-  /** Removes the key for good; done too where it is gone already. */
-  destroy(objectId: string): Promise<void>;
+  /**
+   * Removes the key for good; done too where it is gone already. Where `publicKey` is given and the key under that
+   * id has another one, nothing is removed: `conflict`.
+   */
+  destroy(objectId: string, publicKey?: Uint8Array | null): Promise<void>;
 
   /** Every object that is this keyring's (by its label, for a token), half-made ones included. */
   list(): Promise<readonly VaultObject[]>;
@@ -38,7 +41,7 @@ export interface Vault {
   evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null>;
 
   /** Why nothing can be had from it at present; null where nothing is known against it. */
-  readonly trouble: AgentError | null;
+  readonly outage: AgentError | null;
 
   /** Goes up each time that it is opened again by itself: what failed before says nothing about it any more. */
   readonly openings: number;

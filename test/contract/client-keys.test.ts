@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Decrypter, armor, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Actor, ClientKeyView } from '../../src/api/client-keys.ts';
 import { readPublicKey } from '../../src/formats/age/age-recipient.ts';
-import type { Actor, ClientKeyView } from '../../src/access/client-key.ts';
 import { ClientKeys } from '../../src/access/client-keys.ts';
 import type { Grant } from '../../src/access/principal.ts';
 import type { Scope } from '../../src/api/principal.ts';
@@ -128,8 +128,9 @@ describe('whose a key is', () => {
     expect(() => keys.list({ actor: { kind: 'user', id: '0' }, revokedToo: false }, grant)).toThrow(
       expect.objectContaining({ kind: 'forbidden' }),
     );
-    const { principal } = grant;
-    const actor: Actor = { kind: principal.kind, id: principal.name };
+    const { api_key, name } = grant.principal;
+    const kind = api_key === undefined ? 'user' : 'api_key';
+    const actor: Actor = { kind, id: name };
     const own = await keys.register({ publicKey, label: null, actor }, grant);
     expect(idsOf(grant, { actor, revokedToo: false })).toEqual([own.id]);
   });

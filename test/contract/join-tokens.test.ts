@@ -1,11 +1,8 @@
 import { createPublicKey } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { MintedJoinToken } from '../../src/api/join-tokens.ts';
 import { parseCaCert } from '../../src/cluster/ca-cert.ts';
-import {
-  JoinTokens,
-  type JoinTokenRequest,
-  type MintedJoinToken,
-} from '../../src/cluster/join-tokens.ts';
+import { JoinTokens, type JoinTokenRequest } from '../../src/cluster/join-tokens.ts';
 import { RevokedTokens } from '../../src/cluster/revoked-tokens.ts';
 import { readTrustBundle } from '../../src/cluster/trust-bundles.ts';
 import { ClusterRig } from '../support/cluster-rig.ts';

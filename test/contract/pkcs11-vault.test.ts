@@ -7,13 +7,18 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { AgentError } from '../../src/base/errors.ts';
 import { algorithms, type Algorithm } from '../../src/algorithms/algorithm.ts';
-import { CKR } from '../../src/vault/pkcs11/cryptoki.ts';
-import { isLoginLost, isStale, returnValueOf, translate } from '../../src/vault/pkcs11/errors.ts';
-import { protectionOf } from '../../src/vault/pkcs11/key-attributes.ts';
-import { Pkcs11Modules } from '../../src/vault/pkcs11/module.ts';
-import { findKeyObjects, publicKeyFromEcPoint } from '../../src/vault/pkcs11/objects.ts';
-import { openPkcs11Vault } from '../../src/vault/pkcs11/pkcs11-vault.ts';
-import type { TokenVault } from '../../src/vault/pkcs11/token-vault.ts';
+import { CKR } from '../../src/vault/pkcs11/token/cryptoki.ts';
+import {
+  isLoginLost,
+  isStale,
+  returnValueOf,
+  translate,
+} from '../../src/vault/pkcs11/token/errors.ts';
+import { protectionOf } from '../../src/vault/pkcs11/token/key-attributes.ts';
+import { Pkcs11Modules } from '../../src/vault/pkcs11/token/module.ts';
+import { findKeyObjects, publicKeyFromEcPoint } from '../../src/vault/pkcs11/token/objects.ts';
+import { openPkcs11Vault } from '../../src/vault/pkcs11/token/pkcs11-vault.ts';
+import type { TokenVault } from '../../src/vault/pkcs11/token/token-vault.ts';
 import { parsePkcs11Uri } from '../../src/vault/pkcs11/uri.ts';
 import type { Vault, VaultKey } from '../../src/vault/vault.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
@@ -184,6 +189,27 @@ describe('a key in SoftHSM', () => {
     await Promise.all(Array.from({ length: 50 }, () => expectSigns(vault, key)));
     for (const each of await made) await expectSigns(vault, each);
     expect(await vault.list()).toHaveLength(4);
+  });
+
+  it('is not destroyed where the token has another public key under its id', async () => {
+    const vault = await open({ keyring: 'not-the-same' });
+    const key = await vault.generate(null);
+    const other = await vault.generate(null);
+    expect(await refusalOf(vault.destroy(key.objectId, other.publicKey))).toMatchObject({
+      kind: 'conflict',
+    });
+    await expectSigns(vault, key);
+    await vault.destroy(key.objectId, key.publicKey);
+    expect((await vault.list()).map(({ objectId }) => objectId)).toEqual([other.objectId]);
+  });
+
+  it('is found by its id and proved, where another process made it', async () => {
+    const vault = await open({ keyring: 'adopted' });
+    const key = await vault.generate(null);
+    const next = await open({ keyring: 'adopted' });
+    expect(await next.adopt(key.objectId)).toEqual(key);
+    await expectSigns(next, key);
+    expect(await next.adopt('ff'.repeat(16))).toBeNull();
   });
 
   it('is destroyed for good, and once more without complaint', async () => {
@@ -396,7 +422,9 @@ describe('the token', () => {
     const error = await refusalOf(open({ keyring: 'none', uri: from('token=absent;model=X') }));
     expect(error.kind).toBe('backend_unavailable');
     expect(error.message).toContain('no token with token "absent", model "X"');
-    expect(error.message).toContain('it has token "test" (serial ');
+    expect(error.message).toMatch(
+      /it has token "test" \(SoftHSM project SoftHSM v2, serial [0-9a-f]+\)/,
+    );
   });
 
   it('is not guessed where several match', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { RevokedTokenView } from '../../src/cluster/revoked-tokens.ts';
+import type { RevokedTokenView } from '../../src/api/join-tokens.ts';
 import { decodeJoinToken } from '../../src/cluster/join-token.ts';
 import { readTrustBundle } from '../../src/cluster/trust-bundles.ts';
 import { RevokedTokenTable } from '../../src/database/revoked-token-table.ts';

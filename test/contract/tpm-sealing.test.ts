@@ -256,8 +256,8 @@ describe('a persistent storage root key', () => {
     const old = await made(before, {});
     await persist();
     const young = await made(after, {});
-    expect(after.read('device.json')).toContain(`"parent": ${0x81000001}`);
-    expect(before.read('device.json')).toContain(`"parent": ${0x40000001}`);
+    expect(after.read('device.json')).toContain(`"parent": 2164260865`);
+    expect(before.read('device.json')).toContain(`"parent": 1073741825`);
     await expectSigns(await before.open(), old);
     await before.close();
     await expectSigns(await after.open(), young);
@@ -279,7 +279,7 @@ describe('a persistent storage root key', () => {
     await tpm.tools('tpm2_evictcontrol', '-C', 'o', '-c', 'rsa.ctx', '0x81000001');
     const ring = keyring('rsa');
     const key = await made(ring, {});
-    expect(ring.read('device.json')).toContain(`"parent": ${0x40000001}`);
+    expect(ring.read('device.json')).toContain(`"parent": 1073741825`);
     await expectSigns(await ring.open(), key);
   });
 
@@ -330,10 +330,10 @@ describe('the counter of the seal', () => {
   it('is one, however often a start is cut off before it is used', async () => {
     const ring = keyring('cut');
     for (const step of ['tpm/counter-noted', 'tpm/counter-defined']) {
-      const reached = (at: string): void => {
+      const testPoint = (at: string): void => {
         if (at === step) throw new Error(`cut off at ${step}`);
       };
-      const { sealStore } = await ring.open({ reached });
+      const { sealStore } = await ring.open({ testPoint });
       await expect(sealStore.write({ key: randomBytes(32), counter: 0 })).rejects.toThrow(
         'cut off',
       );
@@ -375,10 +375,10 @@ describe('a sealed key that is missing', () => {
     await expectSigns(await two.open({ algorithm: 'ed25519' }), key);
     await two.close();
     const cut = keyring('cut');
-    const reached = (step: string): void => {
+    const testPoint = (step: string): void => {
       if (step === 'tpm/device-noted') throw new Error('cut off');
     };
-    await expect(cut.open({ reached })).rejects.toThrow('cut off');
+    await expect(cut.open({ testPoint })).rejects.toThrow('cut off');
     expect(cut.files()).toEqual(['device.json']);
     await made(cut, {});
   });

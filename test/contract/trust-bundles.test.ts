@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readTrustBundle, type ImportedBundle } from '../../src/cluster/trust-bundles.ts';
+import type { ImportedBundle } from '../../src/api/cluster.ts';
+import { readTrustBundle } from '../../src/cluster/trust-bundles.ts';
 import { TrustBundleTable } from '../../src/database/trust-bundle-table.ts';
 import { ClusterRig } from '../support/cluster-rig.ts';
 import { ForeignCluster, foreignKey } from '../support/foreign-cluster.ts';

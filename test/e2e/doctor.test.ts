@@ -72,7 +72,9 @@ test('before the first start: nothing is made, nothing fails', async () => {
   expect(out).toMatch(/^ok +configuration +.*agent\.toml is valid/m);
   expect(out).toMatch(/^warning +state dir +.* is not there: the agent makes it when it starts$/m);
   expect(out).toMatch(/^ok +default: module +\S+libsofthsm2\.so is there/m);
-  expect(out).toMatch(/^ok +default: token +"test" \(serial \w+\) is there$/m);
+  expect(out).toMatch(
+    /^ok +default: token +"test" \(SoftHSM project SoftHSM v2, serial \w+\) is there$/m,
+  );
   expect(out).toMatch(/^ok +default: token +has ed25519, in software$/m);
   expect(out).toMatch(/^ok +default: PIN +its file can be read/m);
   expect(out).toMatch(/^warning +default: sidecar +.* right before the first start/m);

@@ -19,14 +19,20 @@ typedef CK_ULONG CK_OBJECT_HANDLE;
 #define CKR_ARGUMENTS_BAD 0x7UL
 #define CKR_ATTRIBUTE_VALUE_INVALID 0x13UL
 #define CKR_DEVICE_REMOVED 0x32UL
+#define CKR_MECHANISM_INVALID 0x70UL
 #define CKR_PIN_INCORRECT 0xA0UL
 #define CKR_PIN_LOCKED 0xA4UL
 #define CKR_SESSION_COUNT 0xB1UL
 #define CKR_TOKEN_NOT_PRESENT 0xE0UL
+#define CKR_CURVE_NOT_SUPPORTED 0x140UL
 
 #define CKU_SO 0UL
 #define CKO_DATA 0UL
 #define CKA_CLASS 0UL
+#define CKA_PRIVATE 2UL
+#define CKA_LABEL 3UL
+#define CKA_ID 0x102UL
+#define CKA_EC_PARAMS 0x180UL
 #define CKF_HW 0x1UL            /* CK_MECHANISM_INFO */
 #define CKF_TOKEN_PRESENT 0x1UL /* CK_SLOT_INFO */
 #define CKF_USER_PIN_COUNT_LOW 0x10000UL
@@ -49,10 +55,20 @@ typedef struct {
   CK_VERSION hardware, firmware;
 } CK_SLOT_INFO;
 
-/* As far as its flags; there is more behind them, so this is for pointers only. */
+typedef struct {
+  CK_VERSION cryptoki;
+  CK_BYTE manufacturer[32];
+  CK_FLAGS flags;
+  CK_BYTE description[32];
+  CK_VERSION library;
+} CK_INFO;
+
 typedef struct {
   CK_BYTE label[32], manufacturer[32], model[16], serial[16];
   CK_FLAGS flags;
+  CK_ULONG sessions_pins_and_memory[10];
+  CK_VERSION hardware, firmware;
+  CK_BYTE time[16];
 } CK_TOKEN_INFO;
 
 typedef struct {
@@ -70,7 +86,7 @@ struct CK_FUNCTION_LIST;
 #define CK_FUNCTIONS(F) \
   F(MODULE, C_Initialize, (void *a), (a)) \
   F(MODULE, C_Finalize, (void *a), (a)) \
-  F(MODULE, C_GetInfo, (void *a), (a)) \
+  F(MODULE, C_GetInfo, (CK_INFO *a), (a)) \
   F(OWN, C_GetFunctionList, (struct CK_FUNCTION_LIST **a), (a)) \
   F(MODULE, C_GetSlotList, (CK_BBOOL a, CK_SLOT_ID *b, CK_ULONG *c), (a, b, c)) \
   F(MODULE, C_GetSlotInfo, (CK_ULONG a, CK_SLOT_INFO *b), (a, b)) \
@@ -89,14 +105,14 @@ struct CK_FUNCTION_LIST;
     (a, b, c, d, e)) \
   F(SESSION, C_Login, (CK_ULONG a, CK_ULONG b, void *c, CK_ULONG d), (a, b, c, d)) \
   F(SESSION, C_Logout, (CK_ULONG a), (a)) \
-  F(SESSION, C_CreateObject, (CK_ULONG a, CK_ATTRIBUTE *b, CK_ULONG c, void *d), (a, b, c, d)) \
+  F(SESSION, C_CreateObject, (CK_ULONG a, CK_ATTRIBUTE *b, CK_ULONG c, CK_ULONG *d), (a, b, c, d)) \
   F(SESSION, C_CopyObject, (CK_ULONG a, CK_ULONG b, void *c, CK_ULONG d, void *e), (a, b, c, d, e)) \
   F(SESSION, C_DestroyObject, (CK_ULONG a, CK_ULONG b), (a, b)) \
   F(SESSION, C_GetObjectSize, (CK_ULONG a, CK_ULONG b, void *c), (a, b, c)) \
-  F(SESSION, C_GetAttributeValue, (CK_ULONG a, CK_ULONG b, void *c, CK_ULONG d), (a, b, c, d)) \
+  F(SESSION, C_GetAttributeValue, (CK_ULONG a, CK_ULONG b, CK_ATTRIBUTE *c, CK_ULONG d), (a, b, c, d)) \
   F(SESSION, C_SetAttributeValue, (CK_ULONG a, CK_ULONG b, void *c, CK_ULONG d), (a, b, c, d)) \
-  F(SESSION, C_FindObjectsInit, (CK_ULONG a, void *b, CK_ULONG c), (a, b, c)) \
-  F(SESSION, C_FindObjects, (CK_ULONG a, void *b, CK_ULONG c, void *d), (a, b, c, d)) \
+  F(SESSION, C_FindObjectsInit, (CK_ULONG a, CK_ATTRIBUTE *b, CK_ULONG c), (a, b, c)) \
+  F(SESSION, C_FindObjects, (CK_ULONG a, CK_ULONG *b, CK_ULONG c, CK_ULONG *d), (a, b, c, d)) \
   F(SESSION, C_FindObjectsFinal, (CK_ULONG a), (a)) \
   F(SESSION, C_EncryptInit, (CK_ULONG a, void *b, CK_ULONG c), (a, b, c)) \
   F(SESSION, C_Encrypt, (CK_ULONG a, void *b, CK_ULONG c, void *d, void *e), (a, b, c, d, e)) \
@@ -133,7 +149,8 @@ struct CK_FUNCTION_LIST;
     (a, b, c, d, e)) \
   F(SESSION, C_GenerateKey, (CK_ULONG a, void *b, void *c, CK_ULONG d, void *e), (a, b, c, d, e)) \
   F(SESSION, C_GenerateKeyPair, \
-    (CK_ULONG a, void *b, void *c, CK_ULONG d, void *e, CK_ULONG f, void *g, void *h), \
+    (CK_ULONG a, void *b, CK_ATTRIBUTE *c, CK_ULONG d, CK_ATTRIBUTE *e, CK_ULONG f, CK_ULONG *g, \
+     CK_ULONG *h), \
     (a, b, c, d, e, f, g, h)) \
   F(SESSION, C_WrapKey, (CK_ULONG a, void *b, CK_ULONG c, CK_ULONG d, void *e, void *f), \
     (a, b, c, d, e, f)) \

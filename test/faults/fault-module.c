@@ -24,6 +24,7 @@
  *   max-sessions N             of this process
  *   mechanism-flags hw         every mechanism is said to be done in hardware
  *   no-data-objects            CKO_DATA cannot be created
+ *   device ...                 see device-faults.h
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -85,9 +86,19 @@ typedef struct {
   unsigned long value;
 } rule;
 
+static int is(const char *word, const char *expected);
+static int read_number(const char *word, unsigned long *number);
+static int read_positive(const char *word, unsigned long *number);
+static _Noreturn void die(void);
+
+#define REFUSE(...) (dprintf(2, "fault module: " __VA_ARGS__), dprintf(2, "\n"), die())
+
+#include "device-faults.h"
+
 typedef struct {
   rule rules[MOST_RULES];
   size_t length;
+  device device;
   int removed, hardware, no_data_objects;
   unsigned long pin_lock, max_sessions; /* 0: none */
 } script;
@@ -122,8 +133,6 @@ static _Noreturn void die(void) {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* a core file takes seconds to write and nobody reads it */
   abort();
 }
-
-#define REFUSE(...) (dprintf(2, "fault module: " __VA_ARGS__), dprintf(2, "\n"), die())
 
 /* ---- sessions ---- */
 
@@ -237,6 +246,7 @@ static int read_line(char *line, script *into) {
   }
   if (length == 0) return 1;
   if (strncmp(words[0], "C_", 2) == 0) return read_rule(words, into);
+  if (is(words[0], "device")) return length > 1 && read_device(words, length, &into->device);
   if (is(words[0], "no-data-objects")) return into->no_data_objects = length == 1;
   if (length != 2) return 0;
   if (is(words[0], "token")) return into->removed = is(words[1], "removed");
@@ -284,6 +294,9 @@ static void refresh(void) {
 }
 
 /* ---- what happens in a call ---- */
+
+/* A call of this process came back with the module's mutex held: no other one gets through. */
+static volatile int holds_its_mutex;
 
 static uint64_t count(size_t index) {
   return 1 + __atomic_fetch_add(&counters[index].value, 1, __ATOMIC_SEQ_CST);
@@ -343,6 +356,7 @@ static int apply(const rule *applied, CK_RV *answer) {
 
 /* Answers 1, and holds the gate, where the call goes on to the real module; else `*answer` is the answer. */
 static int enter(size_t function, CK_RV *answer) {
+  while (holds_its_mutex) pause();
   refresh();
   rule applied = rule_for(function, count(function));
   if (apply(&applied, answer)) return 0;
@@ -386,7 +400,15 @@ static CK_RV get_slot_list(CK_BBOOL with_token, CK_SLOT_ID *slots, CK_ULONG *len
 
 static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info) {
   CK_RV answer = real->C_GetSlotInfo(slot, info);
-  if (answer == CKR_OK && current.removed) info->flags &= ~CKF_TOKEN_PRESENT;
+  if (answer != CKR_OK) return answer;
+  if (current.removed) info->flags &= ~CKF_TOKEN_PRESENT;
+  put_manufacturer(&current.device, info->manufacturer);
+  return answer;
+}
+
+static CK_RV get_info(CK_INFO *info) {
+  CK_RV answer = real->C_GetInfo(info);
+  if (answer == CKR_OK) put_manufacturer(&current.device, info->manufacturer);
   return answer;
 }
 
@@ -397,6 +419,10 @@ static uint64_t wrong_in_a_row(void) {
 static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info) {
   CK_RV answer = real->C_GetTokenInfo(slot, info);
   uint64_t wrong = wrong_in_a_row();
+  if (answer == CKR_OK) {
+    put_manufacturer(&current.device, info->manufacturer);
+    put_firmware(&current.device, &info->firmware);
+  }
   if (answer != CKR_OK || current.pin_lock == 0 || wrong == 0) return answer;
   info->flags |= CKF_USER_PIN_COUNT_LOW;
   if (wrong + 1 == current.pin_lock) info->flags |= CKF_USER_PIN_FINAL_TRY;
@@ -417,6 +443,7 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_ULONG user, void *pin, CK_ULONG
 }
 
 static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_ULONG mechanism, CK_MECHANISM_INFO *info) {
+  if (mechanism != 0 && current.device.lacks == mechanism) return CKR_MECHANISM_INVALID;
   CK_RV answer = real->C_GetMechanismInfo(slot, mechanism, info);
   if (answer == CKR_OK && current.hardware) info->flags |= CKF_HW;
   return answer;
@@ -447,14 +474,48 @@ static CK_RV close_sessions_of(CK_SLOT_ID slot) {
 }
 
 static CK_RV create_object(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG length,
-                           void *object) {
-  for (CK_ULONG i = 0; template != NULL && i < length && current.no_data_objects; i++) {
-    CK_ULONG class;
-    if (template[i].type != CKA_CLASS || template[i].length != sizeof class) continue;
-    memcpy(&class, template[i].value, sizeof class);
-    if (class == CKO_DATA) return CKR_ATTRIBUTE_VALUE_INVALID;
+                           CK_OBJECT_HANDLE *object) {
+  int data = is_data(template, length);
+  if (data && current.no_data_objects) return CKR_ATTRIBUTE_VALUE_INVALID;
+  CK_RV answer = real->C_CreateObject(session, template, length, object);
+  if (answer != CKR_OK) return answer;
+  if (current.device.handles_twice) share_handle(real, session, object, *object);
+  if (data && current.device.private_data_hangs && is_private(template, length)) holds_its_mutex = 1;
+  return answer;
+}
+
+static CK_RV generate_key_pair(CK_SESSION_HANDLE session, void *mechanism, CK_ATTRIBUTE *public,
+                               CK_ULONG public_length, CK_ATTRIBUTE *private, CK_ULONG private_length,
+                               CK_OBJECT_HANDLE *public_key, CK_OBJECT_HANDLE *private_key) {
+  CK_RV answer = judge_key(&current.device, public, public_length);
+  if (answer != CKR_OK) return answer;
+  answer = real->C_GenerateKeyPair(session, mechanism, public, public_length, private, private_length, public_key,
+                                   private_key);
+  if (answer == CKR_OK && current.device.handles_twice) {
+    share_handle(real, session, private_key, *public_key);
   }
-  return real->C_CreateObject(session, template, length, object);
+  return answer;
+}
+
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *template,
+                                 CK_ULONG length) {
+  int swapped = current.device.label_is_id && length == 1 && template != NULL && template->type == CKA_LABEL;
+  if (swapped) template->type = CKA_ID;
+  CK_RV answer = real->C_GetAttributeValue(session, object, template, length);
+  if (swapped) template->type = CKA_LABEL;
+  return answer;
+}
+
+static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG length) {
+  const CK_ATTRIBUTE *class = attribute(template, length, CKA_CLASS);
+  if (!current.device.searches_by_class) return real->C_FindObjectsInit(session, template, length);
+  return real->C_FindObjectsInit(session, (CK_ATTRIBUTE *)class, class == NULL ? 0 : 1);
+}
+
+static CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG room, CK_ULONG *found) {
+  CK_RV answer = real->C_FindObjects(session, objects, room, found);
+  for (CK_ULONG i = 0; answer == CKR_OK && i < *found; i++) objects[i] = as_shown(objects[i]);
+  return answer;
 }
 
 /* ---- loading ---- */
@@ -530,6 +591,11 @@ static void load(void) {
   behind.C_CloseAllSessions = close_sessions_of;
   behind.C_Login = login;
   behind.C_CreateObject = create_object;
+  behind.C_GenerateKeyPair = generate_key_pair;
+  behind.C_GetAttributeValue = get_attribute_value;
+  behind.C_FindObjectsInit = find_objects_init;
+  behind.C_FindObjects = find_objects;
+  behind.C_GetInfo = get_info;
   in_front = *real;
 #define GIVE_OUT(kind, name, parameters, arguments) GIVE_OUT_##kind(name)
 #define GIVE_OUT_OWN(name)

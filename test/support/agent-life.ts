@@ -21,8 +21,14 @@ export class AgentLife {
   #ended: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | null = null;
   #watchers: (() => void)[] = [];
 
-  constructor(flags: readonly string[], environment: Readonly<Record<string, string>>) {
-    this.#child = spawn(process.execPath, [program, ...flags], {
+  /** `launcher`: words before the agent's own, of a program that becomes it. */
+  constructor(
+    flags: readonly string[],
+    environment: Readonly<Record<string, string>>,
+    launcher: readonly string[] = [],
+  ) {
+    const [command, ...words] = [...launcher, process.execPath];
+    this.#child = spawn(command, [...words, program, ...flags], {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -87,6 +93,7 @@ export class AgentLife {
         this.hostIsOpen = false;
       }
       if (entry.msg === 'token opened') this.hostIsOpen = true;
+      if (entry.msg === 'the vault host ended') this.hostIsOpen = false;
       if (entry.msg === 'a vault host ended') {
         this.hostIsOpen = false;
         if (entry['signal'] === 'SIGKILL') this.hostsKilled += 1;

@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import { AgentLife } from './agent-life.ts';
 import { run } from './daemon.ts';
+import { isRunning, until } from './faulty-agent.ts';
 import { KeyLedger, type Change, type ListedKey } from './key-ledger.ts';
 import { requestOf } from './key-moves.ts';
 import type { AgentStep, Dice, HostStep } from './kill-plan.ts';
 import { KillClient } from './kill-client.ts';
 import type { Answer } from './line-client.ts';
-import { makeToken, type SoftHsmToken } from './softhsm.ts';
-import { compare, objectsInToken, type Sidecar } from './token-objects.ts';
+import { makeToken } from './softhsm.ts';
+import { compare, objectsInToken, type Sidecar, type TokenObject } from './token-objects.ts';
 
 const agentctl = fileURLToPath(new URL('../../dist/bin/agentctl.js', import.meta.url));
 /** As many as it takes for the history of a failure. */
@@ -29,33 +30,71 @@ export interface StartOptions {
   readonly plain?: boolean;
 }
 
+/** False where it had ended before. */
+function killed(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw failure;
+  }
+}
+
+/** A token as the rig needs it. */
+export interface RigToken {
+  /** With the PIN's source. */
+  readonly uri: string;
+  /** For the agent and its vault hosts. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Further lines of the table `keyrings.default`. */
+  readonly keyring: string;
+  /** Words before the agent's own, of a program that becomes it. */
+  readonly launcher: readonly string[];
+  readonly keepsSeal: boolean;
+  /** As another program sees it. */
+  objects(): Promise<readonly TokenObject[]>;
+  remove(): Promise<void>;
+}
+
+async function softHsm(): Promise<RigToken> {
+  const token = await makeToken();
+  return {
+    ...{ uri: token.uri, environment: token.environment, keyring: '' },
+    launcher: [],
+    keepsSeal: true,
+    objects: () => objectsInToken(token),
+    remove: () => token.remove(),
+  };
+}
+
 /**
- * The built agent on a SoftHSM token, one life after the other, and what its clients were told. `start` and `check`
+ * The built agent on a token, SoftHSM's unless told, one life after the other, and what its clients were told. `start` and `check`
  * throw where the keyring is not what it has to be.
  */
 export class KillRig {
   readonly ledger: KeyLedger;
   kills = 0;
   readonly #algorithm: AlgorithmName;
-  readonly #token: SoftHsmToken;
+  readonly #token: RigToken;
   readonly #folder = mkdtempSync(join(tmpdir(), 'kills-'));
   readonly #history: string[] = [];
   #life: AgentLife | null = null;
   #client: KillClient | null = null;
   #hostsCounted = 0;
 
-  private constructor(token: SoftHsmToken, algorithm: AlgorithmName) {
+  private constructor(token: RigToken, algorithm: AlgorithmName) {
     this.#token = token;
     this.#algorithm = algorithm;
-    this.ledger = new KeyLedger(algorithm);
+    this.ledger = new KeyLedger(algorithm, { keepsLeftOvers: !token.keepsSeal });
   }
 
   /** Runs `work` with a rig on a token of its own; where it fails, the failure says what was done before. */
   static async with(
     work: (rig: KillRig) => Promise<void>,
     algorithm: AlgorithmName = 'ed25519',
+    token: RigToken | null = null,
   ): Promise<number> {
-    const rig = new KillRig(await makeToken(), algorithm);
+    const rig = new KillRig(token ?? (await softHsm()), algorithm);
     try {
       await work(rig);
       return rig.kills;
@@ -90,7 +129,7 @@ export class KillRig {
     writeFileSync(
       config,
       `[keyrings.default]\nbackend = "pkcs11"\nalgorithm = "${this.#algorithm}"\n` +
-        `uri = "${this.#token.uri}"\n${table}`,
+        `uri = "${this.#token.uri}"\n${this.#token.keyring}${table}`,
       { mode: 0o600 },
     );
     this.#client?.close();
@@ -103,6 +142,7 @@ export class KillRig {
         ...(failpoint === undefined ? {} : { SIGNING_AGENT_FAILPOINT: failpoint }),
         ...(plain ? {} : { UV_THREADPOOL_SIZE: '2' }),
       },
+      this.#token.launcher,
     );
     this.#life = life;
     return life;
@@ -176,7 +216,7 @@ export class KillRig {
     const { host } = life;
     if (victim !== 'agent') {
       if (host === null || !life.hostIsOpen) throw new Error('no vault host may be killed now');
-      process.kill(host, 'SIGKILL');
+      if (!killed(host) && victim === 'host') throw new Error('the vault host has ended by itself');
     }
     if (victim !== 'host') life.signal('SIGKILL');
     this.note(`${victim} killed`);
@@ -187,6 +227,19 @@ export class KillRig {
       return;
     }
     await this.killed();
+  }
+
+  /**
+   * Kills the vault host as soon as one is open, and resolves when it is gone. The agent may have ended it itself just
+   * then, as it does once a token's handles are not to be trusted any more.
+   */
+  async killHost(): Promise<void> {
+    const { life } = this;
+    await life.until('a vault host that is open', () => life.hostIsOpen);
+    const { host } = life;
+    if (host === null) throw new Error('an open host has a process');
+    this.note(`host ${killed(host) ? 'killed' : 'gone'}`);
+    await until('the end of the vault host', () => !isRunning(host));
   }
 
   /** Waits until the agent was killed, by itself at a failpoint or by somebody. */
@@ -224,19 +277,35 @@ export class KillRig {
    * it records is there, whole.
    */
   async compareToken(): Promise<void> {
-    compare(this.#sidecar(), await objectsInToken(this.#token));
+    compare(this.#sidecar(), await this.#token.objects());
   }
 
-  /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
-  async finish(): Promise<void> {
+  /** Ends the agent in order. */
+  async stop(): Promise<void> {
+    this.note('stop');
     this.life.signal('SIGTERM');
     await this.life.gone();
     if (this.life.exit?.code !== 0) throw new Error(`it stopped with ${this.life.exit?.code}`);
     await this.compareToken();
+  }
+
+  /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
+  async finish(): Promise<void> {
+    await this.stop();
     const config = join(this.#folder, 'agent.toml');
+    const [command, ...words] = [...this.#token.launcher, process.execPath];
     const { code, out, err } = await run(
-      process.execPath,
-      [agentctl, 'reconcile', '--json', '--config', config, '--state-dir', this.#stateDir],
+      command,
+      [
+        ...words,
+        agentctl,
+        'reconcile',
+        '--json',
+        '--config',
+        config,
+        '--state-dir',
+        this.#stateDir,
+      ],
       '',
       this.#token.environment,
     );
@@ -248,7 +317,8 @@ export class KillRig {
     };
     const found = keys.map(({ finding, in_token }) => `${finding} ${in_token}`);
     const wrong = found.filter((one) => one !== 'fits whole' && one !== 'revoked absent');
-    const isNewest = seal.found === 'newest' && seal.counter === seal.token_counter;
+    const isNewest =
+      !this.#token.keepsSeal || (seal.found === 'newest' && seal.counter === seal.token_counter);
     if (verdict !== 'fits' || !isNewest || wrong.length > 0) throw new Error(`reconcile: ${out}`);
   }
 

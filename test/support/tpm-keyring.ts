@@ -22,7 +22,7 @@ export interface TpmVaultChoices {
   readonly pin?: string | null;
   readonly recovery?: string | null;
   readonly transport?: OpenTransport;
-  readonly reached?: (step: string) => void;
+  readonly testPoint?: (step: string) => void;
 }
 
 /** A keyring of its own in an emulated TPM, as a vault alone. */
@@ -45,20 +45,20 @@ export class TpmKeyringRig {
     return this.#log.lines;
   }
 
-  world(reached: (step: string) => void = () => undefined): TpmWorld {
+  world(testPoint: (step: string) => void = () => undefined): TpmWorld {
     return {
       now: Date.now,
       pause: (milliseconds) => sleep(milliseconds),
       randomBytes,
       log: this.#log.log,
-      reached,
+      testPoint,
     };
   }
 
   /** `devices` of its own: as another process, which is why the one before has to be closed first. */
   async open(choices: TpmVaultChoices = {}): Promise<TpmVault> {
     const { algorithm = 'es256', pcrs = [], pin = null, recovery = null } = choices;
-    const world = this.world(choices.reached);
+    const world = this.world(choices.testPoint);
     const vault = await openTpmVault({
       device: parseDevice(this.#swtpm.device),
       folder: this.folder,
@@ -85,11 +85,11 @@ export class TpmKeyringRig {
   async reseal(
     from: ResealOptions['from'],
     to: { readonly pcrs?: readonly number[]; readonly pin?: string | null },
-    { recovery = null, reached }: Pick<TpmVaultChoices, 'recovery' | 'reached'> = {},
+    { recovery = null, testPoint }: Pick<TpmVaultChoices, 'recovery' | 'testPoint'> = {},
   ): Promise<Resealed> {
     await this.close();
     const { pcrs = [], pin = null } = to;
-    const world = this.world(reached);
+    const world = this.world(testPoint);
     return resealKeyring({
       device: parseDevice(this.#swtpm.device),
       folder: this.folder,

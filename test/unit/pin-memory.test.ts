@@ -22,7 +22,8 @@ afterEach(() => {
 });
 
 /** As a process that was started now. */
-const memory = (keyring = 'prod'): PinMemory => new PinMemory(path, keyring, worldWith(clock));
+const memory = (keyring = 'prod', token = 'A'): PinMemory =>
+  new PinMemory(path, keyring, token, worldWith(clock));
 
 describe('the memory of refused PINs', () => {
   it('is empty, and no file, before anything was refused', async () => {
@@ -69,6 +70,25 @@ describe('the memory of refused PINs', () => {
       rmSync(path);
     }
     expect(digests[0]).not.toEqual(digests[1]);
+  });
+
+  it('says nothing of another token that the keyring is given', async () => {
+    await memory('prod', 'A').remember(wrong, { kind: 'incorrect', reason: 'CKR_PIN_INCORRECT' });
+    expect(memory('prod', 'B').refusalNow(wrong)).toBeNull();
+    await memory('prod', 'B').remember(wrong, { kind: 'closed', reason: 'CKR_PIN_LOCKED' });
+    expect(memory('prod', 'A').closed).toBeNull();
+    await memory('prod', 'B').forget();
+    expect(memory('prod', 'B').closed).toBeNull();
+    expect(memory('prod', 'A').refusalNow(wrong)).toMatchObject({ reason: 'CKR_PIN_INCORRECT' });
+  });
+
+  it('counts logins that were cut off by token', async () => {
+    await memory('prod', 'A').begin(false);
+    await memory('prod', 'A').begin(false);
+    expect(memory('prod', 'A').cutOff).toMatchObject({ times: 2 });
+    expect(memory('prod', 'B').cutOff).toBeNull();
+    await memory('prod', 'B').begin(false);
+    expect(memory('prod', 'B').cutOff).toMatchObject({ times: 1 });
   });
 
   it('knows that the token takes none at all', async () => {

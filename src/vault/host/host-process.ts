@@ -264,6 +264,7 @@ export class HostProcess {
   #takeNote(note: Note): void {
     if (note.note === 'log') this.#options.log[note.level](note.fields, note.message);
     else if (note.note === 'started') this.#announceStart();
+    else if (note.note === 'worn') this.retire({ innocent: true, reason: note.reason });
     else this.#options.onNote(note);
   }
 

@@ -1,16 +1,8 @@
 import type { Socket } from 'node:net';
-import { AgentError, describeFailure } from '../../base/errors.ts';
-import type { Protection } from '../../api/signing-backend.ts';
-import { algorithms } from '../../algorithms/algorithm.ts';
-import type { PinRefusal } from '../pin-gate.ts';
-import { CKR, nameOfReturnValue } from '../pkcs11/cryptoki.ts';
-import { isFatal, isLoginLost, isReturnValue, returnValueOf } from '../pkcs11/errors.ts';
-import { KnownPins } from '../pkcs11/known-pins.ts';
-import type { Shield } from '../pkcs11/login.ts';
-import { Pkcs11Modules } from '../pkcs11/module.ts';
-import type { ModuleWorld } from '../pkcs11/module-log.ts';
-import { openPkcs11Vault } from '../pkcs11/pkcs11-vault.ts';
-import type { TokenVault } from '../pkcs11/token-vault.ts';
+import { AgentError } from '../../base/errors.ts';
+import type { BackendName, Protection } from '../../api/signing-backend.ts';
+import type { HostedFailure, HostedKind, HostedLog, ServedVault } from '../hosted.ts';
+import type { SealStore } from '../vault.ts';
 import { frameKinds, frameOf, FrameReader, type Frame } from './frames.ts';
 import {
   jsonPayload,
@@ -29,12 +21,12 @@ import {
 export interface HostServerOptions {
   /** To the agent. Its end is the end of this process. */
   readonly channel: Socket;
-  readonly world: Omit<ModuleWorld, 'log'>;
-  readonly shield: Shield;
+  /** Begins the side of a kind that this process has; rejects for one that is opened in no vault host. */
+  readonly serve: (backend: BackendName) => Promise<HostedKind>;
   /** Of the thread pool. */
   readonly threads: number;
   /** Kill tests end this process at certain steps. */
-  readonly reached: (step: string) => void;
+  readonly testPoint: (step: string) => void;
   /** Called once everything was closed. */
   readonly stopped: () => void;
 }
@@ -48,11 +40,11 @@ const enoughAtWork = 3;
 /** The vault host's side of the channel: opens tokens, signs, and answers in any order. */
 export class HostServer {
   readonly #options: HostServerOptions;
-  readonly #modules = new Pkcs11Modules();
-  readonly #vaults = new Map<VaultNumber, TokenVault>();
+  readonly #vaults = new Map<VaultNumber, ServedVault>();
+  /** What is opened here: since one process serves one module or device, of one kind alone. */
+  #kind: HostedKind | null = null;
   readonly #protections = new Map<VaultNumber, Protection>();
   readonly #reader = new FrameReader();
-  readonly #knownPins: KnownPins;
   #working = 0;
   #out: Buffer[] = [];
   #flushPlanned = false;
@@ -60,7 +52,6 @@ export class HostServer {
 
   constructor(options: HostServerOptions) {
     this.#options = options;
-    this.#knownPins = new KnownPins(options.world.randomBytes(32));
     options.channel.on('data', (piece: Buffer) => {
       this.#receive(piece);
     });
@@ -91,12 +82,12 @@ export class HostServer {
             this.#settle(number, frameOf(id, frameKinds.done, made));
           },
           (failure: unknown) => {
-            this.#settle(number, failedFrame(id, failure));
+            this.#settle(number, this.#failed(id, failure));
           },
         );
       }
     } catch (failure) {
-      this.#send(failedFrame(id, failure));
+      this.#send(this.#failed(id, failure));
     }
   }
 
@@ -111,7 +102,7 @@ export class HostServer {
         this.#options.channel.end(this.#options.stopped);
       },
       (failure: unknown) => {
-        this.#settle(vaultOf(call), failedFrame(id, failure));
+        this.#settle(vaultOf(call), this.#failed(id, failure));
       },
     );
   }
@@ -131,26 +122,30 @@ export class HostServer {
       }
       case 'generate': {
         const key = await this.#vault(call.vault).generate(call.objectId);
-        this.#options.reached('host/generated');
+        this.#options.testPoint('host/generated');
         return wireKey(key);
       }
+      case 'adopt': {
+        const key = await this.#vault(call.vault).adopt(call.objectId);
+        return key === null ? null : wireKey(key);
+      }
       case 'destroy':
-        await this.#vault(call.vault).destroy(call.objectId);
-        this.#options.reached('host/destroyed');
+        await this.#destroy(call);
+        this.#options.testPoint('host/destroyed');
         return null;
       case 'list':
         return (await this.#vault(call.vault).list()).map(wireObject);
       case 'evidence':
         return this.#vault(call.vault).evidence(keyFromWire(call.key));
       case 'readSeal': {
-        const seal = await this.#vault(call.vault).sealStore.read();
+        const seal = await this.#seals(call.vault).read();
         if (seal === null) return null;
         return { key: Buffer.from(seal.key).toString('base64url'), counter: seal.counter };
       }
       case 'writeSeal': {
         const key = Buffer.from(call.seal.key, 'base64url');
-        await this.#vault(call.vault).sealStore.write({ key, counter: call.seal.counter });
-        this.#options.reached('host/sealed');
+        await this.#seals(call.vault).write({ key, counter: call.seal.counter });
+        this.#options.testPoint('host/sealed');
         return null;
       }
       case 'close':
@@ -164,26 +159,35 @@ export class HostServer {
 
   async #open(call: Extract<Call, { op: 'open' }>, secret: Buffer): Promise<unknown> {
     const pin = ownCopy(secret);
-    const { vault: number, keyring, uri, algorithm, sessions } = call;
-    await this.#close(number);
-    const vault = await openPkcs11Vault({
-      uri: { ...uri, id: null, pinSource: null },
-      keyring,
-      algorithm: algorithms[algorithm],
-      sessions,
-      pin,
-      modules: this.#modules,
-      world: { ...this.#options.world, log: this.#log() },
-      shield: this.#options.shield,
-      knownPins: this.#knownPins,
-    });
-    this.#vaults.set(number, vault);
-    this.#protections.set(number, vault.protection);
-    return this.#opened(number);
+    const { vault: number, backend, place, keyring, algorithm, sessions } = call;
+    const { libraryParameters } = call;
+    try {
+      await this.#close(number);
+      this.#kind ??= await this.#options.serve(backend);
+      const log = this.#log();
+      const vault = await this.#kind.open({
+        ...{ place, keyring, algorithm, sessions, libraryParameters },
+        ...{ pin, log },
+      });
+      this.#vaults.set(number, vault);
+      this.#protections.set(number, vault.protection);
+      return this.#opened(number);
+    } finally {
+      pin.fill(0);
+    }
   }
 
   #opened(number: VaultNumber): Opened {
-    return { protection: this.#vault(number).protection };
+    const { protection, ids, takenIds } = this.#vault(number);
+    return { protection, ids, takenIds };
+  }
+
+  async #destroy(call: Extract<Call, { op: 'destroy' }>): Promise<void> {
+    const vault = this.#vault(call.vault);
+    const publicKey = call.publicKey === null ? null : Buffer.from(call.publicKey, 'base64url');
+    await vault.destroy(call.objectId, publicKey);
+    // Before the answer: nothing that comes after it may be made here.
+    if (vault.worn) this.#note({ note: 'worn', reason: 'the first object of its token is gone' });
   }
 
   async #close(number: VaultNumber): Promise<void> {
@@ -192,10 +196,16 @@ export class HostServer {
     await vault?.close();
   }
 
-  #vault(number: VaultNumber): TokenVault {
+  #vault(number: VaultNumber): ServedVault {
     const vault = this.#vaults.get(number);
     if (vault !== undefined) return vault;
     throw new AgentError('backend_unavailable', 'this token is not open in its vault host');
+  }
+
+  #seals(number: VaultNumber): SealStore {
+    const { sealStore } = this.#vault(number);
+    if (sealStore !== null) return sealStore;
+    throw new AgentError('not_supported', 'this device keeps no seal of key records');
   }
 
   #settle(number: VaultNumber | null, answer: Buffer): void {
@@ -213,7 +223,7 @@ export class HostServer {
     this.#note({ note: 'protection', vault, protection });
   }
 
-  #log(): ModuleWorld['log'] {
+  #log(): HostedLog {
     const at =
       (level: 'info' | 'warn' | 'error') =>
       (fields: Readonly<Record<string, unknown>>, message: string): void => {
@@ -224,6 +234,20 @@ export class HostServer {
 
   #note(note: Note): void {
     this.#send(frameOf(0, frameKinds.note, jsonPayload(note)));
+  }
+
+  #failed(id: number, thrown: unknown): Buffer {
+    return frameOf(id, frameKinds.failed, jsonPayload(this.#failureOf(thrown)));
+  }
+
+  #failureOf(thrown: unknown): Failure {
+    if (!(thrown instanceof AgentError)) {
+      // The agent logs it whole: here is nobody who would.
+      const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+      return { kind: 'internal', message: `vault host: ${text}`, details: {}, ...plain };
+    }
+    const { kind, message, details } = thrown;
+    return { kind, message, details, ...(this.#kind?.failureOf(thrown) ?? plain) };
   }
 
   /**
@@ -270,39 +294,10 @@ function vaultOf(call: Call): VaultNumber | null {
   return call.op === 'stop' ? null : call.vault;
 }
 
-function failedFrame(id: number, thrown: unknown): Buffer {
-  return frameOf(id, frameKinds.failed, jsonPayload(failureOf(thrown)));
-}
-
-function failureOf(thrown: unknown): Failure {
-  if (!(thrown instanceof AgentError)) {
-    // The agent logs it whole: here is nobody who would.
-    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-    const message = `vault host: ${text}`;
-    return {
-      kind: 'internal',
-      message,
-      details: {},
-      fatal: false,
-      loginLost: false,
-      pinRefusal: null,
-    };
-  }
-  const { kind, message, details } = thrown;
-  return {
-    kind,
-    message,
-    details,
-    fatal: isFatal(thrown),
-    loginLost: isLoginLost(thrown),
-    pinRefusal: pinRefusalOf(thrown),
-  };
-}
-
-function pinRefusalOf({ kind, cause }: AgentError): PinRefusal | null {
-  if (kind !== 'locked' || cause === undefined) return null; // the token was not asked
-  const value = returnValueOf(cause);
-  const reason = value === null ? describeFailure(cause) : nameOfReturnValue(value);
-  const incorrect = isReturnValue(cause, CKR.PIN_INCORRECT, CKR.PIN_INVALID, CKR.PIN_LEN_RANGE);
-  return { kind: incorrect ? 'incorrect' : 'closed', reason };
-}
+/** The device was not asked, or said nothing that the agent has to know beside it. */
+const plain: HostedFailure = {
+  fatal: false,
+  loginLost: false,
+  givenTwice: false,
+  pinRefusal: null,
+};

@@ -1,8 +1,7 @@
 import { AgentError, describeFailure } from '../../base/errors.ts';
-import type { Protection } from '../../api/signing-backend.ts';
-import type { World } from '../../base/world.ts';
+import type { BackendName, Protection } from '../../api/signing-backend.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
-import { newObjectId, objectIdRandomLength } from '../object-id.ts';
+import { KeyNames } from '../key-names.ts';
 import type { CloseOptions, SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { backoff } from './backoff.ts';
 import {
@@ -12,30 +11,17 @@ import {
   type HostProcess,
   type VaultNote,
 } from './host-process.ts';
-import {
-  HostFailure,
-  keyFromWire,
-  objectFromWire,
-  wireKey,
-  type Call,
-  type Opened,
-  type VaultNumber,
-  type WireKey,
-  type WireObject,
-} from './messages.ts';
-import type { ModuleHost, HostUser } from './module-host.ts';
+import { HostedCalls } from './hosted-calls.ts';
+import type { HostedVaultOptions } from './hosted-vault-options.ts';
+import { HostFailure, type Call, type Opened, type VaultNumber } from './messages.ts';
+import type { HostUser } from './module-host.ts';
 import { SignatureJobs } from './signature-jobs.ts';
-import { logInWith, openToken, type TokenOpening } from './token-opening.ts';
-
-export interface HostedVaultOptions extends TokenOpening {
-  readonly host: ModuleHost;
-  readonly world: World;
-}
+import { logInWith, openToken } from './token-opening.ts';
 
 type State =
   | { readonly is: 'open'; readonly process: HostProcess }
   | { readonly is: 'opening' }
-  /** The breaker: until then nobody is let through. `until` on the clock that nobody sets. */
+  /** The breaker: until then nobody is let through. `until` on the monotonic clock. */
   | { readonly is: 'away'; readonly failure: AgentError; readonly until: number }
   | { readonly is: 'locked'; readonly failure: AgentError }
   | { readonly is: 'closed' };
@@ -46,9 +32,6 @@ const awayWait = { first: 500, longest: 30_000 };
 /** Every so many attempts at a token that is away are made in a fresh process, whoever shares the old one. */
 const freshProcessEvery = 4;
 const restartWait = { first: 50, longest: 2000 };
-/** Listing reads every object of a token: large ones take long, milliseconds. */
-const listTime = 60_000;
-
 /**
  * A keyring's token in a vault host. Where the host ends, another is started, the token opened in it and the
  * signatures that were under way made again: a signature is safe to repeat, since nobody has seen the first. A key
@@ -56,15 +39,19 @@ const listTime = 60_000;
  * back, and it is opened again without being asked.
  */
 export class HostedVault implements Vault, HostUser {
-  readonly name = 'pkcs11';
+  readonly name: BackendName;
   readonly algorithm: Algorithm;
   readonly sealStore: SealStore;
   readonly #options: HostedVaultOptions;
   readonly #number: VaultNumber;
   readonly #jobs: SignatureJobs;
+  readonly #calls: HostedCalls;
   #state: State = { is: 'opening' };
   #opening: Promise<void> | null = null;
   #protection: Protection = 'software';
+  #names: KeyNames;
+  /** Ids that no new key may have. */
+  readonly #taken = new Set<string>();
   /** Since the last signature. */
   #failures = 0;
   #absences = 0;
@@ -77,7 +64,9 @@ export class HostedVault implements Vault, HostUser {
 
   private constructor(options: HostedVaultOptions) {
     this.#options = options;
+    this.name = options.target.backend;
     this.algorithm = options.algorithm;
+    this.#names = new KeyNames(options.target.label, 'time');
     this.#number = options.host.join(this);
     this.#jobs = new SignatureJobs({
       sessions: options.sessions,
@@ -97,18 +86,10 @@ export class HostedVault implements Vault, HostUser {
         this.#absences = 0;
       },
     });
-    this.sealStore = {
-      read: async () => {
-        const call = { op: 'readSeal', vault: this.#number } as const;
-        const seal = await this.#askAgain<{ key: string; counter: number } | null>(call);
-        if (seal === null) return null;
-        return { key: Buffer.from(seal.key, 'base64url'), counter: seal.counter };
-      },
-      write: async ({ key, counter }) => {
-        const seal = { key: Buffer.from(key).toString('base64url'), counter };
-        await this.#askAgain({ op: 'writeSeal', vault: this.#number, seal });
-      },
-    };
+    this.#calls = new HostedCalls(this.#number, (call, timeLimit) =>
+      this.#attempt(call, timeLimit),
+    );
+    this.sealStore = this.#calls.sealStore;
   }
 
   /**
@@ -132,7 +113,7 @@ export class HostedVault implements Vault, HostUser {
     return this.#protection;
   }
 
-  get trouble(): AgentError | null {
+  get outage(): AgentError | null {
     const state = this.#state;
     return state.is === 'away' || state.is === 'locked' ? state.failure : null;
   }
@@ -142,8 +123,9 @@ export class HostedVault implements Vault, HostUser {
   }
 
   readonly reserve = (): string => {
-    const { now, randomBytes } = this.#options.world;
-    return newObjectId(now(), randomBytes(objectIdRandomLength));
+    const objectId = this.#names.reserve({ ...this.#options.world, taken: this.#taken });
+    this.#taken.add(objectId);
+    return objectId;
   };
 
   sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
@@ -152,22 +134,20 @@ export class HostedVault implements Vault, HostUser {
     return this.#jobs.add(key, message);
   }
 
-  async generate(objectId: string | null): Promise<VaultKey> {
-    const call = { op: 'generate', vault: this.#number, objectId: objectId ?? this.reserve() };
-    return keyFromWire(await this.#ask<WireKey>(call as Call, 'made a key'));
+  generate(objectId: string | null): Promise<VaultKey> {
+    return this.#calls.generate(objectId ?? this.reserve());
   }
 
-  async destroy(objectId: string): Promise<void> {
-    await this.#askAgain({ op: 'destroy', vault: this.#number, objectId });
+  destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
+    return this.#calls.destroy(objectId, publicKey);
   }
 
-  async list(): Promise<readonly VaultObject[]> {
-    const call = { op: 'list', vault: this.#number } as const;
-    return (await this.#askAgain<readonly WireObject[]>(call, listTime)).map(objectFromWire);
+  list(): Promise<readonly VaultObject[]> {
+    return this.#calls.list();
   }
 
-  async evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
-    return this.#askAgain({ op: 'evidence', vault: this.#number, key: wireKey(key) });
+  evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
+    return this.#calls.evidence(key);
   }
 
   close({ forget = false }: CloseOptions = {}): Promise<void> {
@@ -205,7 +185,8 @@ export class HostedVault implements Vault, HostUser {
   #giveUp(failure: HostFailure): void {
     const state = this.#state;
     if (state.is !== 'open' || !state.process.usable) return; // a call beside it said so already
-    this.#failures += 1;
+    // Handles that are given twice say nothing against the token: the next process has others.
+    if (!failure.givenTwice) this.#failures += 1;
     state.process.retire({ innocent: true, reason: failure.message });
   }
 
@@ -240,11 +221,11 @@ export class HostedVault implements Vault, HostUser {
   /** Tries on where the process is lost on the way, for as long as a caller may be kept waiting. */
   async #open(running: HostProcess | null): Promise<void> {
     const { host, callTimeout, pins, refuseProtection, world } = this.#options;
-    const begun = world.elapsed();
+    const begun = world.monotonicNow();
     for (let attempt = 0; ; attempt += 1) {
       let process = running?.usable === true ? running : null;
       try {
-        const { protection } = await host.inTurn(() =>
+        const { protection, ids, takenIds } = await host.inTurn(() =>
           logInWith(pins, async (pin, announce) => {
             if (process !== null) {
               await announce();
@@ -256,6 +237,8 @@ export class HostedVault implements Vault, HostUser {
         );
         refuseProtection(protection);
         this.#protection = protection;
+        this.#names = new KeyNames(this.#names.label, ids);
+        for (const id of takenIds) this.#taken.add(id);
         this.#isOpenIn(process);
         return;
       } catch (failure) {
@@ -268,7 +251,7 @@ export class HostedVault implements Vault, HostUser {
         if (missing && this.#absences % freshProcessEvery === freshProcessEvery - 1) {
           process?.retire({ innocent: true, reason: failure.message });
         }
-        const patient = world.elapsed() - begun < callTimeout && this.#closing === null;
+        const patient = world.monotonicNow() - begun < callTimeout && this.#closing === null;
         if (!(failure instanceof HostLost) || !patient) throw failure;
         await new Promise((resolve) =>
           setTimeout(resolve, backoff(attempt, restartWait, world.randomBytes)),
@@ -299,7 +282,7 @@ export class HostedVault implements Vault, HostUser {
     const wait = backoff(this.#absences, awayWait, world.randomBytes);
     this.#absences += 1;
     this.#log(failure, wait);
-    const state = { is: 'away', failure, until: world.elapsed() + wait } as const;
+    const state = { is: 'away', failure, until: world.monotonicNow() + wait } as const;
     this.#state = state;
     this.#jobs.refuse(this.#awayError(state));
     if (this.#retry !== null) clearTimeout(this.#retry);
@@ -320,7 +303,7 @@ export class HostedVault implements Vault, HostUser {
   }
 
   #awayError({ failure, until }: Extract<State, { is: 'away' }>): AgentError {
-    const left = Math.max(1, Math.round(until - this.#options.world.elapsed()));
+    const left = Math.max(1, Math.round(until - this.#options.world.monotonicNow()));
     if (failure.kind !== 'backend_unavailable') return failure;
     return new AgentError('backend_unavailable', failure.message, {
       details: { ...failure.details, retry_after_ms: left },
@@ -333,29 +316,6 @@ export class HostedVault implements Vault, HostUser {
     if (this.#closing !== null || state.is === 'closed') return shuttingDown();
     if (state.is === 'away') return this.#awayError(state);
     return state.is === 'locked' ? state.failure : null;
-  }
-
-  /** One call, never repeated: what came of it when the process was lost is for the caller to find out. */
-  async #ask<Result>(call: Call, doing: string, timeLimit?: number): Promise<Result> {
-    try {
-      return await this.#attempt<Result>(call, timeLimit);
-    } catch (failure) {
-      throw asAgentError(failure, doing);
-    }
-  }
-
-  /** A call that may be made twice. */
-  async #askAgain<Result>(call: Call, timeLimit?: number): Promise<Result> {
-    try {
-      return await this.#attempt<Result>(call, timeLimit);
-    } catch (failure) {
-      const again =
-        failure instanceof HostFailure
-          ? failure.fatal || failure.loginLost
-          : failure instanceof HostLost;
-      if (!again) throw failure;
-      return this.#ask<Result>(call, `did ${call.op}`, timeLimit);
-    }
   }
 
   async #attempt<Result>(call: Call, timeLimit = this.#options.callTimeout): Promise<Result> {

@@ -1,8 +1,9 @@
 import type { ErrorDetails, ErrorKind } from '../../base/errors.ts';
 import { AgentError } from '../../base/errors.ts';
-import type { AlgorithmName, Protection } from '../../api/signing-backend.ts';
+import type { AlgorithmName, BackendName, Protection } from '../../api/signing-backend.ts';
+import type { HostedFailure } from '../hosted.ts';
 import type { PinRefusal } from '../pin-gate.ts';
-import type { Pkcs11Uri } from '../pkcs11/uri.ts';
+import type { IdForm } from '../key-names.ts';
 import type { VaultKey, VaultObject } from '../vault.ts';
 import { frameKinds, newFrame, payloadStart } from './frames.ts';
 
@@ -17,14 +18,26 @@ export type Call =
       readonly op: 'open';
       readonly vault: VaultNumber;
       readonly keyring: string;
-      readonly uri: Omit<Pkcs11Uri, 'id' | 'pinSource'>;
+      readonly backend: BackendName;
+      /** See HostedTarget. */
+      readonly place: unknown;
       readonly algorithm: AlgorithmName;
       readonly sessions: number;
+      /** For C_Initialize; null for none. */
+      readonly libraryParameters: string | null;
     }
   /** Again, after the token has forgotten the login. */
   | { readonly op: 'login'; readonly vault: VaultNumber }
   | { readonly op: 'generate'; readonly vault: VaultNumber; readonly objectId: string }
-  | { readonly op: 'destroy'; readonly vault: VaultNumber; readonly objectId: string }
+  /** The key that a process before this one made under that id. */
+  | { readonly op: 'adopt'; readonly vault: VaultNumber; readonly objectId: string }
+  | {
+      readonly op: 'destroy';
+      readonly vault: VaultNumber;
+      readonly objectId: string;
+      /** Nothing is removed where the token has another one there; null: not known. */
+      readonly publicKey: string | null;
+    }
   | { readonly op: 'list'; readonly vault: VaultNumber }
   | { readonly op: 'evidence'; readonly vault: VaultNumber; readonly key: WireKey }
   | { readonly op: 'readSeal'; readonly vault: VaultNumber }
@@ -49,12 +62,18 @@ export interface WireObject {
 
 export interface Opened {
   readonly protection: Protection;
+  /** How ids of new keys are formed. */
+  readonly ids: IdForm;
+  /** Ids that no new key may have; see TokenVault. */
+  readonly takenIds: readonly string[];
 }
 
 /** What the host says unasked. */
 export type Note =
   /** The process is up, and waits for the first call. */
   | { readonly note: 'started' }
+  /** Before anything is made, another process should take this one's place; see TokenVault. */
+  | { readonly note: 'worn'; readonly reason: string }
   | { readonly note: 'protection'; readonly vault: VaultNumber; readonly protection: Protection }
   | {
       readonly note: 'log';
@@ -64,28 +83,24 @@ export type Note =
     };
 
 /** A failure on its way to the agent. */
-export interface Failure {
+export interface Failure extends HostedFailure {
   readonly kind: ErrorKind;
   readonly message: string;
   readonly details: ErrorDetails;
-  /** The module is in a state that only another process gets out of. */
-  readonly fatal: boolean;
-  /** The token has forgotten the login; nothing was done. */
-  readonly loginLost: boolean;
-  /** Set where the token refused the PIN, or takes none. */
-  readonly pinRefusal: PinRefusal | null;
 }
 
 /** A failure that came from the host. */
 export class HostFailure extends AgentError {
   readonly fatal: boolean;
   readonly loginLost: boolean;
+  readonly givenTwice: boolean;
   readonly pinRefusal: PinRefusal | null;
 
-  constructor({ kind, message, details, fatal, loginLost, pinRefusal }: Failure) {
+  constructor({ kind, message, details, fatal, loginLost, givenTwice, pinRefusal }: Failure) {
     super(kind, message, { details });
     this.fatal = fatal;
     this.loginLost = loginLost;
+    this.givenTwice = givenTwice;
     this.pinRefusal = pinRefusal;
   }
 }

@@ -10,9 +10,9 @@ import type { PinRefusal } from '../pin-gate.ts';
 import type { World } from '../../base/world.ts';
 import { describeProblem, time } from '../../files/document-fields.ts';
 
-/** Beside the keyring's sidecar. */
-export function pinMemoryPath(sidecarPath: string, keyring: string): string {
-  return join(dirname(sidecarPath), `${keyring}.pin-refused.json`);
+/** See PinPlace. */
+export function pinMemoryPath(besidePath: string, keyring: string): string {
+  return join(dirname(besidePath), `${keyring}.pin-refused.json`);
 }
 
 /** When the token refused, and in which words (CKR_PIN_INCORRECT). */
@@ -27,7 +27,8 @@ const cost = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
 /** Only another process of ours could be quicker this often. */
 const maxConflicts = 8;
 
-const refusal = z.strictObject({ at: time, reason: z.string() });
+/** `token`: the one that said so, see PinPlace.device; absent: any. */
+const refusal = z.strictObject({ at: time, reason: z.string(), token: z.string().optional() });
 const bytes = z.string().refine((text) => decodeBase64(text)?.length === keyLength, {
   error: `must be ${keyLength} bytes in base64`,
 });
@@ -38,7 +39,9 @@ const document = z.strictObject({
   refused: z.array(z.strictObject({ digest_b64: bytes, ...refusal.shape })),
   closed: refusal.optional(),
   /** Logins in a row whose end nobody wrote down. */
-  trying: z.strictObject({ at: time, times: z.int().min(1) }).optional(),
+  trying: z
+    .strictObject({ at: time, times: z.int().min(1), token: z.string().optional() })
+    .optional(),
 });
 
 type Memory = z.output<typeof document>;
@@ -51,7 +54,8 @@ function digest(pin: Buffer, key: Buffer): Promise<Buffer> {
 
 /**
  * Which PINs a token has refused, in a file beside the sidecar: each is tried once, by whichever process. The
- * PINs themselves are not in it, but digests under a random key.
+ * PINs themselves are not in it, but digests under a random key. What another token said, which the keyring had
+ * before, says nothing of this one.
  *
  * Everything throws `locked` where the file is broken or another keyring's, `backend_unavailable` where it may
  * not be trusted (owner, mode, link); both name the file and the remedy.
@@ -59,38 +63,49 @@ function digest(pin: Buffer, key: Buffer): Promise<Buffer> {
 export class PinMemory {
   readonly path: string;
   readonly #keyring: string;
+  readonly #token: string;
   readonly #world: Pick<World, 'files' | 'now' | 'randomBytes'>;
   /** What could not be written down: this process at least does not forget it. */
   #unsaved: Memory | null = null;
 
-  constructor(path: string, keyring: string, world: Pick<World, 'files' | 'now' | 'randomBytes'>) {
+  /** `token`: see tokenNamed. */
+  constructor(
+    path: string,
+    keyring: string,
+    token: string,
+    world: Pick<World, 'files' | 'now' | 'randomBytes'>,
+  ) {
     this.path = path;
     this.#keyring = keyring;
+    this.#token = token;
     this.#world = world;
   }
 
   /** The refusal of this very PIN; null where it was not refused, as far as is known. */
   async refusalOf(pin: Buffer): Promise<RememberedRefusal | null> {
     const memory = this.#current();
-    if (memory === null || memory.refused.length === 0) return null;
-    return find(memory, await digest(pin, keyOf(memory)));
+    if (memory === null || !memory.refused.some(this.#isOurs)) return null;
+    return this.#find(memory, await digest(pin, keyOf(memory)));
   }
 
   /** As `refusalOf`, on this thread. */
   refusalNow(pin: Buffer): RememberedRefusal | null {
     const memory = this.#current();
-    if (memory === null || memory.refused.length === 0) return null;
-    return find(memory, scryptSync(pin, keyOf(memory), keyLength, cost));
+    if (memory === null || !memory.refused.some(this.#isOurs)) return null;
+    return this.#find(memory, scryptSync(pin, keyOf(memory), keyLength, cost));
   }
 
   /** Set where the token takes no PIN at all. */
   get closed(): RememberedRefusal | null {
-    return this.#current()?.closed ?? null;
+    const closed = this.#current()?.closed;
+    if (closed === undefined || !this.#isOurs(closed)) return null;
+    return { at: closed.at, reason: closed.reason };
   }
 
   /** When the last login was begun whose end is not known, and how many such there are in a row; null: none. */
   get cutOff(): { readonly at: string; readonly times: number } | null {
-    return this.#current()?.trying ?? null;
+    const trying = this.#current()?.trying;
+    return trying === undefined || !this.#isOurs(trying) ? null : trying;
   }
 
   /**
@@ -100,14 +115,26 @@ export class PinMemory {
   async begin(afresh: boolean): Promise<void> {
     const { memory, identity, unreadable } = this.#examine();
     if (unreadable !== null) throw unreadable;
-    const times = afresh ? 1 : (memory.trying?.times ?? 0) + 1;
-    const trying = { at: formatTime(this.#world.now()), times };
+    const before =
+      memory.trying !== undefined && this.#isOurs(memory.trying) ? memory.trying : null;
+    const times = afresh ? 1 : (before?.times ?? 0) + 1;
+    const trying = { at: formatTime(this.#world.now()), times, token: this.#token };
     await this.#world.files.replace(this.path, textOf({ ...memory, trying }), identity);
+  }
+
+  /** The login begun last has been answered: it is none whose end is not known. */
+  async undo(): Promise<void> {
+    const { memory, identity, unreadable } = this.#examine();
+    if (unreadable !== null) throw unreadable;
+    const { trying, ...rest } = memory;
+    if (trying === undefined || !this.#isOurs(trying)) return;
+    const before = trying.times > 1 ? { trying: { ...trying, times: trying.times - 1 } } : {};
+    await this.#world.files.replace(this.path, textOf({ ...rest, ...before }), identity);
   }
 
   /** Durable when it resolves. Where it rejects, this process remembers all the same. */
   async remember(pin: Buffer, { kind, reason }: PinRefusal): Promise<void> {
-    const entry = { at: formatTime(this.#world.now()), reason };
+    const entry = { at: formatTime(this.#world.now()), reason, token: this.#token };
     for (let attempt = 1; ; attempt += 1) {
       const found = this.#examine();
       const after = await withRefusal(found.memory, pin, kind, entry);
@@ -125,12 +152,39 @@ export class PinMemory {
     }
   }
 
-  /** Forgets every refusal; a broken file is replaced. Durable when it resolves. */
+  /** Forgets what this token refused; a broken file is replaced. Durable when it resolves. */
   async forget(): Promise<void> {
     this.#unsaved = null;
     const content = this.#world.files.read(this.path);
-    if (content === null || this.#isEmpty(content.bytes)) return;
-    await this.#world.files.replace(this.path, textOf(this.#empty()), content.identity);
+    if (content === null) return;
+    const memory = this.#parsed(content.bytes);
+    if (memory !== null && !this.#saysSomething(memory)) return;
+    const left = memory === null ? this.#empty() : this.#ofOthers(memory);
+    await this.#world.files.replace(this.path, textOf(left), content.identity);
+  }
+
+  readonly #isOurs = ({ token }: { readonly token?: string | undefined }): boolean =>
+    token === undefined || token === this.#token;
+
+  #saysSomething({ refused, closed, trying }: Memory): boolean {
+    const said = [...refused, ...(closed ? [closed] : []), ...(trying ? [trying] : [])];
+    return said.some(this.#isOurs);
+  }
+
+  #ofOthers({ closed, trying, ...memory }: Memory): Memory {
+    return {
+      ...memory,
+      refused: memory.refused.filter((entry) => !this.#isOurs(entry)),
+      ...(closed === undefined || this.#isOurs(closed) ? {} : { closed }),
+      ...(trying === undefined || this.#isOurs(trying) ? {} : { trying }),
+    };
+  }
+
+  #find(memory: Memory, made: Buffer): RememberedRefusal | null {
+    const found = memory.refused.find(
+      (entry) => this.#isOurs(entry) && isDigest(entry.digest_b64, made),
+    );
+    return found === undefined ? null : { at: found.at, reason: found.reason };
   }
 
   /** What a refusal is added to. `unreadable`: the file may not be trusted, nor replaced. */
@@ -159,12 +213,11 @@ export class PinMemory {
     }
   }
 
-  #isEmpty(content: Buffer): boolean {
+  #parsed(content: Buffer): Memory | null {
     try {
-      const { refused, closed, trying } = this.#parse(content);
-      return refused.length === 0 && closed === undefined && trying === undefined;
+      return this.#parse(content);
     } catch {
-      return false;
+      return null; // replaced by who forgets
     }
   }
 
@@ -200,19 +253,16 @@ async function withRefusal(
   memory: Memory,
   pin: Buffer,
   kind: PinRefusal['kind'],
-  entry: RememberedRefusal,
+  entry: RememberedRefusal & { readonly token: string },
 ): Promise<Memory> {
   const ended = { ...memory };
   delete ended.trying;
   if (kind === 'closed') return { ...ended, closed: entry };
   const made = await digest(pin, keyOf(memory));
-  const others = memory.refused.filter((other) => !isDigest(other.digest_b64, made));
+  const others = memory.refused.filter(
+    (other) => other.token !== entry.token || !isDigest(other.digest_b64, made),
+  );
   return { ...ended, refused: [...others, { digest_b64: encodeBase64(made), ...entry }] };
-}
-
-function find(memory: Memory, made: Buffer): RememberedRefusal | null {
-  const found = memory.refused.find((entry) => isDigest(entry.digest_b64, made));
-  return found === undefined ? null : { at: found.at, reason: found.reason };
 }
 
 function isDigest(digest_b64: string, made: Buffer): boolean {

@@ -6,7 +6,7 @@ import type { TpmSession } from './session.ts';
 import { flush, fulfilPolicy, startSession } from './sessions.ts';
 import { findStorageRoot, type StorageRoot } from './storage-root.ts';
 import type { Authorization, Tpm } from './tpm.ts';
-import type { TpmWorld } from './tpm-world.ts';
+import type { DeviceWorld } from './tpm-world.ts';
 
 /** A TPM and what is loaded in it. */
 export interface TpmLine {
@@ -23,13 +23,13 @@ export class TpmConnection {
   readonly root: StorageRoot;
   readonly objects: LoadedObjects;
   readonly #session: TpmSession;
-  readonly #world: TpmWorld;
+  readonly #world: DeviceWorld;
 
   private constructor(
     { tpm, objects }: TpmLine,
     root: StorageRoot,
     session: TpmSession,
-    world: TpmWorld,
+    world: DeviceWorld,
   ) {
     this.tpm = tpm;
     this.objects = objects;
@@ -39,7 +39,7 @@ export class TpmConnection {
   }
 
   /** `parent`: see findStorageRoot. */
-  static async begin(line: TpmLine, parent: number, world: TpmWorld): Promise<TpmConnection> {
+  static async begin(line: TpmLine, parent: number, world: DeviceWorld): Promise<TpmConnection> {
     const root = await findStorageRoot(line.tpm, parent);
     const session = await startSession(line.tpm, root, 'HMAC', world);
     return new TpmConnection(line, root, session, world);

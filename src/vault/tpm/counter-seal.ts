@@ -114,7 +114,7 @@ export class CounterSeal implements SealStore {
     if (handle === null) throw new AgentError('backend_unavailable', 'the TPM lost its counter');
     const base = (await readCounter(connection, handle, auth)) - BigInt(counter);
     await this.#writeRecord({ index, base, key: Buffer.from(key) });
-    this.#options.world.reached('tpm/sealed');
+    this.#options.world.testPoint('tpm/sealed');
   }
 
   /** The index of a counter that is this keyring's, defined now where there is none. */
@@ -129,9 +129,9 @@ export class CounterSeal implements SealStore {
       const index = firstIndex + (world.randomBytes(4).readUInt32BE(0) % indices);
       if ((await findCounter(connection, this.#identity(index))).is !== 'gone') continue;
       await noteIndex(index);
-      world.reached('tpm/counter-noted');
+      world.testPoint('tpm/counter-noted');
       if ((await defineCounter(connection, this.#identity(index))) === 'defined') {
-        world.reached('tpm/counter-defined');
+        world.testPoint('tpm/counter-defined');
         return index;
       }
     }

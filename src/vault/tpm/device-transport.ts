@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { AgentError, describeFailure, errnoName } from '../../base/errors.ts';
 import { longestResponse } from '../../formats/tpm/command.ts';
-import { transportError, type TpmTransport } from './transport.ts';
+import { TpmHangs, transportError, type TpmTransport } from './transport.ts';
 
 /** As much of a FileHandle as a TPM's device needs. */
 export interface DeviceFile {
@@ -67,7 +67,9 @@ export class DeviceTransport implements TpmTransport {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(this.#break('did not answer in time'));
+        this.#broken ??= new TpmHangs(this.#path);
+        this.#hangs = true;
+        reject(this.#broken);
       }, this.#timeLimit);
     });
     try {
@@ -99,7 +101,6 @@ export class DeviceTransport implements TpmTransport {
   }
 
   #break(what: string, cause?: unknown): AgentError {
-    this.#hangs ||= what === 'did not answer in time';
     this.#broken ??= transportError(this.#path, what, cause);
     return this.#broken;
   }

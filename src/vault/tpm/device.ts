@@ -7,7 +7,7 @@ import { connectTpm } from './socket-transport.ts';
 import { usualParent } from './storage-root.ts';
 import { Tpm } from './tpm.ts';
 import { isStaleError, translate } from './tpm-error.ts';
-import type { TpmWorld } from './tpm-world.ts';
+import type { DeviceWorld } from './tpm-world.ts';
 import type { TpmDevicePath, TpmTransport } from './transport.ts';
 
 /** Opens the way to a TPM. Rejects with `backend_unavailable`. */
@@ -27,12 +27,12 @@ interface Line extends TpmLine {
  */
 export class TpmDevice {
   readonly #open: () => Promise<TpmTransport>;
-  readonly #world: TpmWorld;
+  readonly #world: DeviceWorld;
   readonly #turns = new Turns();
   #line: Line | null = null;
   #closed = false;
 
-  constructor(open: () => Promise<TpmTransport>, world: TpmWorld) {
+  constructor(open: () => Promise<TpmTransport>, world: DeviceWorld) {
     this.#open = open;
     this.#world = world;
   }
@@ -126,10 +126,10 @@ export class TpmDevice {
 /** The TPMs that this process has open, by their paths: an emulator's socket serves one connection alone. */
 export class TpmDevices {
   readonly #open: OpenTransport;
-  readonly #world: TpmWorld;
+  readonly #world: DeviceWorld;
   readonly #devices = new Map<string, { readonly device: TpmDevice; users: number }>();
 
-  constructor(world: TpmWorld, open: OpenTransport = openTransport) {
+  constructor(world: DeviceWorld, open: OpenTransport = openTransport) {
     this.#world = world;
     this.#open = open;
   }

@@ -84,7 +84,7 @@ export class Es256Keys implements KeyForm {
       await this.#signAndProve(connection, file, auth, key, world.randomBytes(32));
       return { file, creation: creationBytes(made), key };
     });
-    world.reached('tpm/key-made');
+    world.testPoint('tpm/key-made');
     await folder.create(`${objectId}${creationEnding}`, creation);
     // The last of the two: with it the key is there.
     await folder.create(`${objectId}${ending}`, keyFileBytes(file));

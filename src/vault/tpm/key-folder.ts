@@ -24,9 +24,13 @@ export class KeyFolder {
 
   /** Makes it where it is missing, 0700, so that its name is durable too. */
   async prepare(): Promise<void> {
-    const made = lstatSync(this.path, { throwIfNoEntry: false }) === undefined;
+    const made = !this.exists();
     ensurePrivateDir(this.path);
     if (made) await syncDirectory(dirname(this.path));
+  }
+
+  exists(): boolean {
+    return lstatSync(this.path, { throwIfNoEntry: false }) !== undefined;
   }
 
   names(): readonly string[] {

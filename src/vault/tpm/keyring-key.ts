@@ -103,7 +103,7 @@ async function makeKeyringKey(
   // Which TPM it is stands written before anything is under it. What a start that was cut off has written is over.
   const record = { ...recordOf(connection, secret), counterIndex: known?.counterIndex ?? null };
   await writeDeviceRecord(folder, keyring, record);
-  world.reached('tpm/device-noted');
+  world.testPoint('tpm/device-noted');
   // Before the key is in use: afterwards there may be no way back.
   const kept =
     recovery === null ? record : await keepRecovery(folder, record, secret, recovery, keyring);

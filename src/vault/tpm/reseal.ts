@@ -88,7 +88,7 @@ export async function resealKeyring(options: ResealOptions): Promise<Resealed> {
         } else {
           await writeDeviceRecord(folder, keyring, kept);
         }
-        world.reached('tpm/reseal-noted');
+        world.testPoint('tpm/reseal-noted');
         await folder.replace(keyringKeyFile, keyFileBytes(sealed));
         return { before, after: protectionOf(sealed), moved, recovery: kept.recovery };
       } finally {

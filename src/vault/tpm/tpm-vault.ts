@@ -2,7 +2,8 @@ import type { Protection } from '../../api/signing-backend.ts';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
 import { newObjectId, objectIdRandomLength } from '../object-id.ts';
-import type { SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
+import type { ServedVault } from '../hosted.ts';
+import type { SealStore, VaultKey, VaultObject } from '../vault.ts';
 import type { KeyForm, TpmKeyring } from './tpm-keyring.ts';
 import type { TpmFacts } from './tpm-facts.ts';
 
@@ -20,10 +21,13 @@ export interface TpmVaultParts {
 const idForm = /^[0-9a-f]{32}$/;
 
 /** The keys of one keyring that only one TPM can use. What is not under that keyring is not looked at. */
-export class TpmVault implements Vault {
+export class TpmVault implements ServedVault {
   readonly name = 'tpm';
-  readonly trouble = null;
+  readonly outage = null;
   readonly openings = 0;
+  readonly ids = 'time';
+  readonly takenIds = [];
+  readonly worn = false;
   readonly algorithm: Algorithm;
   readonly protection: Protection;
   readonly sealStore: SealStore;
@@ -61,9 +65,40 @@ export class TpmVault implements Vault {
     return this.#parts.form.sign(key, message);
   }
 
-  async destroy(objectId: string): Promise<void> {
+  /** Nothing of it waits on this thread but what the TPM does. */
+  signAlone(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
+    return this.sign(key, message);
+  }
+
+  async adopt(objectId: string): Promise<VaultKey | null> {
+    const { form, keyring } = this.#parts;
+    if (!form.has(checked(objectId))) return null;
+    const key = { objectId, publicKey: form.publicKey(objectId) };
+    // The first signature proves it.
+    await form.sign(key, keyring.world.randomBytes(32));
+    return key;
+  }
+
+  /** A TPM knows no login; a session that is lost is made again by whoever needs it. */
+  logInAgain(): void {
+    return undefined;
+  }
+
+  async destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
+    const { form } = this.#parts;
     // Another name was never given to a key here, and must not become the path of something else.
-    if (idForm.test(objectId)) await this.#parts.form.remove(objectId);
+    if (!idForm.test(objectId)) return;
+    if (
+      publicKey !== null &&
+      form.has(objectId) &&
+      Buffer.compare(form.publicKey(objectId), publicKey) !== 0
+    ) {
+      throw new AgentError(
+        'conflict',
+        `the key ${objectId} has another public key than the records have for it: nothing was removed`,
+      );
+    }
+    await form.remove(objectId);
   }
 
   list(): Promise<readonly VaultObject[]> {

@@ -7,8 +7,11 @@ export interface TpmWorld {
   readonly randomBytes: (size: number) => Buffer;
   readonly log: TpmLog;
   /** See World. */
-  readonly reached: (step: string) => void;
+  readonly testPoint: (step: string) => void;
 }
+
+/** What is shared by the keyrings of a TPM writes no log of one of them. */
+export type DeviceWorld = Omit<TpmWorld, 'log'>;
 
 /** pino's fits. */
 interface TpmLog {

@@ -43,6 +43,13 @@ export function parseDevice(text: string): TpmDevicePath {
   return { kind: 'device', path: text };
 }
 
+/** A command had no answer: what it does to the device only the end of this process undoes. */
+export class TpmHangs extends AgentError {
+  constructor(path: string) {
+    super('backend_unavailable', `the TPM at ${path} did not answer in time`);
+  }
+}
+
 /** `what` completes "the TPM at PATH ...". */
 export function transportError(path: string, what: string, cause?: unknown): AgentError {
   return new AgentError('backend_unavailable', `the TPM at ${path} ${what}`, { cause });

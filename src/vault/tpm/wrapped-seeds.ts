@@ -69,7 +69,7 @@ export class WrappedSeeds implements KeyForm {
       if (!this.#algorithm.verify(message, signMessage(null, message, opened), publicKey)) {
         throw new AgentError('backend_unavailable', 'a signature of a new key does not verify');
       }
-      world.reached('tpm/key-made');
+      world.testPoint('tpm/key-made');
       await folder.create(`${objectId}${ending}`, bytes);
       this.#opened.set(objectId, { key: opened, publicKey });
       return key;

@@ -1,0 +1,4 @@
+import { nss } from './devices.ts';
+import { deviceSuite } from './suite.ts';
+
+deviceSuite(nss);

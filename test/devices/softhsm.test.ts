@@ -1,0 +1,4 @@
+import { softhsm } from './devices.ts';
+import { deviceSuite } from './suite.ts';
+
+deviceSuite(softhsm);

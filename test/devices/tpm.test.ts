@@ -1,0 +1,4 @@
+import { tpm } from './devices.ts';
+import { deviceSuite } from './suite.ts';
+
+deviceSuite(tpm);

@@ -1,0 +1,4 @@
+import { yubihsm } from './devices.ts';
+import { deviceSuite } from './suite.ts';
+
+deviceSuite(yubihsm);
