@@ -16,12 +16,3 @@ export function creationBytes({ creationData, ticket }: CreatedObject): Buffer {
   };
   return Buffer.from(`${JSON.stringify(content)}\n`);
 }
-
-/** Throws a ZodError or a SyntaxError. */
-export function parseCreation(bytes: Buffer): Pick<CreatedObject, 'creationData' | 'ticket'> {
-  const { creation_data_b64, ticket_b64 } = document.parse(JSON.parse(bytes.toString('utf8')));
-  return {
-    creationData: Buffer.from(creation_data_b64, 'base64url'),
-    ticket: Buffer.from(ticket_b64, 'base64url'),
-  };
-}

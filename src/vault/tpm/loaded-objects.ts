@@ -2,10 +2,15 @@ import { sized } from '../../formats/tpm/bytes.ts';
 import { CC } from '../../formats/tpm/constants.ts';
 import { isFull } from '../../formats/tpm/response-codes.ts';
 import { nameOf } from '../../formats/tpm/public-area.ts';
-import type { TpmConnection } from './connection.ts';
 import { flush } from './sessions.ts';
-import type { NamedHandle, Tpm } from './tpm.ts';
+import type { Authorization, NamedHandle, Tpm } from './tpm.ts';
 import { TpmError, TpmForged } from './tpm-error.ts';
+
+/** What objects are loaded through: the storage root that they are under, and who speaks for it. */
+export interface LoadingConnection {
+  readonly root: NamedHandle;
+  authorized(): Authorization;
+}
 
 /** An object as it is kept outside of the TPM. */
 export interface Blob {
@@ -32,7 +37,7 @@ export class LoadedObjects {
   }
 
   /** Under the storage root of that connection. Stays loaded until the next two calls, or until `unload`. */
-  async load(connection: TpmConnection, blob: Blob): Promise<NamedHandle> {
+  async load(connection: LoadingConnection, blob: Blob): Promise<NamedHandle> {
     const name = nameOf(blob.public);
     const id = name.toString('hex');
     const known = this.#loaded.get(id);
@@ -69,7 +74,7 @@ export class LoadedObjects {
     }
   }
 
-  async #load(connection: TpmConnection, blob: Blob, name: Buffer): Promise<NamedHandle> {
+  async #load(connection: LoadingConnection, blob: Blob, name: Buffer): Promise<NamedHandle> {
     const { handle, parameters } = await this.#tpm.run(
       {
         code: CC.Load,

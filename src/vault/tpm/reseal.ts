@@ -48,7 +48,7 @@ export interface Resealed {
 }
 
 /** The PIN until now, where one is needed and none was given. */
-export class OldPinNeeded extends AgentError {
+class OldPinNeeded extends AgentError {
   constructor(keyring: string) {
     super(
       'locked',

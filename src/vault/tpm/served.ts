@@ -15,6 +15,8 @@ export const serveTpm: ServeKind = ({ now, pause, randomBytes, files, testPoint 
   const world = { now, pause, randomBytes, testPoint };
   const devices = new TpmDevices(world);
   return {
+    // There is no library to load, and the device answers before any PIN is used: opening it is the first that fails.
+    prepare: () => Promise.resolve(),
     open({ place, keyring, algorithm, pin, log: ownLog }) {
       const { device, folder, pcrs, recovery, callTimeout, hasPin } = place as TpmAddress;
       return openTpmVault({
