@@ -5,8 +5,8 @@ import { nameOf, pointOf, readPublicArea, type PublicArea } from '../../formats/
 import type { Tss2Key } from '../../formats/tpm/tss2-key.ts';
 import type { VaultKey } from '../vault.ts';
 import type { TpmConnection } from './connection.ts';
-import { creationBytes } from './creation-file.ts';
-import { keyFileBytes, readKeyFile } from './key-file.ts';
+import { creationBytes } from './stored/creation-file.ts';
+import { keyFileBytes, readKeyFile } from './stored/key-file.ts';
 import {
   checkCreation,
   createObject,

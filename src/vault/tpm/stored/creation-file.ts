@@ -1,4 +1,4 @@
-import type { CreatedObject } from './objects.ts';
+import type { CreatedObject } from '../objects.ts';
 
 /** `OBJECTID.creation.json`: what the TPM needs, and anybody who checks, to certify later how it made a key. */
 export function creationBytes({ creationData, ticket }: CreatedObject): Buffer {
