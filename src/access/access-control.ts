@@ -2,12 +2,18 @@ import { AgentError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { scopeOf, type AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
-import { faultInWords, faultOf, findApiKey, type ApiKeyFault } from './api-key-check.ts';
+import {
+  faultInWords,
+  faultOf,
+  findApiKey,
+  type ApiKeyFault,
+  type ApiKeyUse,
+} from './api-key-check.ts';
 import type { Caller } from './caller.ts';
 import { CredentialError } from './credential-error.ts';
 import { KeyConnections } from './key-connections.ts';
-import type { Grant } from './principal.ts';
-import type { Principal } from '../api/principal.ts';
+import { peerForLog, type Grant, type Peer } from './principal.ts';
+import type { Principal, Scope } from '../api/principal.ts';
 import { SignatureRates } from './signature-rates.ts';
 
 /** How long the answer to a failed attempt is held back; twice as long for each further one, milliseconds. */
@@ -33,10 +39,10 @@ export interface AccessParts {
   readonly keys: LoadedApiKeys;
   /** Fingerprint of this machine; null where it cannot be told. */
   readonly machine: string | null;
-  readonly world: Pick<World, 'now' | 'elapsed' | 'pause' | 'log'>;
+  readonly world: Pick<World, 'now' | 'monotonicNow' | 'pause' | 'log'>;
 }
 
-/** Says of every request who is calling and what he may do, by the rules and API keys of that moment. */
+/** Says of every request who is calling and what they may do, by the rules and API keys of that moment. */
 export class AccessControl {
   settings: AccessSettings;
   keys: LoadedApiKeys;
@@ -45,14 +51,14 @@ export class AccessControl {
   readonly #rates: SignatureRates;
   readonly #connections = new KeyConnections();
   readonly #lastUsed = new Map<string, { readonly hash: Uint8Array; readonly at: number }>();
-  readonly #failures = new Map<number, number>();
+  readonly #failures = new Map<string, number>();
 
   constructor({ settings, keys, machine, world }: AccessParts) {
     this.settings = settings;
     this.keys = keys;
     this.#machine = machine;
     this.#world = world;
-    this.#rates = new SignatureRates(world.elapsed);
+    this.#rates = new SignatureRates(world.monotonicNow);
   }
 
   /**
@@ -123,16 +129,19 @@ export class AccessControl {
     const { uid, api_key: key } = grant.principal;
     const perUid = this.settings.limits.signaturesPerSecondPerUid;
     const perKey = grant.signaturesPerSecond;
+    // Who has no uid signs by an API key or not at all, and goes by the limit of that.
     this.#rates.take(signatures, [
-      ...(perUid === null ? [] : [{ name: `uid ${uid}`, who: `uid ${uid}`, perSecond: perUid }]),
+      ...(perUid === null || uid === null
+        ? []
+        : [{ name: `uid ${uid}`, who: `uid ${uid}`, perSecond: perUid }]),
       ...(perKey === null || key === undefined
         ? []
         : [{ name: `key ${key}`, who: `API key ${key}`, perSecond: perKey }]),
     ]);
   }
 
-  /** Failed attempts to authenticate since the start, by uid. */
-  get failures(): ReadonlyMap<number, number> {
+  /** Failed attempts to authenticate since the start, by the caller's share. */
+  get failures(): ReadonlyMap<string, number> {
     return this.#failures;
   }
 
@@ -172,17 +181,17 @@ export class AccessControl {
     this.#lastUsed.set(key.id, { hash: key.hash, at: use.now });
   }
 
-  #useBy({ peer }: Caller): { uid: number; now: number; machine: string | null } {
-    return { uid: peer.uid, now: this.#world.now(), machine: this.#machine };
+  #useBy({ peer }: Caller): ApiKeyUse {
+    return { uid: idsOf(peer).uid, now: this.#world.now(), machine: this.#machine };
   }
 
   async #fail(caller: Caller, fault: ApiKeyFault): Promise<never> {
-    const { uid, pid } = caller.peer;
-    const ofUid = (this.#failures.get(uid) ?? 0) + 1;
-    this.#failures.set(uid, ofUid);
+    const { peer, share } = caller;
+    const ofShare = (this.#failures.get(share) ?? 0) + 1;
+    this.#failures.set(share, ofShare);
     caller.failures += 1;
     this.#world.log.warn(
-      { uid, pid, reason: faultInWords(fault), failures_of_uid: ofUid },
+      { ...peerForLog(peer), reason: faultInWords(fault), failures_of_uid: ofShare },
       'an API key was not accepted',
     );
     caller.slowed = true;
@@ -204,14 +213,24 @@ function isSame(hash: Uint8Array, other: Uint8Array): boolean {
 }
 
 function ofPeer({ peer }: Caller, rules: AccessRules): Grant {
-  const { uid, pid, name } = peer;
-  const scope = scopeOf(peer, rules);
-  const principal = { kind: 'user', name: name ?? String(uid), uid, pid, scope } as const;
+  const principal = principalOf(peer, scopeOf(peer, rules));
   return { principal, keyrings: null, signaturesPerSecond: null };
 }
 
+function principalOf(peer: Peer, scope: Scope): Principal {
+  if (peer.kind === 'network') {
+    return { kind: 'network', name: peer.address, uid: null, pid: null, scope };
+  }
+  const { uid, pid, name } = peer;
+  return { kind: 'user', name: name ?? String(uid), uid, pid, scope };
+}
+
+function idsOf(peer: Peer): { readonly uid: number | null; readonly pid: number | null } {
+  return peer.kind === 'process' ? peer : { uid: null, pid: null };
+}
+
 function ofKey({ peer }: Caller, key: LoadedApiKey, limits: AccessLimits): Grant {
-  const { uid, pid } = peer;
+  const { uid, pid } = idsOf(peer);
   const { id, scope, allowedKeyrings } = key;
   return {
     principal: { kind: 'api_key', name: id, uid, pid, scope, api_key: id },

@@ -1,5 +1,6 @@
 import { scopes, type Scope } from '../api/principal.ts';
 import type { PeerCredentials } from '../native/peer-credentials.ts';
+import type { Peer } from './principal.ts';
 
 /** `[access]` as it is configured: names of users, `@` and names of groups, ids in decimal, `*` for everybody. */
 export interface AccessNames {
@@ -78,9 +79,11 @@ export function unresolved(where: string, entry: string): string {
 
 /**
  * The scope of a peer without an API key: the highest that a list gives it. The groups are those that its process
- * has, as for files; a change of a group's members counts from their next login on.
+ * has, as for files; a change of a group's members counts from their next login on. A client of the network is in no
+ * list: it has what its listener gives it.
  */
-export function scopeOf(peer: PeerCredentials, rules: AccessRules): Scope {
+export function scopeOf(peer: Peer, rules: AccessRules): Scope {
+  if (peer.kind === 'network') return peer.scope;
   if (peer.uid === 0 || peer.uid === rules.agentUid) return 'admin';
   const highest = scopes.findLast(
     (scope) => scope !== 'none' && isMember(peer, rules.members[scope]),

@@ -39,9 +39,10 @@ export function findApiKey(
   return same ? key : 'secret';
 }
 
-/** What its restrictions are held against. */
+/** What its restrictions are compared with. */
 export interface ApiKeyUse {
-  readonly uid: number;
+  /** null: no process of this machine calls, so that a key for some users is not for this one. */
+  readonly uid: number | null;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** Fingerprint of this machine; null where it cannot be told. */
@@ -54,7 +55,7 @@ export function faultOf(key: LoadedApiKey, { uid, now, machine }: ApiKeyUse): Ap
   if (key.allowedMachines !== null) {
     if (machine === null || !key.allowedMachines.includes(machine)) return 'machine';
   }
-  if (key.users !== null && !key.users.has(uid)) return 'user';
+  if (key.users !== null && (uid === null || !key.users.has(uid))) return 'user';
   return null;
 }
 

@@ -11,7 +11,7 @@ import { refusal } from '../files/ownership.ts';
 
 export interface ApiKeysFileParts {
   readonly libc: Pick<Libc, 'tryLock'>;
-  readonly world: Pick<World, 'elapsed' | 'pause' | 'randomBytes' | 'files'>;
+  readonly world: Pick<World, 'monotonicNow' | 'pause' | 'randomBytes' | 'files'>;
 }
 
 /** `api-keys.json` of a state dir. Writers of all processes take turns by the lock of the file beside it. */

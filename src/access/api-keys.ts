@@ -1,3 +1,4 @@
+import type { ApiKeyList, CreatedApiKey, RevokedApiKey, UpdatedApiKey } from '../api/api-keys.ts';
 import { AgentError, quoted } from '../base/errors.ts';
 import { formatTime, parseTime } from '../base/rfc3339.ts';
 import type { World } from '../base/world.ts';
@@ -5,14 +6,7 @@ import type { Accounts } from './access-rules.ts';
 import type { ApiKey, LoadedApiKeys } from './api-key.ts';
 import { hashOfSecret } from './api-key-check.ts';
 import type { CreateApiKey, UpdateApiKey } from './api-key-request.ts';
-import {
-  listedOf,
-  viewOf,
-  type ApiKeyList,
-  type CreatedApiKey,
-  type RevokedApiKey,
-  type UpdatedApiKey,
-} from './api-key-view.ts';
+import { listedOf, viewOf } from './api-key-view.ts';
 import { entryOf, type ApiKeyEntry, type ApiKeysDocument } from './api-keys-format.ts';
 import { loadApiKeys, resolveUsers } from './load-api-keys.ts';
 

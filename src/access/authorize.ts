@@ -18,7 +18,7 @@ export function authorize({ principal, keyrings }: Grant, method: string, needs:
   const { name, uid, scope } = principal;
   if (scopes.indexOf(scope) < scopes.indexOf(needs.scope)) {
     throw forbidden(
-      `${method} needs scope ${needs.scope}; ${name} (uid ${uid}) has scope ${scope}`,
+      `${method} needs scope ${needs.scope}; ${name}${uid === null ? '' : ` (uid ${uid})`} has scope ${scope}`,
       needs,
     );
   }

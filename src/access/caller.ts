@@ -1,6 +1,6 @@
 import type { AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
-import type { Grant, Peer } from './principal.ts';
+import { shareOf, type Grant, type Peer } from './principal.ts';
 
 /** What was found out for a caller, and of which rules and keys. */
 interface Known {
@@ -13,6 +13,8 @@ interface Known {
 /** One connection as access sees it: who connected, and the API key that it has authenticated with since. */
 export class Caller {
   readonly peer: Peer;
+  /** See `shareOf`. */
+  readonly share: string;
   /** The hash tells a key from another one that was given its name later. */
   credential: { readonly id: string; readonly hash: Uint8Array } | null = null;
   /** Attempts to authenticate that failed. */
@@ -23,5 +25,6 @@ export class Caller {
 
   constructor(peer: Peer) {
     this.peer = peer;
+    this.share = shareOf(peer);
   }
 }

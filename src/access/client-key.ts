@@ -1,12 +1,8 @@
+import type { Actor, ClientKeyView } from '../api/client-keys.ts';
 import { encodeBase64 } from '../base/base64.ts';
+import { AgentError } from '../base/errors.ts';
 import { recipientOf } from '../formats/age/age-recipient.ts';
 import type { Grant } from './principal.ts';
-
-/** Whose a client key is: a user, by uid in decimal, or an API key, by its id. */
-export interface Actor {
-  readonly kind: 'user' | 'api_key';
-  readonly id: string;
-}
 
 /** A public key that answers can be encrypted for. Times are RFC 3339 in UTC. */
 export interface ClientKey {
@@ -20,26 +16,6 @@ export interface ClientKey {
   readonly lastUsedAt: string | null;
   /** Nothing is encrypted for it from then on; the record stays. */
   readonly revokedAt: string | null;
-}
-
-/** As it goes over the wire. */
-export interface ClientKeyView {
-  readonly id: string;
-  /** `name`: the login name of a user; null where the uid has none, and of an API key. */
-  readonly actor: Actor & { readonly name: string | null };
-  readonly public_key_b64: string;
-  /** The same key as age writes it. */
-  readonly recipient: string;
-  readonly label: string | null;
-  readonly created_at: string;
-  readonly last_used_at: string | null;
-  readonly revoked_at: string | null;
-}
-
-export interface ClientKeyList {
-  readonly keys: readonly ClientKeyView[];
-  /** Keys that were revoked before those that are listed; left out where there are none. */
-  readonly older_revoked?: number;
 }
 
 const form = /^ck_[0-9a-f]{32}$/;
@@ -57,11 +33,19 @@ export function isSameActor(a: Actor, b: Actor): boolean {
   return a.kind === b.kind && a.id === b.id;
 }
 
-/** Whom what the caller registers belongs to. */
+/** Whom what the caller registers belongs to. Throws `forbidden` for a caller of the network without an API key. */
 export function actorOf({ principal }: Grant): Actor {
-  return principal.api_key === undefined
-    ? { kind: 'user', id: String(principal.uid) }
-    : { kind: 'api_key', id: principal.api_key };
+  switch (principal.kind) {
+    case 'user':
+      return { kind: 'user', id: String(principal.uid) };
+    case 'api_key':
+      return { kind: 'api_key', id: principal.api_key };
+    case 'network':
+      throw new AgentError(
+        'forbidden',
+        'client keys belong to users of this machine and to API keys: authenticate first',
+      );
+  }
 }
 
 export function viewOf(key: ClientKey, name: string | null): ClientKeyView {

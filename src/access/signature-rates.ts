@@ -21,13 +21,13 @@ export interface RateLimit {
  * where the bucket holds what it takes or is full, and is paid off before the next.
  */
 export class SignatureRates {
-  readonly #elapsed: () => number;
+  readonly #monotonicNow: () => number;
   /** When the bucket is full again. A time, and not what is in it: it does not drift with every look. */
   readonly #fullAt = new Map<string, number>();
 
-  /** `elapsed`: milliseconds on a clock that nobody sets. */
-  constructor(elapsed: () => number) {
-    this.#elapsed = elapsed;
+  /** `monotonicNow`: milliseconds on the monotonic clock. */
+  constructor(monotonicNow: () => number) {
+    this.#monotonicNow = monotonicNow;
   }
 
   /**
@@ -36,7 +36,7 @@ export class SignatureRates {
    */
   take(signatures: number, limits: readonly RateLimit[]): void {
     if (limits.length === 0) return;
-    const now = this.#elapsed();
+    const now = this.#monotonicNow();
     let longest: { limit: RateLimit; wait: number } | null = null;
     for (const limit of limits) {
       const wait = this.#waitFor(signatures, limit, now);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Reloaded } from '../api/reload.ts';
 import { AccessControl, type AccessSettings } from '../access/access-control.ts';
 import { resolveRules } from '../access/access-rules.ts';
 import type { LoadedApiKeys } from '../access/api-key.ts';
@@ -9,7 +10,7 @@ import { noAudit } from '../audit/audit.ts';
 import { ownEvent } from '../audit/schedule-journal.ts';
 import { clientKeyRegistry } from './client-key-registry.ts';
 import type { ClusterAuthority } from './cluster-authority.ts';
-import { refuseCaByAnotherName } from '../config/ca-file.ts';
+import { refuseCaByAnotherName } from '../config/ca-clash.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import type { Settings } from '../config/settings.ts';
@@ -19,19 +20,13 @@ import type { AgentOptions } from './options.ts';
 import { admission, signing } from '../request/admission.ts';
 import type { RequestContext } from '../request/handle.ts';
 import { machineFingerprint } from '../native/machine.ts';
-import { unreadText, type Reloaded, type Services } from '../request/services.ts';
+import { unreadText, type Services } from '../request/services.ts';
 import type { AgentStatus } from '../api/status.ts';
 import { Queue } from '../request/queue.ts';
 import { recordedKeyrings, type RecordedKeyrings } from './recorded-keyrings.ts';
 import { reload } from './reload.ts';
 import { formatTime } from '../base/rfc3339.ts';
-import {
-  noSockets,
-  openSockets,
-  socketGroups,
-  type SocketGroups,
-  type Sockets,
-} from '../server/sockets.ts';
+import { Listeners } from '../server/listeners.ts';
 import { AgentDatabase } from '../database/agent-database.ts';
 import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
@@ -64,7 +59,7 @@ export interface Agent {
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { settings, libc } = options;
   refuseCaByAnotherName(settings);
-  const groups = socketGroups(settings, libc);
+  const listeners = new Listeners(settings, libc);
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
@@ -80,7 +75,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     await Promise.all([keyrings.open(), cluster?.open()]);
     await audit?.start();
     await cluster?.start();
-    return await serve(options, groups, parts, database, release);
+    return await serve(options, listeners, parts, database, release);
   } catch (failure) {
     await cluster?.stop();
     await audit?.stop();
@@ -101,7 +96,7 @@ function releasedOnFailure<T>(lock: StateDirLock, work: () => T): T {
 
 async function serve(
   options: AgentOptions,
-  groups: SocketGroups,
+  listeners: Listeners,
   { keyrings, audit: auditLog, cluster }: RecordedKeyrings,
   database: AgentDatabase,
   release: () => void,
@@ -110,7 +105,6 @@ async function serve(
   const queue = (): Queue => new Queue(options.queueLimit ?? queueLimit);
   const counters = { requests: 0, errors: 0, signatures: 0 };
   const startedAt = formatTime(world.now());
-  let sockets: Sockets | null = null;
   const accessSettings = (read: Settings): AccessSettings => ({
     rules: resolveRules(read.access, options.uid, libc),
     limits: read.access,
@@ -129,7 +123,7 @@ async function serve(
   const status = (to: Grant | null): AgentStatus => ({
     agent: { version: version(), pid: options.pid, started_at: startedAt },
     keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
-    ...(sockets ?? noSockets).status,
+    ...listeners.status,
     counters: { ...counters, authentication_failures: sum(access.failures.values()) },
     access: {
       api_keys: access.keys.keys.size,
@@ -195,8 +189,7 @@ async function serve(
     admission: admission(queue(), counters),
     world,
   };
-  const open = await openSockets({ settings, groups, context, libc });
-  sockets = open;
+  await listeners.open(context);
   return {
     socketPath: settings.socket.path,
     status: () => status(null),
@@ -204,11 +197,11 @@ async function serve(
       const reloaded = reloadAll();
       // Only when it is done: a full disk must not keep an API key alive that was taken back.
       const ended = { outcome: 'done', reason: unreadText(reloaded) } as const;
-      void audit.owe(ownEvent({ method: 'reload', keyring: null }, ended));
+      void audit.recordSurely(ownEvent({ method: 'reload', keyring: null }, ended));
       return reloaded;
     },
     stop: async () => {
-      await open.drain(drainTime);
+      await listeners.drain(drainTime);
       await cluster?.stop();
       await auditLog?.stop();
       await keyrings.close();

@@ -1,28 +1,26 @@
+import type { CaCert, CaVerdict, CaView, TrustBundle } from '../api/cluster.ts';
 import { encodeBase64 } from '../base/base64.ts';
-import type { CaCert } from '../cluster/ca-cert.ts';
 import type { CaKey } from '../cluster/ca-key.ts';
-import { broken, verdictOn, type CaVerdict } from '../cluster/ca-verdict.ts';
+import { broken, verdictOn } from '../cluster/ca-verdict.ts';
 import type { CertificateSource } from '../cluster/certificate-source.ts';
 import { Certificates } from '../cluster/certificates.ts';
-import type { TrustBundle } from '../cluster/trust-bundle.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
-import type { ClusterSettings } from '../config/settings.ts';
+import type { ClusterSettings } from '../config/keyring-settings.ts';
 import {
-  caSlot,
+  supervisedCa,
   configuredCa,
-  type CaSlotSettings,
+  type SupervisedCaSettings,
   type ConfiguredCaParts,
 } from './configured-ca.ts';
 import { described } from './keyring-status.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { OpenSlots } from './open-slots.ts';
-import type { CaView } from '../cluster/ca-view.ts';
+import { Supervisor } from './supervisor.ts';
 import type { ClusterStatus } from '../api/status.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import { CaTable, CertificateTable } from '../database/ca-tables.ts';
 
 /** Changes that other programs make to the keys, and a CA that is back, are noticed this soon, milliseconds. */
-const lookEvery = 2000;
+const checkInterval = 2000;
 
 export interface ClusterAuthorityParts extends ConfiguredCaParts {
   readonly settings: ClusterSettings;
@@ -39,19 +37,19 @@ export class ClusterAuthority implements CertificateSource {
   readonly #parts: ClusterAuthorityParts;
   readonly #certificates: Certificates;
   /** Under the one name that it has, so that `unlock`, `lock` and being tried again are as for a keyring. */
-  readonly slots: CaSlots;
-  #callOff: (() => void) | null = null;
+  readonly supervisor: SupervisedCa;
+  #cancel: (() => void) | null = null;
   #stopped = false;
 
   constructor(parts: ClusterAuthorityParts) {
     this.#parts = parts;
     const { settings, keyring, graceSeconds, database, journal, world } = parts;
-    this.slots = new CaSlots(parts);
+    this.supervisor = new SupervisedCa(parts);
     this.#certificates = new Certificates({
       domain: settings.domain,
       keyring: { name: settings.keyring, open: keyring },
       graceSeconds,
-      ca: () => this.slots.get(reservedKeyring),
+      ca: () => this.supervisor.get(reservedKeyring),
       kept: () => {
         const { current } = database;
         return current && { ca: new CaTable(current), certificates: new CertificateTable(current) };
@@ -73,27 +71,27 @@ export class ClusterAuthority implements CertificateSource {
 
   /** Opens the CA, or makes it where there never was one. Never rejects: without it the agent signs all the same. */
   open(): Promise<void> {
-    return this.slots.open();
+    return this.supervisor.open();
   }
 
   /** From now on the keys are looked at by themselves; when it resolves, for the first time. Never rejects. */
   async start(): Promise<void> {
-    await this.look();
+    await this.issueMissing();
     this.#next();
   }
 
   /** Issues what is missing now. Never rejects. */
-  async look(): Promise<void> {
-    if (!this.#stopped) await this.#certificates.look({ atOnce: true });
+  async issueMissing(): Promise<void> {
+    if (!this.#stopped) await this.#certificates.issueMissing({ atOnce: true });
   }
 
   async unlock(pin: Buffer, again: boolean): Promise<void> {
-    await this.slots.unlock(reservedKeyring, pin, again);
-    await this.look();
+    await this.supervisor.unlock(reservedKeyring, pin, again);
+    await this.issueMissing();
   }
 
   lock(): Promise<void> {
-    return this.slots.lock(reservedKeyring);
+    return this.supervisor.lock(reservedKeyring);
   }
 
   show(): CaView {
@@ -150,7 +148,7 @@ export class ClusterAuthority implements CertificateSource {
       domain,
       keyring,
       backend: ca.backend,
-      ...this.slots.status(),
+      ...this.supervisor.status(),
       certificate_error: this.#certificates.lastFailure,
     };
   }
@@ -158,30 +156,30 @@ export class ClusterAuthority implements CertificateSource {
   /** Waits for what is under way, then lets go of the CA. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#callOff?.();
+    this.#cancel?.();
     await this.#certificates.idle();
-    await this.slots.close();
+    await this.supervisor.close();
   }
 
   #open(): CaKey {
-    return this.slots.get(reservedKeyring);
+    return this.supervisor.get(reservedKeyring);
   }
 
   #next(): void {
     if (this.#stopped) return;
-    this.#callOff = this.#parts.world.later(lookEvery, () => {
-      void this.#certificates.look({ atOnce: false }).finally(() => {
+    this.#cancel = this.#parts.world.schedule(checkInterval, () => {
+      void this.#certificates.issueMissing({ atOnce: false }).finally(() => {
         this.#next();
       });
     });
   }
 }
 
-/** The one slot of the CA. */
-class CaSlots extends OpenSlots<CaSlotSettings, CaKey> {
+/** The one entry of the CA. */
+class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
   constructor(parts: ClusterAuthorityParts) {
     const { settings, world, credentialsDir } = parts;
-    super([caSlot(settings.ca)], configuredCa(parts), world, {
+    super([supervisedCa(settings.ca)], configuredCa(parts), world, {
       credentialsDir,
       called: 'the cluster CA',
     });
@@ -189,19 +187,19 @@ class CaSlots extends OpenSlots<CaSlotSettings, CaKey> {
 
   /** What `status` says of it. */
   status(): Pick<ClusterStatus, 'ca_kid' | 'protection' | 'health' | 'last_error'> {
-    const slot = this.entries()[0]?.slot ?? null;
-    if (slot === null) return { ...closed, health: 'unavailable', last_error: null };
-    if ('keyring' in slot) {
-      const { kid, protection, health } = slot.keyring;
-      const { trouble, failing, lastFailure } = health;
+    const entry = this.entries()[0]?.entry ?? null;
+    if (entry === null) return { ...closed, health: 'unavailable', last_error: null };
+    if ('keyring' in entry) {
+      const { kid, protection, health } = entry.keyring;
+      const { outage, failing, lastFailure } = health;
       return {
         ca_kid: kid,
         protection,
-        health: trouble?.kind === 'locked' ? 'locked' : trouble || failing ? 'unavailable' : 'ok',
-        last_error: trouble ?? lastFailure,
+        health: outage?.kind === 'locked' ? 'locked' : outage || failing ? 'unavailable' : 'ok',
+        last_error: outage ?? lastFailure,
       };
     }
-    const { failure, at } = slot;
+    const { failure, at } = entry;
     const health = failure.kind === 'locked' ? 'locked' : 'unavailable';
     return { ...closed, health, last_error: described(failure, at) };
   }

@@ -1,16 +1,14 @@
-import type { KeyringSettings } from '../config/settings.ts';
+import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { AgentError } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { ChangeJournal } from '../keyring/change-journal.ts';
 import { openKeyring } from '../keyring/open-keyring.ts';
 import type { Protection } from '../api/signing-backend.ts';
-import { Sidecar } from '../keyring/sidecar/sidecar.ts';
-import type { StateStore } from '../keyring/state-store.ts';
-import { algorithms } from '../algorithms/algorithm.ts';
-import { FileKeystore } from '../vault/file/keystore.ts';
-import type { ModuleHosts } from '../vault/host/module-hosts.ts';
+import type { VaultHosts } from '../vault/hosted.ts';
+import type { OpenedVault, OpenWith } from '../vault/kind-calls.ts';
+import { kindOf } from '../vault/kinds/kinds.ts';
 import type { PinGate } from '../vault/pin-gate.ts';
-import type { Vault } from '../vault/vault.ts';
+import { configuredStore } from './configured-store.ts';
 import type { World } from '../base/world.ts';
 
 const strength: Readonly<Record<Protection, number>> = {
@@ -18,14 +16,6 @@ const strength: Readonly<Record<Protection, number>> = {
   'hardware-wrapped': 1,
   hardware: 2,
 };
-
-export type TokenKeyringSettings = Extract<KeyringSettings, { backend: 'pkcs11' }>;
-
-/** A token with one keyring's keys, and the sidecar with their records; neither is compared with the other. */
-export interface TokenKeyringParts {
-  readonly vault: Vault;
-  readonly store: Sidecar;
-}
 
 export interface KeyringWatch {
   readonly journal?: ChangeJournal | undefined;
@@ -40,36 +30,29 @@ export interface KeyringWatch {
  */
 export function configuredKeyrings(
   world: World,
-  hosts: ModuleHosts,
+  hosts: VaultHosts,
   { journal, changed }: KeyringWatch = {},
 ): (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring> {
-  const openToken = tokenKeyrings(world, hosts);
   return async (settings, pins) => {
-    const parts =
-      settings.backend === 'file'
-        ? await openFile(settings.path, world)
-        : await openToken(settings, pins);
+    const { vault, store: own } = await openConfigured(settings, { world, hosts, pins });
     try {
-      refuseWeaker(parts.vault.protection, settings);
+      refuseWeaker(vault.protection, settings);
+      const store = own ?? configuredStore(settings, world.files);
       return await openKeyring({
         name: settings.name,
         rotation: settings.rotation,
-        ...parts,
+        joseAlg: settings.joseAlg ?? undefined,
+        vault,
+        store,
         world,
         journal,
         changed: changed === undefined ? undefined : () => changed(settings.name),
       });
     } catch (failure) {
-      await parts.vault.close();
+      await vault.close();
       throw failure;
     }
   };
-}
-
-async function openFile(path: string, world: World): Promise<{ vault: Vault; store: StateStore }> {
-  const keystore = new FileKeystore(path, world);
-  await keystore.migrateLegacySeed();
-  return { vault: keystore, store: keystore };
 }
 
 function refuseWeaker(protection: Protection, { name, require }: KeyringSettings): void {
@@ -81,28 +64,15 @@ function refuseWeaker(protection: Protection, { name, require }: KeyringSettings
   );
 }
 
-/** Token and sidecar as they are configured; see `configuredKeyrings`. */
-export function tokenKeyrings(
-  world: World,
-  hosts: ModuleHosts,
-): (settings: TokenKeyringSettings, pins: PinGate | null) => Promise<TokenKeyringParts> {
-  return async (settings, pins) => {
-    if (pins === null) throw new Error(`keyring ${settings.name} has a token and no PIN gate`);
-    const { name: keyring, algorithm, sidecarPath, uri, sessions, callTimeout } = settings;
-    const { requireSeal } = settings;
-    const vault = await hosts.openVault({
-      uri,
-      keyring,
-      algorithm: algorithms[algorithm],
-      sessions,
-      callTimeout,
-      pins,
-      refuseProtection: (protection) => {
-        refuseWeaker(protection, settings);
-      },
-      world,
-    });
-    const owner = { keyring, algorithm };
-    return { vault, store: new Sidecar(sidecarPath, owner, world.files, requireSeal) };
-  };
+/** The vault of a keyring as it is configured; see `configuredKeyrings`. */
+export function openConfigured(
+  settings: KeyringSettings,
+  opening: Omit<OpenWith, 'refuseProtection'>,
+): Promise<OpenedVault> {
+  return kindOf(settings).open(settings, {
+    ...opening,
+    refuseProtection: (protection) => {
+      refuseWeaker(protection, settings);
+    },
+  });
 }

@@ -1,17 +1,18 @@
-import type { KeyringSettings } from '../config/settings.ts';
+import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { AgentError, quoted } from '../base/errors.ts';
-import { KeystoreCopies } from '../vault/file/keystore-copies.ts';
-import type { World } from '../base/world.ts';
+import type { BackupWorld } from '../vault/kind-calls.ts';
+import type { KeyringBackup } from '../vault/keyring-backup.ts';
+import { kindOf } from '../vault/kinds/kinds.ts';
 
 /**
- * The keystore of a file keyring, to back it up and to restore it. Throws `not_found`, and `not_supported` for a
- * keyring in a token: its keys do not leave it.
+ * The keystore of a file keyring, to back it up and to restore it. Rejects with `not_found`, and `not_supported` for a
+ * keyring whose keys do not leave the device.
  */
-export function configuredKeystore(
+export async function configuredKeystore(
   keyrings: readonly KeyringSettings[],
   name: string,
-  world: Pick<World, 'files' | 'now' | 'randomBytes'>,
-): KeystoreCopies {
+  world: BackupWorld,
+): Promise<KeyringBackup> {
   const settings = keyrings.find((keyring) => keyring.name === name);
   if (settings === undefined) {
     const names = keyrings.map((keyring) => keyring.name).join(', ');
@@ -19,9 +20,7 @@ export function configuredKeystore(
       details: { keyring: name.slice(0, 80) },
     });
   }
-  if (settings.backend === 'file') return new KeystoreCopies(name, settings.path, world);
-  throw new AgentError(
-    'not_supported',
-    `keyring ${name} is in a token, and its keys do not leave it: back the token up by its own means`,
-  );
+  const { backup } = kindOf(settings);
+  if (typeof backup !== 'string') return backup(settings, world);
+  throw new AgentError('not_supported', `keyring ${name} ${backup}`);
 }

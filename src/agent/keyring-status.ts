@@ -1,31 +1,20 @@
-import type { KeyringSettings } from '../config/settings.ts';
+import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { AgentError, describeFailure } from '../base/errors.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { KeyringStatus } from '../api/status.ts';
+import type { ClosedEntry, OpenEntry } from './supervised-entry.ts';
+import { kindOf } from '../vault/kinds/kinds.ts';
 import { formatTime } from '../base/rfc3339.ts';
 
-/** A keyring of the configuration, or the CA, as it is at present. */
-export interface OpenSlot<T> {
-  readonly keyring: T;
-}
-
-/** Locked where the failure's kind is; then, and where `retryAt` is null, it is not tried by itself. */
-export interface ClosedSlot {
-  readonly failure: AgentError;
-  readonly at: string;
-  /** Milliseconds since the epoch. */
-  readonly retryAt: number | null;
-}
-
-/** What `status` says of a keyring; `slot` is null before it was tried. */
+/** What `status` says of a keyring; `entry` is null before it was tried. */
 export function keyringStatus(
   settings: KeyringSettings,
-  slot: OpenSlot<Keyring> | ClosedSlot | null,
+  entry: OpenEntry<Keyring> | ClosedEntry | null,
   now: number,
 ): KeyringStatus {
   const { name, backend } = settings;
-  const algorithm = 'algorithm' in settings ? settings.algorithm : 'ed25519';
+  const algorithm = kindOf(settings).algorithmOf(settings);
   const base = { name, backend, algorithm, rotation: rotationOf(settings) };
   const closed = {
     ...base,
@@ -36,13 +25,13 @@ export function keyringStatus(
     next_rotation: null,
     next_change: null,
   };
-  if (slot === null) return { ...closed, health: 'unavailable', last_error: null };
-  if (!('keyring' in slot)) {
-    const health = slot.failure.kind === 'locked' ? 'locked' : 'unavailable';
-    return { ...closed, health, last_error: described(slot.failure, slot.at) };
+  if (entry === null) return { ...closed, health: 'unavailable', last_error: null };
+  if (!('keyring' in entry)) {
+    const health = entry.failure.kind === 'locked' ? 'locked' : 'unavailable';
+    return { ...closed, health, last_error: described(entry.failure, entry.at) };
   }
-  const { keyring } = slot;
-  const { failing, lastFailure, trouble } = keyring.health;
+  const { keyring } = entry;
+  const { failing, lastFailure, outage } = keyring.health;
   const { protection } = keyring.description;
   const { rollbackProtection: rollback_protection } = keyring;
   try {
@@ -53,9 +42,9 @@ export function keyringStatus(
       rollback_protection,
       active_kid: keyring.activeKid(),
       key_counts: keyring.keyCounts(),
-      health: trouble?.kind === 'locked' ? 'locked' : trouble || failing ? 'unavailable' : 'ok',
+      health: outage?.kind === 'locked' ? 'locked' : outage || failing ? 'unavailable' : 'ok',
       // What stands in the way now goes before what is tried again, and that before what is over.
-      last_error: trouble ?? (failing ? lastFailure : (keyring.rotationFailure ?? lastFailure)),
+      last_error: outage ?? (failing ? lastFailure : (keyring.rotationFailure ?? lastFailure)),
       next_rotation: nextRotation === null ? null : formatTime(nextRotation),
       next_change: keyring.nextChange(),
     };

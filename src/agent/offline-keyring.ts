@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import type { KeyringSettings, Settings } from '../config/settings.ts';
-import {
-  tokenKeyrings,
-  type TokenKeyringParts,
-  type TokenKeyringSettings,
-} from './configured-keyring.ts';
+import type { Settings } from '../config/settings.ts';
+import type { KeyringSettings } from '../config/keyring-settings.ts';
+import { openConfigured } from './configured-keyring.ts';
+import { configuredPin } from './configured-pin.ts';
+import { configuredStore } from './configured-store.ts';
 import { AgentError, quoted } from '../base/errors.ts';
-import { keyringPin } from '../vault/pins/keyring-pin.ts';
+import type { RecordStore } from '../keyring/record-store.ts';
+import type { Vault } from '../vault/vault.ts';
 import type { Libc } from '../native/libc.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
 import { lockStateDir } from '../files/state-dir-lock.ts';
@@ -27,16 +27,23 @@ export interface OfflineOptions {
   readonly credentialsDir: string | null;
 }
 
+/** A vault with one keyring's keys, and the store of their records; whether they fit is not known. */
+export interface OfflineKeyring {
+  readonly vault: Vault;
+  readonly store: RecordStore;
+}
+
 /**
- * Runs `work` on a token's keyring as it is, and keeps agents away from it meanwhile. Throws AlreadyRunningError
- * where one runs, `not_found` and `not_supported` for a keyring that is not configured or has no token.
+ * Runs `work` on a keyring as it is, and keeps agents away meanwhile. Throws AlreadyRunningError where one runs,
+ * `not_found` and `not_supported` for a keyring that is not configured or keeps its records with its keys.
  */
 export async function withOfflineKeyring<T>(
   options: OfflineOptions,
-  work: (parts: TokenKeyringParts) => Promise<T>,
+  work: (parts: OfflineKeyring) => Promise<T>,
 ): Promise<T> {
   const { settings, writes, world, libc, credentialsDir } = options;
-  const keyring = tokenKeyring(settings, options.keyring);
+  const keyring = configured(settings, options.keyring);
+  const store = configuredStore(keyring, world.files);
   // The lock lies in the state dir: where there is none, no agent runs on it.
   const locked = writes || lstatOrNull(settings.stateDir) !== null;
   if (locked) ensurePrivateDir(settings.stateDir);
@@ -44,19 +51,20 @@ export async function withOfflineKeyring<T>(
   try {
     if (writes) ensurePrivateDir(join(settings.stateDir, 'keyrings'));
     // The agent's memory of refused PINs holds here too.
-    const pins = keyringPin(keyring, credentialsDir, world);
-    const parts = await tokenKeyrings(world, new ModuleHosts(options.hosts))(keyring, pins);
+    const pins = configuredPin(keyring, credentialsDir, world);
+    const hosts = new ModuleHosts(options.hosts);
+    const { vault } = await openConfigured(keyring, { world, hosts, pins });
     try {
-      return await work(parts);
+      return await work({ vault, store });
     } finally {
-      await parts.vault.close();
+      await vault.close();
     }
   } finally {
     lock?.release();
   }
 }
 
-function tokenKeyring({ keyrings }: Settings, name: string): TokenKeyringSettings {
+function configured({ keyrings }: Settings, name: string): KeyringSettings {
   const found = keyrings.find((keyring) => keyring.name === name);
   if (found === undefined) {
     const names = keyrings.map((keyring: KeyringSettings) => keyring.name).join(', ');
@@ -65,10 +73,5 @@ function tokenKeyring({ keyrings }: Settings, name: string): TokenKeyringSetting
       `the configuration has no keyring ${quoted(name)}; it has: ${names}`,
     );
   }
-  if (found.backend !== 'file') return found;
-  throw new AgentError(
-    'not_supported',
-    `keyring ${name} is a file keyring, so there is nothing to reconcile: ${found.path} holds its keys and ` +
-      'their records in one. (For a keyring in a token, give the --config that the agent is started with.)',
-  );
+  return found;
 }

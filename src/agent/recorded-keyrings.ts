@@ -6,7 +6,7 @@ import { ClusterAuthority } from './cluster-authority.ts';
 import type { Settings } from '../config/settings.ts';
 import { configuredKeyrings } from './configured-keyring.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { OpenKeyrings } from './open-keyrings.ts';
+import { SupervisedKeyrings } from './supervised-keyrings.ts';
 import type { AgentDatabase } from '../database/agent-database.ts';
 import { ModuleHosts } from '../vault/host/module-hosts.ts';
 
@@ -14,7 +14,7 @@ import { ModuleHosts } from '../vault/host/module-hosts.ts';
 export interface RecordedKeyrings {
   /** null: nothing is recorded. */
   readonly audit: AuditLog | null;
-  readonly keyrings: OpenKeyrings;
+  readonly keyrings: SupervisedKeyrings;
   /** null: the agent has no part in a cluster. */
   readonly cluster: ClusterAuthority | null;
 }
@@ -34,10 +34,10 @@ export function recordedKeyrings(
   const journal = audit === null ? undefined : scheduleJournal(audit);
   const hosts = new ModuleHosts(launch);
   const changed = async (name: string): Promise<void> => {
-    if (name === inCluster?.keyring) await cluster?.look();
+    if (name === inCluster?.keyring) await cluster?.issueMissing();
   };
   const open = configuredKeyrings(world, hosts, { journal, changed });
-  const keyrings = new OpenKeyrings(settings.keyrings, open, world, credentialsDir);
+  const keyrings = new SupervisedKeyrings(settings.keyrings, open, world, credentialsDir);
   const cluster =
     inCluster === null
       ? null
@@ -47,7 +47,7 @@ export function recordedKeyrings(
           graceSeconds: graceOf(settings, inCluster.keyring),
           ...{ hosts, database, journal, world, credentialsDir },
         });
-  if (cluster !== null) keyrings.shareRefusals(cluster.slots);
+  if (cluster !== null) keyrings.shareRefusals(cluster.supervisor);
   return { audit, keyrings, cluster };
 }
 

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { KeptPart, Reloaded } from '../api/reload.ts';
 import type { AccessControl, AccessSettings } from '../access/access-control.ts';
 import type { LoadedApiKeys } from '../access/api-key.ts';
 import type { Settings } from '../config/settings.ts';
 import { describeFailure } from '../base/errors.ts';
-import type { KeptPart, Reloaded } from '../request/services.ts';
+import { listenerKinds } from '../server/listeners.ts';
 import type { World } from '../base/world.ts';
 
 export interface ReloadParts {
@@ -61,20 +62,19 @@ function failedPart(part: string, failure: unknown): KeptPart {
   return { part, reason: describeFailure(failure), failed: true };
 }
 
-/** What a running agent does not change: of the settings, and of the configuration. */
-const fixedParts: readonly (readonly [keyof Settings, string])[] = [
-  ['stateDir', 'state_dir'],
-  ['socket', 'socket'],
-  ['keyrings', 'keyrings'],
-  ['audit', 'audit'],
-  ['cluster', 'cluster'],
-  ['sshAgent', 'ssh_agent'],
+/** What a running agent does not change, with its name in the configuration. */
+const fixedParts: readonly (readonly [(settings: Settings) => unknown, string])[] = [
+  [({ stateDir }) => stateDir, 'state_dir'],
+  [({ keyrings }) => keyrings, 'keyrings'],
+  [({ audit }) => audit, 'audit'],
+  [({ cluster }) => cluster, 'cluster'],
+  ...Object.values(listenerKinds).map(({ settings, table }) => [settings, table] as const),
 ];
 
 /** Parts of the configuration that were changed and that a running agent does not change. */
 function needingRestart(running: Settings, read: Settings): readonly KeptPart[] {
   return fixedParts
-    .filter(([part]) => !isDeepStrictEqual(running[part], read[part]))
+    .filter(([part]) => !isDeepStrictEqual(part(running), part(read)))
     .map(([, name]) => ({
       part: name,
       reason: 'it was changed, and counts after a restart of the agent',

@@ -2,12 +2,11 @@
  * The eight operations that callers see (contract section 2), the same in the agent and over the socket.
  * Records have the wire's own shapes and names, so that library, wire and `--json` speak one language;
  * messages and signatures are bytes here and base64url on the wire. Times are RFC 3339 in UTC.
- * Every method rejects with an AgentError whose kind is named beside it; `backend_unavailable` and `locked`
- * can come from any of them.
+ * Every method rejects with an AgentError whose kind is named beside it.
  */
 
 export type AlgorithmName = 'ed25519' | 'es256';
-export type BackendName = 'file' | 'pkcs11' | 'sealed';
+export type BackendName = 'file' | 'pkcs11' | 'tpm';
 
 /**
  * `hardware`: made in the device, never leaves it. `hardware-wrapped`: at rest the key needs the device, in
@@ -65,22 +64,48 @@ export interface Rotation {
 }
 
 export interface SigningBackend {
+  /** @throws {AgentError} `locked`, `backend_unavailable`. */
   describeBackend(): Promise<BackendDescription>;
+  /** @throws {AgentError} `locked`, `backend_unavailable`. */
   activeKeyId(): Promise<string>;
-  /** null where the kid is unknown, revoked, or its grace has expired. */
+  /**
+   * null where the kid is unknown, revoked, or its grace has expired.
+   *
+   * @throws {AgentError} `locked`, `backend_unavailable`.
+   */
   publicKeyB64(kid: string): Promise<string | null>;
-  /** Active first, then grace by descending `valid_until`, then, where asked for, the prepared key. */
-  listValidPubkeys(options?: { include_prepared?: boolean }): Promise<readonly ValidKey[]>;
-  /** Signs with `kid`, or with the active key. `unknown_kid` unless that key is active or in grace. */
+  /**
+   * Active first, then grace by descending `valid_until`, then, where asked for, the prepared key.
+   *
+   * @throws {AgentError} `locked`, `backend_unavailable`.
+   */
+  listValidPubkeys(options?: { includePrepared?: boolean }): Promise<readonly ValidKey[]>;
+  /**
+   * Signs with `kid`, or with the active key.
+   *
+   * @throws {AgentError} `unknown_kid` unless that key is active or in grace; `too_large` and `not_supported` for a
+   * message that it cannot sign; `locked`, `backend_unavailable`.
+   */
   sign(message: Uint8Array, kid?: string): Promise<Signature>;
-  /** 1 to 256 messages, all signed by one key, or none is answered. `unknown_kid` as for `sign`. */
+  /**
+   * 1 to 256 messages, all signed by one key, or none is answered.
+   *
+   * @throws {AgentError} As `sign`.
+   */
   signBatch(messages: readonly Uint8Array[], kid?: string): Promise<SignatureBatch>;
   /**
    * A new key, or the prepared one, becomes active; the previous one stays valid for `graceSeconds`
-   * (whole, 0 or more). `conflict` where someone else kept changing the state meanwhile.
+   * (whole, 0 or more).
+   *
+   * @throws {AgentError} `conflict` where someone else kept changing the state meanwhile; `locked`,
+   * `backend_unavailable`.
    */
   rotate(graceSeconds: number): Promise<Rotation>;
-  /** Removes keys whose grace has expired; answers how many. Writes nothing where there are none. */
+  /**
+   * Removes keys whose grace has expired; answers how many. Writes nothing where there are none.
+   *
+   * @throws {AgentError} `conflict`, `locked`, `backend_unavailable`.
+   */
   pruneExpiredGrace(): Promise<number>;
 }
 
@@ -124,11 +149,19 @@ export interface KeyDetails {
 
 /** What an operator does with a keyring beyond the eight operations. */
 export interface KeyAdministration {
-  /** Strict verification (contract section 4) against the currently valid keys, or against `kid` alone. */
+  /**
+   * Strict verification (contract section 4) against the currently valid keys, or against `kid` alone.
+   *
+   * @throws {AgentError} `locked`, `backend_unavailable`.
+   */
   verify(message: Uint8Array, signature: Uint8Array, kid?: string): Promise<Verification>;
-  /** `already_exists` while another prepared key waits. */
+  /** @throws {AgentError} `already_exists` while another prepared key waits; `conflict`, `locked`, `backend_unavailable`. */
   prepare(activateAfterSeconds?: number): Promise<PreparedKey>;
-  /** `unknown_kid` where there is no such key or it is revoked already. */
+  /**
+   * @throws {AgentError} `unknown_kid` where there is no such key or it is revoked already; `conflict`, `locked`,
+   * `backend_unavailable`.
+   */
   revoke(kid: string, reason?: string): Promise<Revocation>;
+  /** @throws {AgentError} `locked`, `backend_unavailable`. */
   listKeys(): Promise<readonly KeyDetails[]>;
 }

@@ -7,13 +7,9 @@ import type {
 } from './signing-backend.ts';
 
 /** The result of `status`. Times are RFC 3339 in UTC. */
-export interface AgentStatus {
+export interface AgentStatus extends ListenersStatus {
   readonly agent: { readonly version: string; readonly pid: number; readonly started_at: string };
   readonly keyrings: readonly KeyringStatus[];
-  /** Of the agent's own socket. */
-  readonly connections: ConnectionCount;
-  /** null: there is none. `path`: of its socket. */
-  readonly ssh_agent: ({ readonly path: string } & ConnectionCount) | null;
   /**
    * Since the start. `signatures` counts messages, `errors` the refused and failed requests,
    * `authentication_failures` the API keys that were not accepted.
@@ -53,8 +49,16 @@ export interface ClusterStatus {
   readonly certificate_error: KeyringStatus['last_error'];
 }
 
+/** What `status` says of what the agent listens on: a member a listener. */
+export interface ListenersStatus {
+  /** Of the agent's own socket. */
+  readonly connections: ConnectionCount;
+  /** null: there is none. `path`: of its socket. */
+  readonly ssh_agent: ({ readonly path: string } & ConnectionCount) | null;
+}
+
 /** Open now, and accepted since the start. */
-interface ConnectionCount {
+export interface ConnectionCount {
   readonly open: number;
   readonly accepted: number;
 }

@@ -10,7 +10,7 @@ import type { RecordSigner } from './record-signer.ts';
 import { RefusalFolding } from './refusal-folding.ts';
 
 /** How often it is looked whether there are folded refusals to write, milliseconds. */
-const foldingLook = 1000;
+const foldingInterval = 1000;
 /** No record stays without a signature behind it for longer, milliseconds. */
 const longestUnsigned = 600_000;
 /** How long the end of changes under way is waited for when the log is closed, milliseconds. */
@@ -23,7 +23,7 @@ export interface AuditLogParts {
   readonly repaired: string | null;
   readonly writer: ChainWriter;
   readonly signer: Pick<RecordSigner, 'isReady'>;
-  readonly world: Pick<World, 'now' | 'elapsed' | 'later' | 'pause' | 'log'>;
+  readonly world: Pick<World, 'now' | 'monotonicNow' | 'schedule' | 'pause' | 'log'>;
 }
 
 /** The audit log on disk. */
@@ -72,12 +72,12 @@ export class AuditLog implements Audit {
     const time = this.#parts.world.now();
     const body = this.#text.of(event);
     const written = new Promise<number>((resolve, reject) => {
-      this.#push({ time, body, isOwed: false, resolve, reject });
+      this.#push({ time, body, isMandatory: false, resolve, reject });
     });
     return event.outcome === 'begun' ? this.#noteBegun(written) : written;
   }
 
-  owe(event: AuditEvent): Promise<void> {
+  recordSurely(event: AuditEvent): Promise<void> {
     const time = this.#parts.world.now();
     const body = this.#text.of(event);
     if (this.#stage === 'closed') {
@@ -88,7 +88,7 @@ export class AuditLog implements Audit {
       const written = (): void => {
         resolve();
       };
-      this.#push({ time, body, isOwed: true, resolve: written, reject: null });
+      this.#push({ time, body, isMandatory: true, resolve: written, reject: null });
       if (event.of !== null) this.#noteEnded(event.of);
     });
   }
@@ -107,8 +107,8 @@ export class AuditLog implements Audit {
   }
 
   /**
-   * Takes no more operations, waits a moment for the end of changes under way, writes what is owed and `stopped`, and
-   * closes. What is owed and cannot be written goes into the agent's log.
+   * Takes no more operations, waits a moment for the end of changes under way, writes what must be written and `stopped`, and
+   * closes. What must be written and cannot be written goes into the agent's log.
    */
   async stop(): Promise<void> {
     if (this.#stage !== 'open') return;
@@ -144,7 +144,7 @@ export class AuditLog implements Audit {
   #pushStarted(): void {
     this.#isStarted = true;
     const { repaired, world } = this.#parts;
-    const always = { isOwed: true };
+    const always = { isMandatory: true };
     if (repaired !== null) {
       const event: LogEvent = { event: 'repaired', reason: repaired, repeated: null };
       this.#queue.push(logEntry(world.now(), event, always));
@@ -170,20 +170,20 @@ export class AuditLog implements Audit {
 
   /** Whether it is counted instead of written. */
   #fold(event: AuditEvent): boolean {
-    const now = this.#parts.world.elapsed();
+    const now = this.#parts.world.monotonicNow();
     this.#writeFolded(now);
     const isFolded = this.#folding.fold(event, now);
-    this.#lookAtFolded();
+    this.#scheduleFolded();
     return isFolded;
   }
 
   /** Looks for as long as something is counted: whoever was refused may never come back. */
-  #lookAtFolded(): void {
-    const { elapsed, later } = this.#parts.world;
-    this.#foldingTimer ??= later(foldingLook, () => {
+  #scheduleFolded(): void {
+    const { monotonicNow, schedule } = this.#parts.world;
+    this.#foldingTimer ??= schedule(foldingInterval, () => {
       this.#foldingTimer = null;
-      this.#writeFolded(elapsed());
-      if (!this.#folding.isEmpty) this.#lookAtFolded();
+      this.#writeFolded(monotonicNow());
+      if (!this.#folding.isEmpty) this.#scheduleFolded();
     });
   }
 
@@ -193,7 +193,7 @@ export class AuditLog implements Audit {
     for (const { event, count } of this.#folding.close(now)) {
       const body = this.#text.of(event, count);
       const nobody = (): void => undefined;
-      this.#push({ time, body, isOwed: false, resolve: nobody, reject: nobody });
+      this.#push({ time, body, isMandatory: false, resolve: nobody, reject: nobody });
     }
   }
 
@@ -205,7 +205,7 @@ export class AuditLog implements Audit {
       this.#unsignedTimer = null;
       return;
     }
-    this.#unsignedTimer ??= world.later(longestUnsigned, () => {
+    this.#unsignedTimer ??= world.schedule(longestUnsigned, () => {
       this.#unsignedTimer = null;
       if (writer.unsigned > 0 && this.#queue.isAvailable && signer.isReady) this.#say('checkpoint');
       else this.#watchUnsigned();

@@ -47,13 +47,14 @@ export class OperationText {
 /** An API key that is accepted no more is named too: it was refused for that. */
 function whoOf({ caller, principal }: AuditEvent): string {
   const claimed = principal === null ? caller?.credential?.id : principal.api_key;
+  const process = caller?.peer.kind === 'process' ? caller.peer : null;
   return whoText({
     event: 'operation',
-    uid: caller?.peer.uid ?? null,
-    pid: caller?.peer.pid ?? null,
-    user: caller?.peer.name ?? null,
+    uid: process?.uid ?? null,
+    pid: process?.pid ?? null,
+    user: process?.name ?? null,
     api_key: claimed ?? null,
-    exe_best_effort: caller?.peer.executable ?? null,
+    exe_best_effort: process?.executable ?? null,
     scope: principal?.scope ?? null,
   });
 }

@@ -17,7 +17,7 @@ export interface RecordQueueParts {
   /** Directory of the log, for messages. */
   readonly dir: string;
   readonly writer: Pick<ChainWriter, 'write' | 'path'>;
-  readonly world: Pick<World, 'now' | 'elapsed' | 'later' | 'pause' | 'log'>;
+  readonly world: Pick<World, 'now' | 'monotonicNow' | 'schedule' | 'pause' | 'log'>;
   /** Called each time that records have come to the disk. */
   readonly written: () => void;
 }
@@ -25,10 +25,10 @@ export interface RecordQueueParts {
 /** Nothing can be written. */
 interface Outage {
   readonly message: string;
-  /** On the clock that nobody sets. */
+  /** On the monotonic clock. */
   retryAt: number;
-  /** Calls off the timer of the next attempt. */
-  callOff: () => void;
+  /** Cancels the timer of the next attempt. */
+  cancel: () => void;
 }
 
 /**
@@ -39,7 +39,7 @@ export class RecordQueue {
   readonly #parts: RecordQueueParts;
   #waiting: Entry[] = [];
   /** Kept while nothing can be written: they go before everything else. */
-  #owed: Entry[] = [];
+  #mandatory: Entry[] = [];
   /** How many records the last write had. */
   #before = 0;
   #working: Promise<void> | null = null;
@@ -68,12 +68,12 @@ export class RecordQueue {
     return this.#outage === null;
   }
 
-  /** The entry is resolved when it is on disk, or where it is owed and that cannot be; else it is rejected. */
+  /** The entry is resolved when it is on disk, or where it is mandatory and that cannot be; else it is rejected. */
   push(entry: Entry): void {
     if (this.#outage === null) {
       this.#waiting.push(entry);
       this.#working ??= this.#work();
-    } else if (entry.isOwed) {
+    } else if (entry.isMandatory) {
       this.#keep(entry);
       this.#retryIfDue();
     } else {
@@ -86,12 +86,12 @@ export class RecordQueue {
     while (this.#working !== null) await this.#working;
   }
 
-  /** Tries once more where nothing could be written; answers what is owed still, and forgets it. */
+  /** Tries once more where nothing could be written; answers what must be written still, and forgets it. */
   async finish(): Promise<readonly Entry[]> {
     await this.idle();
     if (this.#outage !== null) this.#startRetry(this.#outage);
     await this.idle();
-    return this.#owed.splice(0);
+    return this.#mandatory.splice(0);
   }
 
   async #work(): Promise<void> {
@@ -121,9 +121,9 @@ export class RecordQueue {
     const { dir, world } = this.#parts;
     const entries = [...batch, ...this.#waiting.splice(0)];
     const message = this.#note(failure);
-    this.#outage = { message, retryAt: 0, callOff: () => undefined };
+    this.#outage = { message, retryAt: 0, cancel: () => undefined };
     for (const entry of entries) {
-      if (entry.isOwed) this.#keep(entry);
+      if (entry.isMandatory) this.#keep(entry);
       else this.#turnAway(entry, unavailable(message));
     }
     world.log.error(
@@ -134,10 +134,10 @@ export class RecordQueue {
   }
 
   #retryLater(outage: Outage): void {
-    const { elapsed, later } = this.#parts.world;
-    outage.retryAt = elapsed() + retryAfter;
-    // It may go off a little before `elapsed` says so: where nobody calls, there is no other one behind it.
-    outage.callOff = later(retryAfter, () => {
+    const { monotonicNow, schedule } = this.#parts.world;
+    outage.retryAt = monotonicNow() + retryAfter;
+    // It may go off a little before `monotonicNow` says so: where nobody calls, there is no other one behind it.
+    outage.cancel = schedule(retryAfter, () => {
       if (this.#working === null) this.#startRetry(outage);
     });
   }
@@ -145,24 +145,24 @@ export class RecordQueue {
   #retryIfDue(): void {
     const outage = this.#outage;
     if (outage === null || this.#working !== null) return;
-    if (this.#parts.world.elapsed() >= outage.retryAt) this.#startRetry(outage);
+    if (this.#parts.world.monotonicNow() >= outage.retryAt) this.#startRetry(outage);
   }
 
   #startRetry(outage: Outage): void {
-    outage.callOff();
+    outage.cancel();
     this.#working = this.#retry(outage).finally(() => {
       this.#working = this.#waiting.length > 0 ? this.#work() : null;
     });
   }
 
-  /** What is owed, then `resumed`. Never rejects. */
+  /** What must be written, then `resumed`. Never rejects. */
   async #retry(outage: Outage): Promise<void> {
     const { writer, world } = this.#parts;
     const turnedAway = this.#turnedAway;
     try {
-      while (this.#owed.length > 0) {
-        const numbers = await writer.write(this.#owed);
-        this.#owed.splice(0, numbers.length);
+      while (this.#mandatory.length > 0) {
+        const numbers = await writer.write(this.#mandatory);
+        this.#mandatory.splice(0, numbers.length);
       }
       const resumed = { event: 'resumed', reason: null, repeated: turnedAway } as const;
       await writer.write([logEntry(world.now(), resumed)]);
@@ -173,7 +173,7 @@ export class RecordQueue {
     }
     this.#turnedAway -= turnedAway;
     this.#outage = null;
-    this.#waiting.push(...this.#owed.splice(0));
+    this.#waiting.push(...this.#mandatory.splice(0));
     world.log.info(
       { file: writer.path, turned_away: turnedAway },
       'the audit log can be written again',
@@ -193,7 +193,7 @@ export class RecordQueue {
 
   #keep(entry: Entry): void {
     entry.resolve?.(0);
-    this.#owed.push({ ...entry, resolve: null });
+    this.#mandatory.push({ ...entry, resolve: null });
   }
 
   #turnAway({ resolve, reject }: Entry, failure: AgentError): void {

@@ -17,7 +17,7 @@ export interface RecordSignerParts {
   readonly keyring: () => SigningKeyring;
   /** Directory of the log. */
   readonly dir: string;
-  readonly world: Pick<World, 'files' | 'later'>;
+  readonly world: Pick<World, 'files' | 'schedule'>;
 }
 
 /** Signs the log's own records, straight with the keyring: that is no operation, and so is not recorded itself. */
@@ -107,12 +107,12 @@ export class RecordSigner {
 
   #within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const callOff = this.#parts.world.later(milliseconds, () => {
+      const cancel = this.#parts.world.schedule(milliseconds, () => {
         reject(
           new AgentError('backend_unavailable', `the keyring did not sign in ${milliseconds} ms`),
         );
       });
-      work.finally(callOff).then(resolve, reject);
+      work.finally(cancel).then(resolve, reject);
     });
   }
 }

@@ -34,11 +34,11 @@ export class RefusalFolding {
     return this.#windows.size === 0;
   }
 
-  /** True: the event is counted, and not to be written. `now` is on a clock that nobody sets, milliseconds. */
+  /** True: the event is counted, and not to be written. `now` is on the monotonic clock, milliseconds. */
   fold(event: AuditEvent, now: number): boolean {
     const { caller, method, outcome, kind } = event;
     if (outcome !== 'refused' || caller === null || kind === null) return false;
-    const name = `${caller.peer.uid} ${kind} ${method}`;
+    const name = `${caller.share} ${kind} ${method}`;
     const window = this.#windows.get(name);
     if (window === undefined) {
       this.#windows.set(name, { since: now, written: 1, folded: 0, last: event });

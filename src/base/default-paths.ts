@@ -1,4 +1,5 @@
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
+import { AgentError } from './errors.ts';
 import { isAbsolute, join } from 'node:path';
 
 /**
@@ -11,23 +12,56 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * `/var/lib/signing-agent` for root; else `$XDG_STATE_HOME/signing-agent`, or
- * `~/.local/state/signing-agent` where that variable is unset or relative.
+ * `~/.local/state/signing-agent` where that variable is unset or relative. Throws NoHomeError.
  */
 export function defaultStateDir(env: Environment, uid: number): string {
   if (uid === 0) return '/var/lib/signing-agent';
-  const home = absolute(env['HOME']) ?? homedir();
-  return join(absolute(env['XDG_STATE_HOME']) ?? join(home, '.local', 'state'), 'signing-agent');
+  const stateHome = absolute(env['XDG_STATE_HOME']);
+  return join(stateHome ?? join(homeDir(env), '.local', 'state'), 'signing-agent');
+}
+
+/** This user has no home directory, and nobody said where else the state dir is. */
+export class NoHomeError extends AgentError {
+  constructor(env: Environment) {
+    const said = env['HOME'];
+    const home =
+      said === undefined || said === '' ? 'HOME is not set' : `HOME is relative (${said})`;
+    super(
+      'not_found',
+      `${home}, and the account database has no home directory of this user: name the state dir (--state-dir), ` +
+        'or give HOME or XDG_STATE_HOME an absolute path',
+    );
+  }
+}
+
+/**
+ * `$HOME`, where it is an absolute path, else what the account database says: a path that depends on where a program
+ * is started would be another state dir each time. Throws NoHomeError.
+ */
+export function homeDir(env: Environment): string {
+  const home = absolute(env['HOME']) ?? absolute(accountHome());
+  if (home !== null) return home;
+  throw new NoHomeError(env);
+}
+
+/** `os.homedir` would answer `$HOME`, whatever it is. */
+function accountHome(): string | undefined {
+  try {
+    return userInfo().homedir;
+  } catch {
+    return undefined; // there is no entry of this user
+  }
 }
 
 /**
  * `/run/signing-agent/agent.sock` for root; else `$XDG_RUNTIME_DIR/signing-agent/agent.sock`, or
  * `agent.sock` in the state dir where there is no runtime dir.
  */
-export function defaultSocketPath(env: Environment, uid: number, stateDir: string): string {
+export function defaultSocketPath(env: Environment, uid: number, stateDir: () => string): string {
   if (uid === 0) return '/run/signing-agent/agent.sock';
   const runtimeDir = absolute(env['XDG_RUNTIME_DIR']);
   return runtimeDir === null
-    ? join(stateDir, 'agent.sock')
+    ? join(stateDir(), 'agent.sock')
     : join(runtimeDir, 'signing-agent', 'agent.sock');
 }
 
@@ -35,7 +69,7 @@ export function defaultSocketPath(env: Environment, uid: number, stateDir: strin
 export function clientSocketPath(env: Environment, uid: number): string {
   const named = env['SIGNING_AGENT_SOCK'];
   if (named !== undefined && named !== '') return named;
-  return defaultSocketPath(env, uid, defaultStateDir(env, uid));
+  return defaultSocketPath(env, uid, () => defaultStateDir(env, uid));
 }
 
 /** The XDG base directory specification has relative paths ignored. */

@@ -8,13 +8,13 @@ import type { Files } from './files.ts';
 export interface World {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-  /** Milliseconds on a clock that nobody sets (CLOCK_MONOTONIC), from an arbitrary start. */
-  readonly elapsed: () => number;
+  /** Milliseconds on the monotonic clock (CLOCK_MONOTONIC), from an arbitrary start. */
+  readonly monotonicNow: () => number;
   /**
-   * Calls `act` once, so many milliseconds from now; answers with what calls it off. The process does not stay
+   * Calls `act` once, so many milliseconds from now; answers with what cancels it. The process does not stay
    * alive for it.
    */
-  readonly later: (milliseconds: number, act: () => void) => () => void;
+  readonly schedule: (milliseconds: number, act: () => void) => () => void;
   /** Resolves that many milliseconds from now. The process stays alive for it: something waits. */
   readonly pause: (milliseconds: number) => Promise<void>;
   /** That many bytes from the operating system's generator. */
@@ -25,5 +25,5 @@ export interface World {
    * Called with the name of a step, such as `rotate/saved`, when it has just been done. Does nothing, but in
    * tests, which end the process there.
    */
-  readonly reached: (step: string) => void;
+  readonly testPoint: (step: string) => void;
 }

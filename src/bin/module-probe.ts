@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import { probeModule, type ProbeRequest } from '../vault/pkcs11/probe.ts';
+import { probeModule, type ProbeRequest } from '../vault/pkcs11/token/probe.ts';
 
 /**
  * Loads one PKCS#11 module and says what it has, so that `agentctl doctor` does not load it itself. The question

@@ -10,7 +10,7 @@ import { resolveSettings, type Flags, type Settings } from '../config/settings.t
 import { AgentError, describeFailure } from '../base/errors.ts';
 import { openLog, type LogLevel } from '../base/log.ts';
 import { openLibc, type Libc } from '../native/libc.ts';
-import { KeyringError } from '../agent/open-slots.ts';
+import { KeyringError } from '../agent/supervisor.ts';
 import { durableFiles } from '../files/durable-files.ts';
 import { AlreadyRunningError } from '../files/state-dir-lock.ts';
 import { configuredHosts } from '../agent/configured-hosts.ts';
@@ -81,8 +81,8 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     const settings = readSettings();
     const world: World = {
       now: () => Date.now(),
-      elapsed: () => performance.now(),
-      later: (milliseconds, act) => {
+      monotonicNow: () => performance.now(),
+      schedule: (milliseconds, act) => {
         const timer = setTimeout(act, milliseconds).unref();
         return () => {
           clearTimeout(timer);
@@ -92,7 +92,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
       randomBytes,
       files: durableFiles(libc),
       log: openLog(settings.logLevel),
-      reached: failpoint(process.env),
+      testPoint: failpoint(process.env),
     };
     relaunchSized({ processors, durable: settings.audit?.fsync === true }, libc, world);
     libc.refuseCoreDumps();

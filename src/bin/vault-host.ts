@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { durableFiles } from '../files/durable-files.ts';
 import { openLibc } from '../native/libc.ts';
 import { HostServer } from '../vault/host/host-server.ts';
-import type { Shield } from '../vault/pkcs11/login.ts';
+import type { Shield } from '../vault/hosted.ts';
+import { servedKind } from '../vault/kinds/kinds.ts';
 import { failpoint } from './failpoint.ts';
 
 /**
- * The vault host: the one process that loads a PKCS#11 module. Started by the agent, with the channel to it as
+ * The vault host: the one process that loads a PKCS#11 module, or opens a device. Started by the agent, with the channel to it as
  * file descriptor 3 and its pid as the argument, and never by hand.
  */
 
@@ -32,13 +35,25 @@ dieWithParent();
 const channel = new Socket({ fd: channelFd, readable: true, writable: true });
 channel.on('close', () => process.exit(0));
 channel.on('error', () => process.exit(0));
+const testPoint = failpoint(process.env);
 new HostServer({
   channel,
-  world: { now: () => Date.now(), randomBytes },
-  shield: shield(),
+  serve: async (backend) => {
+    const serve = await servedKind(backend);
+    return serve(
+      {
+        now: () => Date.now(),
+        pause: (milliseconds) => sleep(milliseconds),
+        randomBytes,
+        files: durableFiles(libc),
+        testPoint,
+        environment: process.env,
+      },
+      shield(),
+    );
+  },
   threads: Number(process.env['UV_THREADPOOL_SIZE']),
-  environment: process.env,
-  reached: failpoint(process.env),
+  testPoint,
   stopped: () => process.exit(0),
 });
 
@@ -53,11 +68,11 @@ function dieWithParent(): void {
  * notes a login in its files (SoftHSM) loses the token. The login ends, or the alarm ends it.
  */
 function shield(): Shield {
-  return (login) => {
+  return (work) => {
     libc.signalAtParentsEnd(0);
     libc.alarm(longestLogin);
     try {
-      return login();
+      return work();
     } finally {
       libc.alarm(0);
       dieWithParent();

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { exitCodes, reportFailure, UsageError } from './shell/failure.ts';
 import { buildProgram } from './program.ts';
+import { refuseSwallowedFlags } from './shell/swallowed-flag.ts';
 import type { Terminal } from './shell/terminal.ts';
 
 /**
@@ -8,9 +9,14 @@ import type { Terminal } from './shell/terminal.ts';
  * said on stderr by then.
  */
 export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const garbled = argv.findIndex((word) => word.includes('\ufffd'));
+  if (garbled >= 0) return reportFailure(notUtf8(garbled + 1), terminal, wantsJson(argv));
   let exitCode: number = exitCodes.done;
   const program = buildProgram(terminal, (code) => {
     exitCode = code;
+  });
+  program.hook('preAction', (_, command) => {
+    refuseSwallowedFlags(command, argv);
   });
   try {
     await program.parseAsync([...argv], { from: 'user' });
@@ -23,11 +29,24 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
   }
 }
 
+/** Node has put U+FFFD for bytes that are no UTF-8: another file than the one that was meant. */
+function notUtf8(position: number): UsageError {
+  return new UsageError(
+    `word ${position} of the command line is not UTF-8, and cannot be told from others: give the file on stdin, or ` +
+      'another name',
+  );
+}
+
 /** commander's `error: …` with its suggestion on a line of its own, as one sentence. */
 function usageError(error: CommanderError): UsageError {
   // commander has printed the help by then.
   if (error.code === 'commander.help') return new UsageError('no command was given');
-  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  const said = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  const hint =
+    error.code === 'commander.unknownOption'
+      ? '; what is no option and begins with - goes behind --, and the value of one behind =, as in --out=-x'
+      : '';
+  const message = `${said}${hint}`;
   return new UsageError(message, { cause: error });
 }
 

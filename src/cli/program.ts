@@ -1,5 +1,7 @@
+import { addSigning } from './commands/signatures/signature-commands.ts';
 import { Argument, Command, Option } from 'commander';
 import { version } from '../base/version.ts';
+import { AgentSession } from './shell/agent-session.ts';
 import { apiKeyInput, withoutStdin } from './shell/api-key-input.ts';
 import { addApiKeyCommand } from './commands/apikey/apikey-commands.ts';
 import { addAuditCommand } from './commands/audit/audit-commands.ts';
@@ -34,13 +36,18 @@ export function buildProgram(terminal: Terminal, finish: (exitCode: number) => v
       const run = await load();
       const { apiKeyFile: file, ...flags } = rootOf(command).opts<GlobalFlags>();
       const apiKey = file === undefined ? undefined : apiKeyInput(file, terminal);
+      const session = new AgentSession();
       const invocation = {
         terminal: file === '-' ? withoutStdin(terminal) : terminal,
-        globals: { ...flags, keyrings, apiKey },
+        globals: { ...flags, keyrings, apiKey, session },
         args: command.processedArgs.flat() as (string | undefined)[],
         options: command.opts(),
       };
-      finish(await run(invocation as Parameters<typeof run>[0]));
+      try {
+        finish(await run(invocation as Parameters<typeof run>[0]));
+      } finally {
+        await session.close();
+      }
     };
   const program = new Command('agentctl')
     .description('Sign, verify and look after the keys of a running signing-agent.')
@@ -136,62 +143,6 @@ Examples:
   agentctl completion fish > ~/.config/fish/completions/agentctl.fish`,
   );
   return program;
-}
-
-function addSigning(program: Command, act: Act): void {
-  const formats = new Option('--format <format>', 'b64 unless --out is given, then raw');
-  addHelp(
-    program
-      .command('sign')
-      .description('sign a file, or stdin')
-      .argument('[file]', 'what to sign; stdin where it is left out or -')
-      .option('--kid <kid>', 'the key (default: the active one)')
-      .addOption(formats.choices(['raw', 'b64', 'json', 'sshsig', 'minisign', 'jws']))
-      .option('--out <file>', 'write the signature to this file, whole or not at all')
-      .option('--namespace <name>', 'of an sshsig: what it is for (default: file)')
-      .option('--trusted-comment <text>', 'of a minisign signature (default: time and file name)')
-      .action(act(async () => (await import('./commands/signatures/sign.ts')).sign)),
-    `
-Examples:
-  echo -n hello | agentctl sign
-  agentctl sign release.tar.gz --out release.tar.gz.sig
-  agentctl --keyring ci sign --format json manifest.json
-  agentctl sign release.tar.gz --format sshsig --out release.tar.gz.sig
-  agentctl sign release.tar.gz --format minisign --out release.tar.gz.minisig
-  agentctl sign --format jws manifest.json --out manifest.jws`,
-  );
-  addHelp(
-    program
-      .command('verify')
-      .description('verify a signature, strictly; exit code 5 where it does not verify')
-      .argument('[file]', 'what was signed; stdin where it is left out or -')
-      .requiredOption(
-        '--signature <file>',
-        'raw, base64, the JSON that sign printed, an sshsig or minisign file, or a compact JWS',
-      )
-      .option('--kid <kid>', 'this key alone (default: every valid key of the keyring)')
-      .addOption(
-        new Option(
-          '--public-key <key>',
-          'this key, without an agent: base64, an ssh line, or a PEM, JWK, ssh or minisign file',
-        ).conflicts('kid'),
-      )
-      .addOption(
-        new Option(
-          '--allowed-signers <file>',
-          'of an sshsig: who may sign, as for ssh-keygen, without an agent',
-        ).conflicts(['kid', 'publicKey']),
-      )
-      .option('--identity <name>', 'of an sshsig: who is to have signed, with --allowed-signers')
-      .option('--namespace <name>', 'of an sshsig: what it is for (default: file)')
-      .action(act(async () => (await import('./commands/signatures/verify.ts')).verify)),
-    `
-Examples:
-  agentctl verify release.tar.gz --signature release.tar.gz.sig
-  agentctl verify release.tar.gz --signature release.tar.gz.sig --public-key signer.pem
-  agentctl verify notes.txt --signature notes.sig --public-key "$(cat ~/.ssh/id_ed25519.pub)"
-  agentctl verify notes.txt --signature notes.sig --allowed-signers allowed_signers --identity ann@example.org`,
-  );
 }
 
 /** Help of a command, with what follows it. */

@@ -1,18 +1,13 @@
-import type { Principal } from '../api/principal.ts';
-import type {
-  BackendDescription,
-  KeyDetails,
-  PreparedKey,
-  Revocation,
-  Rotation,
-  Signature,
-  SignatureBatch,
-  ValidKey,
-  Verification,
-} from '../api/signing-backend.ts';
-import type { ApiKeySource } from './api-key.ts';
-import type { CallLimits } from './call.ts';
-import type { AgentStatus } from '../api/status.ts';
+import type { AgentCalls } from './agent-calls.ts';
+import type { ApiKeyCalls } from './api-key-calls.ts';
+import type { BackupCalls } from './backup-calls.ts';
+import type { CallOptions } from './call-options.ts';
+import type { ClientKeyCalls } from './client-key-calls.ts';
+import type { ClusterCalls } from './cluster-calls.ts';
+import type { JoinTokenCalls } from './join-token-calls.ts';
+import type { JwtCalls } from './jwt-calls.ts';
+import type { KeyringCalls } from './keyring-calls.ts';
+import type { ApiKeySource } from './secret.ts';
 
 export interface ConnectOptions {
   /**
@@ -32,87 +27,68 @@ export interface ConnectOptions {
   readonly apiKey?: ApiKeySource | undefined;
 }
 
-/** What any call may be limited by. */
-export type CallOptions = CallLimits;
-
-/** For calls about one keyring. */
-export interface KeyringCallOptions extends CallOptions {
-  readonly keyring?: string | undefined;
-}
-
-/** For calls that use one key; without `kid` the agent chooses, as each method says. */
-export interface KeyCallOptions extends KeyringCallOptions {
-  readonly kid?: string | undefined;
-}
-
 /**
- * A connection to an agent. Calls are pipelined: any number may be in flight, answers come in any order.
- * A lost connection is made again by the next call. Reading and signing calls that were in flight are sent
- * once more, and an agent that restarts is waited for, 2 s at most and within their deadline.
+ * A connection to an agent, with one function a method of the wire: the method's name in camelCase. Calls are
+ * pipelined: any number may be in flight, answers come in any order.
  *
- * Results have the wire's shapes, with bytes for messages and signatures; public keys are base64url without
- * padding, times RFC 3339 in UTC, durations whole seconds.
+ * Results have the wire's shapes and names, with bytes for messages and signatures; a result with one member is
+ * answered as that member, unless it is a document of its own (a JWK Set). Public keys are base64url without padding,
+ * times RFC 3339 in UTC, durations whole seconds.
  *
- * Every method rejects with an {@link AgentError} for what the agent refuses (`kind` says why; a kind newer
- * than this library arrives as `internal` with `details.unknown_kind`), and as `overloaded` where 64 MiB of
- * calls already wait to be sent; with a {@link ConnectionError} for what befalls the connection; with the
- * reason of `signal`; with a RangeError for a `timeoutMs` that is not above 0. A call that changes keys
- * (`rotate`, `pruneExpiredGrace`, `prepare`, `revoke`, unknown methods of `call`) is never sent twice: where
- * its connection is lost, or its deadline passes, its outcome is unknown and `listKeys` shows it.
+ * A lost connection is made again by the next call. Calls that were in flight and may be repeated are sent once more,
+ * and an agent that restarts is waited for, 2 s at most and within their deadline: all that read, all that only make
+ * a signature or a token, `backup` and `reload`. Every other call is sent once. Where its connection is lost, or its
+ * deadline passes, its outcome is unknown, and the error names the method that shows it. `call` repeats the methods
+ * that this version knows, likewise, and no others.
+ *
+ * Every function rejects
+ * - with an {@link AgentError} for what the agent refuses. `kind` says why: what each function lists, and from any of
+ *   them `unauthenticated`, `forbidden`, `rate_limited`, `too_large`, `overloaded`, `shutting_down` and `internal`. A
+ *   kind newer than this library arrives as `internal` with `details.unknown_kind`. `overloaded` also where 64 MiB of
+ *   calls already wait to be sent;
+ * - with a {@link ConnectionError} for what befalls the connection;
+ * - with the reason of `signal`, and with a RangeError for a `timeoutMs` that is not above 0.
+ *
+ * @example
+ * import { AgentError, connect } from 'signing-agent';
+ *
+ * const agent = await connect({ keyring: 'ci' });
+ * try {
+ *   const { token } = await agent.jwtSign({ role: 'deploy' }, { ttlSeconds: 300 });
+ *   const verdict = await agent.jwtVerify(token);
+ *   console.log(verdict.valid ? verdict.claims : verdict.reason);
+ *   await agent.rotate(3600);
+ * } catch (error) {
+ *   if (error instanceof AgentError && error.kind === 'locked') console.log('unlock it first');
+ *   else throw error;
+ * } finally {
+ *   await agent.close();
+ * }
  */
-export interface AgentClient {
-  describeBackend(options?: KeyringCallOptions): Promise<BackendDescription>;
-  /** Key id of the active key. */
-  activeKeyId(options?: KeyringCallOptions): Promise<string>;
-  /** null where the kid is unknown, revoked, or its grace has expired. */
-  publicKeyB64(kid: string, options?: KeyringCallOptions): Promise<string | null>;
-  /** Active first, then grace by descending `valid_until`, then, where asked for, the prepared key. */
-  listValidPubkeys(
-    options?: KeyringCallOptions & { readonly include_prepared?: boolean | undefined },
-  ): Promise<readonly ValidKey[]>;
-  /** 64 signature bytes by `kid`, or by the active key. `unknown_kid`, `too_large` with `details.limit`. */
-  sign(message: Uint8Array, options?: KeyCallOptions): Promise<Signature>;
-  /** 1 to 256 messages, all signed by one key, or none is answered. */
-  signBatch(messages: readonly Uint8Array[], options?: KeyCallOptions): Promise<SignatureBatch>;
-  /** The previous key stays valid for `graceSeconds`, whole, 0 or more. `conflict`: try again. */
-  rotate(graceSeconds: number, options?: KeyringCallOptions): Promise<Rotation>;
-  /** Answers how many keys were removed. */
-  pruneExpiredGrace(options?: KeyringCallOptions): Promise<number>;
-  /** Strict (contract section 4), against the currently valid keys, or against `kid` alone. */
-  verify(
-    message: Uint8Array,
-    signature: Uint8Array,
-    options?: KeyCallOptions,
-  ): Promise<Verification>;
-  /** A key that is published and not yet used. `already_exists` while another one waits. */
-  prepare(
-    options?: KeyringCallOptions & { readonly activateAfterSeconds?: number | undefined },
-  ): Promise<PreparedKey>;
-  /** The key is valid nowhere from now on. `unknown_kid` where there is none, or it is revoked already. */
-  revoke(
-    kid: string,
-    options?: KeyringCallOptions & { readonly reason?: string | undefined },
-  ): Promise<Revocation>;
-  /** Every key, whatever its state. */
-  listKeys(options?: KeyringCallOptions): Promise<readonly KeyDetails[]>;
-  ping(options?: CallOptions): Promise<void>;
-  /**
-   * From its answer on, this connection and later ones have what the API key has. `unauthenticated` where it is not
-   * accepted, and then they have what they had. Never sent twice.
-   */
-  authenticate(apiKey: ApiKeySource, options?: CallOptions): Promise<Principal>;
-  /** Who the agent takes this connection for. */
-  whoami(options?: CallOptions): Promise<Principal>;
-  status(options?: CallOptions): Promise<AgentStatus>;
+export interface AgentClient
+  extends
+    KeyringCalls,
+    JwtCalls,
+    AgentCalls,
+    ApiKeyCalls,
+    ClientKeyCalls,
+    BackupCalls,
+    ClusterCalls,
+    JoinTokenCalls {
   /**
    * Any method of the wire by its own name: `params` are sent and the result is answered as they are. An
    * `authenticate` that is sent this way is forgotten with its connection.
+   *
+   * @throws {AgentError} `method_not_found`, `invalid_params`, and what the method itself refuses.
    */
   call(
     method: string,
     params?: Readonly<Record<string, unknown>>,
     options?: CallOptions,
   ): Promise<unknown>;
-  /** Ends the connection for good; calls in flight reject. Until then the connection keeps Node running. */
+  /**
+   * Ends the connection for good; calls in flight reject with a ConnectionError, `lost`. Until then the connection
+   * keeps Node running. Never rejects.
+   */
   close(): Promise<void>;
 }

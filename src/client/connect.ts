@@ -1,14 +1,30 @@
 import type { AgentClient, ConnectOptions } from './agent-client.ts';
 import { clientSocketPath } from '../base/default-paths.ts';
-import { SocketClient } from './socket-client.ts';
+import { clientOver } from './client.ts';
 import { Transport } from './transport.ts';
 
 const defaultTimeoutMs = 10_000;
 
 /**
- * Connects to the agent. Rejects with a ConnectionError: `unreachable` where nobody listens at the socket
- * or it may not be opened, `timeout` where the agent accepts no connection within `timeoutMs`. With an `apiKey`, with
- * an AgentError too: `unauthenticated` where it is not accepted, `rate_limited` where it has too many connections.
+ * Connects to the agent.
+ *
+ * @throws {ConnectionError} `unreachable` where nobody listens at the socket or it may not be opened, `timeout` where
+ * the agent accepts no connection within `timeoutMs`.
+ * @throws {AgentError} With an `apiKey`: `unauthenticated` where it is not accepted, `rate_limited` where it has too
+ * many connections.
+ * @throws {RangeError} For a `timeoutMs` that is not above 0.
+ *
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { connect } from 'signing-agent';
+ *
+ * const agent = await connect({
+ *   keyring: 'ci',
+ *   apiKey: async () => (await readFile('build-farm.key', 'utf8')).trim(),
+ * });
+ * const { kid, signature } = await agent.sign(Buffer.from('hello'));
+ * console.log(kid, signature.length);
+ * await agent.close();
  */
 export async function connect(options: ConnectOptions = {}): Promise<AgentClient> {
   const path = options.socket ?? clientSocketPath(process.env, process.getuid?.() ?? -1);
@@ -20,5 +36,5 @@ export async function connect(options: ConnectOptions = {}): Promise<AgentClient
     await transport.close();
     throw error;
   }
-  return new SocketClient(transport, options.keyring);
+  return clientOver(transport, options.keyring);
 }

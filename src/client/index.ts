@@ -1,19 +1,23 @@
 /** What the package exports: a client of the agent's socket. It loads no dependency at run time. */
 export { AgentError } from '../base/errors.ts';
 export type { ErrorDetails, ErrorKind } from '../base/errors.ts';
-export type * from '../api/signing-backend.ts';
+export type * from '../api/api-keys.ts';
+export type * from '../api/backup.ts';
+export type * from '../api/client-keys.ts';
+export type * from '../api/cluster.ts';
+export type * from '../api/join-tokens.ts';
+export type * from '../api/jwt.ts';
+export type { MethodName } from '../api/methods.ts';
 export type { Principal, Scope } from '../api/principal.ts';
-export type {
-  AgentClient,
-  CallOptions,
-  ConnectOptions,
-  KeyCallOptions,
-  KeyringCallOptions,
-} from './agent-client.ts';
-export type { ApiKeySecret, ApiKeySource } from './api-key.ts';
+export type * from '../api/reload.ts';
+export type * from '../api/signing-backend.ts';
+export type { AgentStatus, KeyringStatus, NextChange } from '../api/status.ts';
+export type { AgentClient, ConnectOptions } from './agent-client.ts';
+export type { ApiKeyRestrictions } from './api-key-calls.ts';
+export type { CallOptions, KeyCallOptions, KeyringCallOptions } from './call-options.ts';
+export type { JwtSignOptions, JwtVerifyOptions } from './jwt-calls.ts';
+export type { ApiKeySource, PinSource, Secret, SecretSource } from './secret.ts';
 export { connect } from './connect.ts';
 export { ConnectionError } from './connection-error.ts';
 export type { ConnectionFailure } from './connection-error.ts';
 export { RemoteBackend } from './remote-backend.ts';
-export type { NextChange } from '../api/status.ts';
-export type { AgentStatus, KeyringStatus } from '../api/status.ts';

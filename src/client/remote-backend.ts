@@ -15,7 +15,17 @@ import type { AgentClient } from './agent-client.ts';
 
 /**
  * One keyring of an agent as a SigningBackend: who signs need not know whether the keys are here or behind
- * a socket. Rejects as {@link AgentClient} does; closing the client stays with whoever made it.
+ * a socket. Every method throws as the function of that name of {@link AgentClient} does; closing the client stays
+ * with whoever made it.
+ *
+ * @example
+ * import { connect, RemoteBackend, type SigningBackend } from 'signing-agent';
+ *
+ * const agent = await connect();
+ * const backend: SigningBackend = new RemoteBackend(agent, 'ci');
+ * const { signature } = await backend.sign(Buffer.from('hello'));
+ * console.log(await backend.activeKeyId(), signature.length);
+ * await agent.close();
  */
 export class RemoteBackend implements SigningBackend, KeyAdministration {
   readonly #client: AgentClient;
@@ -39,9 +49,9 @@ export class RemoteBackend implements SigningBackend, KeyAdministration {
     return this.#client.publicKeyB64(kid, this.#options);
   }
 
-  listValidPubkeys(options: { include_prepared?: boolean } = {}): Promise<readonly ValidKey[]> {
-    const { include_prepared } = options;
-    return this.#client.listValidPubkeys({ ...this.#options, include_prepared });
+  listValidPubkeys(options: { includePrepared?: boolean } = {}): Promise<readonly ValidKey[]> {
+    const { includePrepared } = options;
+    return this.#client.listValidPubkeys({ ...this.#options, includePrepared });
   }
 
   sign(message: Uint8Array, kid?: string): Promise<Signature> {

@@ -1,21 +1,8 @@
 import { z } from 'zod';
+import type { CaCert } from '../api/cluster.ts';
 import { hasCome, parseTime } from '../base/rfc3339.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
 import { bytesOf, members, parseDocument, utf8 } from './document.ts';
-
-/** Binds a key of a cluster to its domain for a time; signed by the cluster's CA. */
-export interface CaCert {
-  readonly v: 1;
-  readonly active_kid: string;
-  /** 32 bytes, base64url. */
-  readonly active_pubkey_b64: string;
-  /** RFC 3339, as it was written. */
-  readonly issued_at: string;
-  readonly expires_at: string;
-  readonly cluster_domain: string;
-  /** 64 bytes, base64url. */
-  readonly sig_by_ca: string;
-}
 
 export const caCertSchema = z.strictObject({
   v: z.literal(1, 'is of a version that is not known here'),

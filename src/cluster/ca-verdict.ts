@@ -1,19 +1,7 @@
+import type { CaCert, CaCertRule, CaVerdict } from '../api/cluster.ts';
 import { formatTime } from '../base/rfc3339.ts';
-import { faultOfCaCert, parseCaCert, type CaCert } from './ca-cert.ts';
+import { faultOfCaCert, parseCaCert } from './ca-cert.ts';
 import { DocumentError } from './document.ts';
-
-/** What a certificate must keep, in the order in which it is looked at. */
-export type CaCertRule = 'form' | 'signature' | 'expired' | 'domain' | 'revoked';
-
-/** The result of `ca_verify`. */
-export interface CaVerdict {
-  readonly valid: boolean;
-  /** The first rule that it breaks. */
-  readonly rule?: CaCertRule;
-  readonly reason?: string;
-  /** null where it is none. */
-  readonly certificate: CaCert | null;
-}
 
 export interface CaCertExpectation {
   /** Of the CA. */

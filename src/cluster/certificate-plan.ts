@@ -1,6 +1,6 @@
+import type { CaCert } from '../api/cluster.ts';
 import type { KeyInUse } from '../keyring/keys-in-use.ts';
 import { parseTime } from '../base/rfc3339.ts';
-import type { CaCert } from './ca-cert.ts';
 
 /** How long a certificate of a key holds that is rotated by hand, so that nobody knows its end: milliseconds. */
 const validityByHand = 365 * 24 * 3_600_000;

@@ -1,4 +1,4 @@
-import type { CaCert } from './ca-cert.ts';
+import type { CaCert } from '../api/cluster.ts';
 
 /** Who has the certificates of the cluster's keys. */
 export interface CertificateSource {

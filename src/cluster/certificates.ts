@@ -1,3 +1,4 @@
+import type { CaCert } from '../api/cluster.ts';
 import { AgentError, describeFailure } from '../base/errors.ts';
 import { journaled, type ChangeJournal } from '../keyring/change-journal.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
@@ -7,7 +8,7 @@ import { encodeBase64 } from '../base/base64.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import { Turns } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
-import { caCertSignedBytes, caCertText, hasExpired, type CaCert } from './ca-cert.ts';
+import { caCertSignedBytes, caCertText, hasExpired } from './ca-cert.ts';
 import type { CaKey } from './ca-key.ts';
 import type { CaRecords, CertificateStore, IssuedCertificate } from './ca-records.ts';
 import { needsCertificate, outlivingNewer, plannedExpiry } from './certificate-plan.ts';
@@ -30,19 +31,19 @@ export interface CertificatesParts {
   /** null before there is a database. */
   readonly kept: () => { ca: Pick<CaRecords, 'read'>; certificates: CertificateStore } | null;
   readonly journal?: ChangeJournal | undefined;
-  readonly world: Pick<World, 'elapsed' | 'log' | 'now'>;
+  readonly world: Pick<World, 'monotonicNow' | 'log' | 'now'>;
 }
 
 /**
  * The certificates of the cluster's keys. What is needed is found out anew by each look at the keys, so that one that
- * was missed, by a kill or by a CA that was away, is made up at the next.
+ * was missed, by a kill or by a CA that was away, is done at the next.
  */
 export class Certificates implements CertificateSource {
   readonly #parts: CertificatesParts;
   readonly #turns = new Turns();
   readonly #signed = new SignedCertificates();
   #failure: KeyringFailure | null = null;
-  /** `at` on the clock that nobody sets. */
+  /** `at` on the monotonic clock. */
   #retry = { wait: 0, at: -Infinity };
 
   constructor(parts: CertificatesParts) {
@@ -73,12 +74,12 @@ export class Certificates implements CertificateSource {
    * Drops what holds no more, and issues what is missing. After a failure that is tried again after a while, or at
    * once where `atOnce` is said. Never rejects.
    */
-  look({ atOnce }: { readonly atOnce: boolean }): Promise<void> {
+  issueMissing({ atOnce }: { readonly atOnce: boolean }): Promise<void> {
     return this.#turns.take('', async () => {
       const { world } = this.#parts;
-      if (!atOnce && world.elapsed() < this.#retry.at) return;
+      if (!atOnce && world.monotonicNow() < this.#retry.at) return;
       try {
-        await this.#look();
+        await this.#issueMissing();
         this.#failure = null;
       } catch (failure) {
         this.#fail(failure);
@@ -91,7 +92,7 @@ export class Certificates implements CertificateSource {
     return this.#turns.idle();
   }
 
-  async #look(): Promise<void> {
+  async #issueMissing(): Promise<void> {
     const keyring = this.#openKeyring();
     if (keyring === null) return; // there is nobody to certify, which the keyring itself says
     const holding = this.#holding(keyring);
@@ -102,8 +103,8 @@ export class Certificates implements CertificateSource {
       return needsCertificate(longest, plannedExpiry(key, this.#parts.graceSeconds, now), now);
     });
     for (const key of due) {
-      const { trouble } = this.#parts.ca().health;
-      if (trouble !== null) throw new AgentError(trouble.kind, trouble.message);
+      const { outage } = this.#parts.ca().health;
+      if (outage !== null) throw new AgentError(outage.kind, outage.message);
       await this.#attempt(keyring, key);
     }
   }
@@ -121,7 +122,7 @@ export class Certificates implements CertificateSource {
       this.#retry = { wait: 0, at: -Infinity };
     } catch (failure) {
       const wait = Math.min(Math.max(this.#retry.wait * 2, firstRetry), longestRetry);
-      this.#retry = { wait, at: world.elapsed() + wait };
+      this.#retry = { wait, at: world.monotonicNow() + wait };
       throw failure;
     }
   }

@@ -1,7 +1,4 @@
-import type { CaCert } from './ca-cert.ts';
-import type { CaVerdict } from './ca-verdict.ts';
-import type { CaView } from './ca-view.ts';
-import type { TrustBundle } from './trust-bundle.ts';
+import type { CaCert, CaVerdict, CaView, TrustBundle } from '../api/cluster.ts';
 
 /** The CA of the cluster, open or not, as callers have it. Each throws while it is not open. */
 export interface ClusterCa {

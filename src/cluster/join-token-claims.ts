@@ -1,7 +1,8 @@
 import type { z } from 'zod';
+import type { JoinClaims } from '../api/join-tokens.ts';
 import { AgentError } from '../base/errors.ts';
 import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';
-import { claimsSchema, type JoinClaims } from './join-token.ts';
+import { claimsSchema } from './join-token.ts';
 
 /** Where neither `exp` nor a time to live is given, seconds: a day. */
 const usualLife = 24 * 3600;

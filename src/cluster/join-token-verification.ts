@@ -1,3 +1,5 @@
+import type { JoinTokenVerdict } from '../api/join-tokens.ts';
+import type { TrustBundle } from '../api/cluster.ts';
 import { quoted } from '../base/errors.ts';
 import type { KeyStatus } from '../api/signing-backend.ts';
 import { kidOf } from '../algorithms/kid.ts';
@@ -9,36 +11,10 @@ import {
   claimsSignedBytes,
   decodeJoinToken,
   type FederatedJoinToken,
-  type JoinClaims,
   type JoinToken,
 } from './join-token.ts';
-import type { TrustBundle } from './trust-bundle.ts';
 
-/** The rules that a token may fail, in the order in which they are held against it. */
-export const joinTokenRules = [
-  /** It is base64 of a document as the format has it. */
-  'format',
-  /** Version 1 without a certificate, or 2 with one. */
-  'version',
-  /** The key is known: here, or for version 2 through the certificate. */
-  'kid',
-  /** A key that is known here is active or in grace; no certificate brings another one back. */
-  'kid_not_valid',
-  /** There is a trust bundle of the certificate's domain. */
-  'chain_domain',
-  /** The certificate is signed by the CA of that bundle. */
-  'chain_signature',
-  'chain_expired',
-  /** The certificate is that of the token's key. */
-  'chain_kid',
-  /** The key signed the claims. */
-  'signature',
-  'expired',
-  'revoked',
-] as const;
-type JoinTokenRule = (typeof joinTokenRules)[number];
-
-/** What a token is held against. */
+/** What a token is compared with. */
 export interface JoinTokenGround {
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -46,21 +22,6 @@ export interface JoinTokenGround {
   keyOf(kid: string): { readonly status: KeyStatus; readonly publicKey: Uint8Array } | null;
   bundleOf(domain: string): TrustBundle | null;
   isRevoked(token: JoinToken): boolean;
-}
-
-/** The result of `join_token_verify`. What a member says of the token was verified, but for `v` and `kid`. */
-export interface JoinTokenVerdict {
-  readonly valid: boolean;
-  /** The first rule that failed; left out of a token that is valid. */
-  readonly rule?: JoinTokenRule;
-  readonly reason?: string;
-  readonly v?: 1 | 2;
-  readonly kid?: string;
-  /** Once the signature has verified: also of a token that has expired or was revoked. */
-  readonly claims?: JoinClaims;
-  /** Whose key signed: one of this agent's, or one that a certificate of `cluster_domain` vouches for. */
-  readonly via?: 'local' | 'federated';
-  readonly cluster_domain?: string;
 }
 
 type Failure = Required<Pick<JoinTokenVerdict, 'rule' | 'reason'>>;

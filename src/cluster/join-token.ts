@@ -1,18 +1,9 @@
 import { z } from 'zod';
+import type { CaCert } from '../api/cluster.ts';
+import type { JoinClaims } from '../api/join-tokens.ts';
 import { decodeBase64, encodeBase64 } from '../base/base64.ts';
-import { caCertSchema, inOrder, type CaCert } from './ca-cert.ts';
+import { caCertSchema, inOrder } from './ca-cert.ts';
 import { DocumentError, members, parseDocument, utf8 } from './document.ts';
-
-/** What whoever joins a cluster is told of it. Texts and RFC 3339 times are kept as they were written. */
-export interface JoinClaims {
-  readonly api_endpoint: string;
-  readonly raft_endpoint: string;
-  readonly leader_wg_pubkey: string;
-  readonly overlay_cidr: string;
-  readonly exp: string;
-  readonly iat: string;
-  readonly iss: string;
-}
 
 interface Signed {
   /** The key that signed the claims. */

@@ -1,23 +1,19 @@
+import type { CaCert } from '../api/cluster.ts';
+import type {
+  JoinClaims,
+  JoinTokenVerdict,
+  MintedJoinToken,
+  RevokedTokenList,
+  RevokedTokenView,
+} from '../api/join-tokens.ts';
 import { encodeBase64 } from '../base/base64.ts';
 import { AgentError } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import type { CaCert } from './ca-cert.ts';
 import type { CertificateSource } from './certificate-source.ts';
 import { claimsFor, type WantedClaims } from './join-token-claims.ts';
-import { verifyJoinToken, type JoinTokenVerdict } from './join-token-verification.ts';
-import {
-  claimsSignedBytes,
-  encodeJoinToken,
-  longestToken,
-  type JoinClaims,
-  type JoinToken,
-} from './join-token.ts';
-import type {
-  Revocable,
-  RevokedTokenList,
-  RevokedTokens,
-  RevokedTokenView,
-} from './revoked-tokens.ts';
+import { verifyJoinToken } from './join-token-verification.ts';
+import { claimsSignedBytes, encodeJoinToken, longestToken, type JoinToken } from './join-token.ts';
+import type { Revocable, RevokedTokens } from './revoked-tokens.ts';
 import type { TrustBundles } from './trust-bundles.ts';
 
 type ClusterKeyring = Pick<Keyring, 'activeKid' | 'keyOf' | 'sign' | 'trustedNow'>;
@@ -35,17 +31,6 @@ export interface JoinTokenRequest {
   readonly ttlSeconds: number | undefined;
   /** With the certificate of its key. */
   readonly federated: boolean;
-}
-
-/** As it goes over the wire. */
-export interface MintedJoinToken {
-  readonly token: string;
-  readonly kid: string;
-  /** `exp` of its claims. */
-  readonly expires_at: string;
-  readonly v: 1 | 2;
-  /** Of a federated one: from then on no other cluster believes the certificate, nor the token. */
-  readonly chain_expires_at?: string;
 }
 
 /** The join tokens of the cluster: signed by its active key, judged by the time that its keys go by. */

@@ -1,4 +1,5 @@
-import { isSignedBy, parseCaCert, type CaCert } from './ca-cert.ts';
+import type { CaCert } from '../api/cluster.ts';
+import { isSignedBy, parseCaCert } from './ca-cert.ts';
 import { DocumentError } from './document.ts';
 
 /**

@@ -1,17 +1,7 @@
 import { z } from 'zod';
+import type { TrustBundle } from '../api/cluster.ts';
 import { kidOf } from '../algorithms/kid.ts';
 import { bytesOf, DocumentError, members, parseDocument } from './document.ts';
-
-/** What others need to trust a cluster's certificates. */
-export interface TrustBundle {
-  readonly v: 1;
-  readonly cluster_domain: string;
-  /** 32 bytes, base64url. */
-  readonly ca_public_key_b64: string;
-  readonly ca_kid: string;
-  /** RFC 3339, as it was written. */
-  readonly generated_at: string;
-}
 
 const schema = z.strictObject({
   v: z.literal(1, 'is of a version that is not known here'),

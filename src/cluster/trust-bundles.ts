@@ -1,9 +1,10 @@
+import type { ImportedBundle, TrustBundle, TrustBundleView } from '../api/cluster.ts';
 import { AgentError, quoted } from '../base/errors.ts';
 import { compareTimes, formatTime, parseTime } from '../base/rfc3339.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
 import type { World } from '../base/world.ts';
 import { bytesOf, DocumentError } from './document.ts';
-import { parseTrustBundle, type TrustBundle } from './trust-bundle.ts';
+import { parseTrustBundle } from './trust-bundle.ts';
 
 /** Clusters that may be trusted at a time: an answer that lists all must not hold everybody up. */
 const mostBundles = 1000;
@@ -39,9 +40,9 @@ export interface OwnCa {
 
 export interface TrustBundlesParts {
   /** Null as long as nothing was ever kept. */
-  readonly existing: () => TrustBundleStore | null;
+  readonly opened: () => TrustBundleStore | null;
   /** The same, made where it is not there yet. */
-  readonly made: () => Promise<TrustBundleStore>;
+  readonly openOrCreate: () => Promise<TrustBundleStore>;
   /** Null: this agent is in no cluster. */
   readonly ownCa: () => OwnCa | null;
   readonly world: Pick<World, 'now'>;
@@ -51,16 +52,6 @@ export interface TrustBundlesParts {
 export interface GivenBundle {
   readonly text: string;
   readonly bundle: TrustBundle;
-}
-
-/** As it goes over the wire. */
-export interface TrustBundleView extends Omit<TrustBundle, 'v'> {
-  readonly imported_at: string;
-}
-
-/** `added`: the domain is new. `updated`: a newer one of the same CA. `replaced`: of another CA. */
-export interface ImportedBundle extends TrustBundleView {
-  readonly change: 'added' | 'updated' | 'replaced' | 'none';
 }
 
 /** A bundle that can be imported, or what is wrong with it. */
@@ -92,7 +83,7 @@ export class TrustBundles {
   async import(given: GivenBundle, replace: boolean): Promise<ImportedBundle> {
     const { bundle, text } = given;
     this.#refuseForeignCa(bundle);
-    const store = await this.#parts.made();
+    const store = await this.#parts.openOrCreate();
     return store.atomically(() => {
       const known = storedIn(store, bundle.cluster_domain);
       const change = changeTo(known, bundle, replace);
@@ -106,13 +97,13 @@ export class TrustBundles {
 
   /** By domain. */
   list(): { readonly bundles: readonly TrustBundleView[] } {
-    const stored = this.#parts.existing()?.list() ?? [];
+    const stored = this.#parts.opened()?.list() ?? [];
     return { bundles: stored.map(([domain, bundle]) => viewOf(readStored(domain, bundle))) };
   }
 
   /** Rejects with `not_found`. */
   async remove(domain: string): Promise<{ readonly cluster_domain: string }> {
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     if (store === null) throw notFound(domain);
     return store.atomically(() => {
       if (store.find(domain) === null) throw notFound(domain);
@@ -126,7 +117,7 @@ export class TrustBundles {
    * imported when the domain had another CA counts no more: that one's key may have been stolen.
    */
   bundleOf(domain: string): TrustBundle | null {
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     const bundle = store === null ? null : (storedIn(store, domain)?.bundle ?? null);
     return bundle === null || this.#isOfForeignCa(bundle) ? null : bundle;
   }
@@ -143,7 +134,7 @@ export class TrustBundles {
     const { cluster_domain, ca_kid } = bundle;
     const why =
       this.#parts.ownCa()?.publicKey === null
-        ? 'the key of its CA is not known at the moment, so that nothing can be held against it'
+        ? 'the key of its CA is not known at the moment, so that nothing can be compared with it'
         : `CA ${ca_kid} is not its CA`;
     throw new AgentError(
       'conflict',

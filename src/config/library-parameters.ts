@@ -1,41 +1,29 @@
-import { resolveModulePath } from '../vault/pkcs11/module-path.ts';
-import { AgentError } from '../base/errors.ts';
+import { kindOf } from '../vault/kinds/kinds.ts';
 import { ConfigError } from './load.ts';
-import type { KeyringSettings, Settings } from './settings.ts';
-
-type TokenKeyring = Extract<KeyringSettings, { backend: 'pkcs11' }>;
+import type { Settings } from './settings.ts';
 
 /**
- * `library_parameters` by the real path of the module. Throws ConfigError where two keyrings on one module have
- * different ones: C_Initialize is called once for both.
+ * What libraries are started with, by the real path of the library. Throws ConfigError where two keyrings on one library
+ * have different parameters: it is started once, for both.
  */
-export function parametersByModule(keyrings: Settings['keyrings']): ReadonlyMap<string, string> {
-  const first = new Map<string, TokenKeyring>();
+export function libraryParameters(keyrings: Settings['keyrings']): ReadonlyMap<string, string> {
+  const first = new Map<string, { readonly keyring: string; readonly parameters: string | null }>();
   for (const keyring of keyrings) {
-    const path = keyring.backend === 'pkcs11' ? modulePath(keyring) : null;
-    if (keyring.backend !== 'pkcs11' || path === null) continue;
+    const library = kindOf(keyring).host(keyring)?.library ?? null;
+    if (library === null) continue;
+    const { path, parameters } = library;
     const other = first.get(path);
-    if (other === undefined) first.set(path, keyring);
-    else if (other.libraryParameters !== keyring.libraryParameters) {
+    if (other === undefined) first.set(path, { keyring: keyring.name, parameters });
+    else if (other.parameters !== parameters) {
       throw new ConfigError(
-        `configuration: keyrings.${keyring.name}.library_parameters: keyring ${other.name} is on the same module ` +
+        `configuration: keyrings.${keyring.name}.library_parameters: keyring ${other.keyring} is on the same module ` +
           `(${path}) and has other ones: a module is started once, so give both the same`,
       );
     }
   }
   return new Map(
-    [...first].flatMap(([path, { libraryParameters }]) =>
-      libraryParameters === null ? [] : [[path, libraryParameters] as const],
+    [...first].flatMap(([path, { parameters }]) =>
+      parameters === null ? [] : [[path, parameters] as const],
     ),
   );
-}
-
-/** null where there is no such module: opening the keyring says so. */
-function modulePath({ uri }: TokenKeyring): string | null {
-  try {
-    return resolveModulePath(uri);
-  } catch (failure) {
-    if (failure instanceof AgentError) return null;
-    throw failure;
-  }
 }

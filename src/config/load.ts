@@ -1,7 +1,7 @@
 import { parse, TomlError } from 'smol-toml';
 import type { z } from 'zod';
 import { quoted } from '../base/errors.ts';
-import { configSchema, knownKeys, unavailableKeys, type Config } from './schema.ts';
+import { configSchema, knownKeys, refusalOfKind, unavailableKeys, type Config } from './schema.ts';
 import { nearest } from './nearest.ts';
 
 /** A configuration that is refused, whole: the message names the file, the key and why. */
@@ -24,7 +24,8 @@ export function defaultConfig(): Config {
 
 function parseToml(text: string, file: string): unknown {
   try {
-    return parse(text);
+    // TOML 1.1 has a byte order mark ignored; some editors write one.
+    return parse(text.replace(/^\ufeff/, ''));
   } catch (failure) {
     if (!(failure instanceof TomlError)) throw failure;
     const reason = failure.message.split('\n')[0] ?? '';
@@ -43,6 +44,8 @@ function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
     const name = at === '' ? key : `${at}.${key}`;
     if (unavailableKeys.includes(key))
       return `${name}: this version does not have it yet; remove it`;
+    const refusal = refusalOfKind(issue.path, key);
+    if (refusal !== null) return `${name}: ${refusal}`;
     const meant = nearest(key, knownKeys(issue.path));
     return `${name}: unknown key ${quoted(key)}${meant === null ? '' : `, did you mean ${meant}?`}`;
   });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { clusterKeys, clusterTable } from './cluster.ts';
+import { clusterTable } from './cluster.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
-import { duration } from './fields.ts';
-import { rotationKeys, rotationTable } from './rotation.ts';
+import { jwtKeys } from './jwt.ts';
+import { keyringTable } from './keyring-table.ts';
+import { rotationKeys } from './rotation.ts';
 
 /** The configuration file (contract section 7), as it is written. Pure: no file is read here. */
 
@@ -10,54 +11,6 @@ import { rotationKeys, rotationTable } from './rotation.ts';
 const keyringName = /^[a-z0-9][a-z0-9_-]{0,30}$/;
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
-
-const keyring = z
-  .strictObject({
-    backend: z.enum(['file', 'pkcs11']).default('file'),
-    path: z.string().min(1).optional(),
-    uri: z.string().optional(),
-    algorithm: z.enum(['ed25519', 'es256']).default('ed25519'),
-    require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
-    require_seal: z.boolean().default(false),
-    library_parameters: z
-      .string()
-      .min(1)
-      .max(4096)
-      .refine((text) => !text.includes('\0'), 'must not contain a NUL')
-      .optional(),
-    sessions: z.int().min(1).max(64).optional(),
-    optional: z.boolean().default(false),
-    rotation: rotationTable.optional(),
-    call_timeout: duration
-      .refine((seconds) => seconds >= 1 && seconds <= 600, 'must be 1s to 10m')
-      .default(10),
-    environment: z
-      .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))
-      .default([]),
-  })
-  .superRefine((given, context) => {
-    const refuse = (key: string, message: string): void => {
-      context.addIssue({ code: 'custom', path: [key], message });
-    };
-    if (given.backend === 'pkcs11') {
-      if (given.uri === undefined) refuse('uri', 'a pkcs11 keyring needs the URI of its token');
-      if (given.path !== undefined) refuse('path', 'only a file keyring has a path');
-      return;
-    }
-    if (given.uri !== undefined) refuse('uri', 'only a pkcs11 keyring has a URI');
-    if (given.require_seal) {
-      refuse('require_seal', 'a keystore file keeps its own records; only a token keeps a seal');
-    }
-    if (given.library_parameters !== undefined) {
-      refuse('library_parameters', 'only a pkcs11 keyring has a module that takes parameters');
-    }
-    if (given.environment.length > 0) {
-      refuse('environment', 'only a pkcs11 keyring has a module that needs variables');
-    }
-    if (given.algorithm !== 'ed25519') {
-      refuse('algorithm', 'a keystore file holds Ed25519 keys only: use backend = "pkcs11"');
-    }
-  });
 
 /** A user, `@` and a group, an id in decimal for either. Whether there is such a one is looked up later. */
 const accountName = z
@@ -119,7 +72,7 @@ export const configSchema = z
         keyring: z.string().optional(),
       })
       .optional(),
-    cluster: clusterTable.optional(),
+    cluster: clusterTable.schema.optional(),
     ssh_agent: sshAgent.optional(),
     log: z
       .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
@@ -127,7 +80,7 @@ export const configSchema = z
     keyrings: z
       .record(
         z.string().regex(keyringName, 'a keyring is named with a-z, 0-9, - and _, at most 31'),
-        keyring,
+        keyringTable.schema,
       )
       .refine((rings) => Object.keys(rings).length > 0, 'there must be at least one keyring')
       .prefault({ default: {} }),
@@ -161,7 +114,6 @@ export const configSchema = z
   });
 
 export type Config = z.output<typeof configSchema>;
-export type KeyringConfig = Config['keyrings'][string];
 
 /** Parts of the configuration that this version does not have: refused, never ignored. */
 export const unavailableKeys: readonly string[] = ['http', 'state'];
@@ -173,9 +125,18 @@ export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
   if (first === 'socket') return Object.keys(configSchema.shape.socket.unwrap().shape);
   if (first === 'access') return Object.keys(configSchema.shape.access.unwrap().shape);
   if (first === 'audit') return Object.keys(configSchema.shape.audit.unwrap().shape);
-  if (first === 'cluster') return clusterKeys;
+  if (first === 'cluster') return clusterTable.knownKeys;
   if (first === 'ssh_agent') return Object.keys(sshAgent.shape);
   if (first === 'log') return Object.keys(configSchema.shape.log.unwrap().shape);
   if (first === 'keyrings' && third === 'rotation') return rotationKeys;
-  return first === 'keyrings' && second !== undefined ? Object.keys(keyring.shape) : [];
+  if (first === 'keyrings' && third === 'jwt') return jwtKeys;
+  return first === 'keyrings' && second !== undefined ? keyringTable.knownKeys : [];
+}
+
+/** Why a key is refused that its table has beside another kind of backend; null for any other key. */
+export function refusalOfKind(table: readonly PropertyKey[], key: string): string | null {
+  const [first, , third] = table;
+  if (third !== undefined) return null;
+  if (first === 'cluster') return clusterTable.refusal(key);
+  return first === 'keyrings' ? keyringTable.refusal(key) : null;
 }

@@ -1,22 +1,22 @@
 import { dirname, join, resolve } from 'node:path';
-import { defaultSocketPath, defaultStateDir, type Environment } from '../base/default-paths.ts';
+import {
+  defaultSocketPath,
+  defaultStateDir,
+  NoHomeError,
+  type Environment,
+} from '../base/default-paths.ts';
 import type { AccessLimits } from '../access/access-control.ts';
 import type { AccessNames } from '../access/access-rules.ts';
-import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import type { LogLevel } from '../base/log.ts';
-import { keyLabel, parsePkcs11Uri, type Pkcs11Uri } from '../vault/pkcs11/uri.ts';
-import { reservedKeyring } from '../cluster/reserved-keyring.ts';
+import { refuseKeyOfCa } from './ca-clash.ts';
+import {
+  clusterSettings,
+  keyringSettings,
+  type ClusterSettings,
+  type KeyringSettings,
+} from './keyring-settings.ts';
 import { ConfigError } from './load.ts';
-import type { Config, KeyringConfig } from './schema.ts';
-
-/**
- * Where nobody says how many sessions: for a token in software, whose signatures take a processor each. More
- * sessions than processors, so that the threads have work while answers, several written together, are on their
- * way and the next requests on theirs.
- */
-const sessionsPerProcessor = 8;
-/** A YubiHSM 2 has 16. */
-const mostSessions = 16;
+import type { Config } from './schema.ts';
 
 /** What the agent runs with: configuration, flags and environment, resolved and frozen. */
 export interface Settings {
@@ -44,19 +44,7 @@ export interface SocketFileSettings {
   readonly group: string | null;
 }
 
-export interface ClusterSettings {
-  readonly domain: string;
-  /** Whose keys get certificates. */
-  readonly keyring: string;
-  readonly ca: CaSettings;
-}
-
-export type CaSettings =
-  | { readonly backend: 'file'; readonly path: string }
-  /** `sidecarPath`: beside it stands what is remembered of refused PINs; there is no sidecar. */
-  | { readonly backend: 'pkcs11'; readonly uri: Pkcs11Uri; readonly sidecarPath: string };
-
-export interface SshAgentSettings extends SocketFileSettings {
+interface SshAgentSettings extends SocketFileSettings {
   /** Whose keys it has, in this order. */
   readonly keyrings: readonly string[];
 }
@@ -72,34 +60,6 @@ export interface AuditSettings {
   readonly keyring: string;
 }
 
-export type KeyringSettings = {
-  readonly name: string;
-  readonly require: KeyringConfig['require'];
-  /** Away at start: tried again, instead of being the end of the start. */
-  readonly optional: boolean;
-  /** null: rotated by hand. */
-  readonly rotation: RotationPolicy | null;
-} & (
-  | { readonly backend: 'file'; readonly path: string }
-  | {
-      readonly backend: 'pkcs11';
-      readonly sidecarPath: string;
-      readonly uri: Pkcs11Uri;
-      readonly algorithm: KeyringConfig['algorithm'];
-      readonly sessions: number;
-      /** Threads that its sessions must have to themselves: as many as were asked for, else none. */
-      readonly ownThreads: number;
-      /** A call into the module that takes longer is taken for hung, milliseconds. */
-      readonly callTimeout: number;
-      /** A token that keeps no seal of the records is refused. */
-      readonly requireSeal: boolean;
-      /** For C_Initialize; null for none. */
-      readonly libraryParameters: string | null;
-      /** Names of variables that the module needs beside the usual ones. */
-      readonly environment: readonly string[];
-    }
-);
-
 /** Command-line flags that go before the configuration. */
 export interface Flags {
   readonly stateDir?: string;
@@ -113,19 +73,21 @@ export function resolveSettings(
   flags: Flags,
   world: { env: Environment; uid: number; cwd: string; file: string; processors: number },
 ): Settings {
+  refuseTilde('--state-dir', flags.stateDir);
+  refuseTilde('--socket', flags.socket);
   const stateDir =
     flags.stateDir === undefined
-      ? (config.state_dir ?? defaultStateDir(world.env, world.uid))
+      ? (config.state_dir ?? usualStateDir(world))
       : resolve(world.cwd, flags.stateDir);
   const socketPath =
     flags.socket === undefined
-      ? (config.socket.path ?? defaultSocketPath(world.env, world.uid, stateDir))
+      ? (config.socket.path ?? defaultSocketPath(world.env, world.uid, () => stateDir))
       : resolve(world.cwd, flags.socket);
   const keyrings = Object.entries(config.keyrings).map(([name, keyring]) =>
     keyringSettings(name, keyring, stateDir, world),
   );
   const cluster = clusterSettings(config, stateDir, world.file);
-  refuseKeyOfCa(keyrings, cluster, stateDir, world.file);
+  refuseKeyOfCa({ keyrings, cluster, stateDir }, world.file);
   return {
     stateDir,
     socket: {
@@ -148,6 +110,21 @@ export function resolveSettings(
     cluster,
     sshAgent: sshAgentSettings(config, socketPath, world.file),
   };
+}
+
+function usualStateDir({ env, uid }: { env: Environment; uid: number }): string {
+  try {
+    return defaultStateDir(env, uid);
+  } catch (failure) {
+    if (!(failure instanceof NoHomeError)) throw failure;
+    throw new ConfigError(failure.message, { cause: failure });
+  }
+}
+
+/** A shell replaces it, and only where a word begins with it: else a directory of that name would be made. */
+function refuseTilde(flag: string, path: string | undefined): void {
+  if (path === undefined || !/^~(?:\/|$)/.test(path)) return;
+  throw new ConfigError(`${flag}: ${path}: no shell has replaced the ~: write the path out`);
 }
 
 function socketFile(
@@ -173,52 +150,6 @@ function sshAgentSettings(
   return { ...socketFile(given, path), keyrings: [...new Set(given.keyrings)] };
 }
 
-function clusterSettings(
-  { cluster }: Config,
-  stateDir: string,
-  file: string,
-): ClusterSettings | null {
-  if (cluster === undefined) return null;
-  const { domain, keyring, ca_backend, ca_uri = '' } = cluster;
-  if (ca_backend === 'file') {
-    return { domain, keyring, ca: { backend: 'file', path: caKeyPath(stateDir) } };
-  }
-  const sidecarPath = join(stateDir, 'keyrings', `${reservedKeyring}.json`);
-  const uri = tokenUri(ca_uri, `${file}: cluster.ca_uri`);
-  return { domain, keyring, ca: { backend: 'pkcs11', uri, sidecarPath } };
-}
-
-export function caKeyPath(stateDir: string): string {
-  return join(stateDir, 'cluster-ca.key');
-}
-
-/** A keyring that had the CA's key for one of its own would sign with it for everybody. */
-function refuseKeyOfCa(
-  keyrings: readonly KeyringSettings[],
-  cluster: ClusterSettings | null,
-  stateDir: string,
-  file: string,
-): void {
-  const labels = [keyLabel(reservedKeyring, null)];
-  if (cluster?.ca.backend === 'pkcs11') labels.push(keyLabel(reservedKeyring, cluster.ca.uri));
-  for (const keyring of keyrings) {
-    if (keyring.backend === 'file') {
-      if (keyring.path !== caKeyPath(stateDir)) continue;
-      throw new ConfigError(caKeyOfKeyring(file, keyring.name));
-    }
-    const label = keyLabel(keyring.name, keyring.uri);
-    if (!labels.includes(label)) continue;
-    throw new ConfigError(
-      `${file}: keyrings.${keyring.name}.uri: its keys would have the label ${label}, which is the cluster CA's: ` +
-        'leave "object" out, here and in cluster.ca_uri, or name another',
-    );
-  }
-}
-
-export function caKeyOfKeyring(file: string, keyring: string): string {
-  return `${file}: keyrings.${keyring}.path: that is the key of the cluster CA, which is no keyring's`;
-}
-
 /** Signed by `audit.keyring`, else by `default`, else by the first. */
 function auditSettings({ audit, keyrings }: Config, stateDir: string): AuditSettings | null {
   if (audit?.enabled !== true) return null;
@@ -230,44 +161,4 @@ function auditSettings({ audit, keyrings }: Config, stateDir: string): AuditSett
     maxFileBytes: audit.max_file_bytes,
     keyring: audit.keyring ?? usual,
   };
-}
-
-function keyringSettings(
-  name: string,
-  keyring: KeyringConfig,
-  stateDir: string,
-  { file, processors }: { file: string; processors: number },
-): KeyringSettings {
-  const common = {
-    name,
-    require: keyring.require,
-    optional: keyring.optional,
-    rotation: keyring.rotation ?? null,
-  };
-  const ownPath = join(stateDir, 'keyrings', `${name}.json`);
-  if (keyring.backend === 'file') {
-    const path = keyring.path === undefined ? ownPath : resolve(stateDir, keyring.path);
-    return { ...common, backend: 'file', path };
-  }
-  return {
-    ...common,
-    backend: 'pkcs11',
-    sidecarPath: ownPath,
-    uri: tokenUri(keyring.uri ?? '', `${file}: keyrings.${name}.uri`),
-    algorithm: keyring.algorithm,
-    sessions: keyring.sessions ?? Math.min(sessionsPerProcessor * processors, mostSessions),
-    ownThreads: keyring.sessions ?? 0,
-    callTimeout: keyring.call_timeout * 1000,
-    requireSeal: keyring.require_seal,
-    libraryParameters: keyring.library_parameters ?? null,
-    environment: keyring.environment,
-  };
-}
-
-function tokenUri(text: string, where: string): Pkcs11Uri {
-  try {
-    return parsePkcs11Uri(text);
-  } catch (failure) {
-    throw new ConfigError(`${where}: ${failure instanceof Error ? failure.message : ''}`);
-  }
 }

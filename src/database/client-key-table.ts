@@ -1,4 +1,5 @@
-import type { Actor, ClientKey } from '../access/client-key.ts';
+import type { Actor } from '../api/client-keys.ts';
+import type { ClientKey } from '../access/client-key.ts';
 import type { ClientKeyStore } from '../access/client-keys.ts';
 import type { Database } from './database.ts';
 

@@ -1,6 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type * as sqlite from '@photostructure/sqlite';
-import { AgentError, describeFailure } from '../base/errors.ts';
 import { Turns } from '../base/turns.ts';
 import { databaseFailure, isBusy } from './database-failure.ts';
 import {
@@ -13,6 +11,7 @@ import {
 } from './database-files.ts';
 import { migrations as ownMigrations } from './migrations.ts';
 import { refusal } from '../files/ownership.ts';
+import { loadSqlite, type Connection, type Value } from './sqlite.ts';
 
 /** `PRAGMA application_id` of our databases: "sagt". */
 const applicationId = 0x73616774;
@@ -22,17 +21,15 @@ const busyTimeout = 5;
 const patience = 1000;
 const pause = 20;
 
-export type Value = string | number | null | Uint8Array;
-
 /** An SQLite database that is open, with its schema as it is meant to be. Every failure is an AgentError. */
 export class Database {
   readonly path: string;
-  readonly #connection: sqlite.DatabaseSyncInstance;
+  readonly #connection: Connection;
   readonly #inode: string | null;
   readonly #turns = new Turns();
 
   /** Opened by `openDatabase`; `inode` as `inodeOf` has it. */
-  constructor(path: string, connection: sqlite.DatabaseSyncInstance, inode: string | null) {
+  constructor(path: string, connection: Connection, inode: string | null) {
     this.path = path;
     this.#connection = connection;
     this.#inode = inode;
@@ -43,9 +40,7 @@ export class Database {
   }
 
   rows(sql: string, ...values: readonly Value[]): readonly Record<string, unknown>[] {
-    return this.#guarded(
-      () => this.#connection.prepare(sql).all(...values) as Record<string, unknown>[],
-    );
+    return this.#guarded(() => this.#connection.prepare(sql).all(...values));
   }
 
   /**
@@ -115,14 +110,14 @@ export async function openDatabase(
   migrations: readonly string[] = ownMigrations,
 ): Promise<Database> {
   checkFiles(path);
-  const { DatabaseSync } = await loadBinding();
+  const { DatabaseSync } = await loadSqlite();
   if (!databaseExists(path)) {
     makeWhole(path, (fresh) => {
       fillNew(new DatabaseSync(fresh), path, migrations);
     });
     checkFiles(path); // another process may have been quicker
   }
-  let connection: sqlite.DatabaseSyncInstance | null = null;
+  let connection: Connection | null = null;
   const unlessBusy = (work: () => void): Promise<void> =>
     patiently(performance.now() + patience, work);
   try {
@@ -152,20 +147,7 @@ export async function openDatabase(
   }
 }
 
-/** Loaded when there is a database to open: most agents have none. */
-async function loadBinding(): Promise<typeof sqlite> {
-  try {
-    return await import('@photostructure/sqlite');
-  } catch (failure) {
-    throw new AgentError(
-      'backend_unavailable',
-      `SQLite cannot be loaded: ${describeFailure(failure)}. Install the packages again: npm rebuild @photostructure/sqlite`,
-      { cause: failure },
-    );
-  }
-}
-
-function requireOurs(path: string, connection: sqlite.DatabaseSyncInstance, newest: number): void {
+function requireOurs(path: string, connection: Connection, newest: number): void {
   const version = numberOf(connection, 'user_version');
   const application = numberOf(connection, 'application_id');
   const isEmpty =
@@ -181,17 +163,18 @@ function requireOurs(path: string, connection: sqlite.DatabaseSyncInstance, newe
   );
 }
 
-function requireSound(path: string, connection: sqlite.DatabaseSyncInstance): void {
+function requireSound(path: string, connection: Connection): void {
   const [row] = connection.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
   if (row?.quick_check === 'ok') return;
   const found = row?.quick_check.replaceAll(/\s+/g, ' ') ?? 'nothing can be read'; // SQLite writes lines
   throw damaged(path, found);
 }
 
-function useWal(path: string, connection: sqlite.DatabaseSyncInstance): void {
-  const mode = connection.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
-  if (mode.journal_mode === 'wal') return;
-  throw refusal(path, `is on a file system that takes no WAL (${mode.journal_mode})`);
+function useWal(path: string, connection: Connection): void {
+  const mode = connection.prepare('PRAGMA journal_mode = WAL').get() as
+    { journal_mode: string } | undefined;
+  if (mode?.journal_mode === 'wal') return;
+  throw refusal(path, `is on a file system that takes no WAL (${mode?.journal_mode ?? 'none'})`);
 }
 
 /** Tries until no other process is in the way, once at least. `deadline`: by `performance.now()`; then it rejects. */
@@ -208,11 +191,7 @@ async function patiently<T>(deadline: number, work: () => T): Promise<T> {
 }
 
 /** All of the schema, in a file that nobody else has: without a log, so that it is whole when it is closed. */
-function fillNew(
-  connection: sqlite.DatabaseSyncInstance,
-  path: string,
-  migrations: readonly string[],
-): void {
+function fillNew(connection: Connection, path: string, migrations: readonly string[]): void {
   try {
     connection.exec('PRAGMA synchronous = FULL');
     migrate(path, connection, migrations);
@@ -224,11 +203,7 @@ function fillNew(
 }
 
 /** One transaction a step: killed anywhere, the next start goes on from there. */
-function migrate(
-  path: string,
-  connection: sqlite.DatabaseSyncInstance,
-  migrations: readonly string[],
-): void {
+function migrate(path: string, connection: Connection, migrations: readonly string[]): void {
   while (numberOf(connection, 'user_version') < migrations.length) {
     connection.exec('BEGIN IMMEDIATE');
     try {
@@ -249,10 +224,8 @@ function migrate(
   requireOurs(path, connection, migrations.length);
 }
 
-function numberOf(
-  connection: sqlite.DatabaseSyncInstance,
-  pragma: 'user_version' | 'application_id',
-): number {
-  const row = connection.prepare(`PRAGMA ${pragma}`).get() as Record<string, number>;
-  return row[pragma] ?? 0;
+function numberOf(connection: Connection, pragma: 'user_version' | 'application_id'): number {
+  const row = connection.prepare(`PRAGMA ${pragma}`).get();
+  const value = row?.[pragma];
+  return typeof value === 'number' ? value : 0;
 }

@@ -49,4 +49,17 @@ export const migrations: readonly string[] = [
     id INTEGER PRIMARY KEY CHECK (id = 1),
     latest_ms INTEGER NOT NULL
   ) STRICT;`,
+  // Which kinds of backend there are is for the program to know: an older table would refuse a newer one's.
+  `CREATE TABLE cluster_ca_of_any_kind (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    backend TEXT NOT NULL,
+    object_id TEXT,
+    kid TEXT,
+    public_key BLOB CHECK (length(public_key) = 32),
+    created_at TEXT,
+    CHECK ((kid IS NULL) = (public_key IS NULL) AND (kid IS NULL) = (created_at IS NULL))
+  ) STRICT;
+  INSERT INTO cluster_ca_of_any_kind SELECT one, backend, object_id, kid, public_key, created_at FROM cluster_ca;
+  DROP TABLE cluster_ca;
+  ALTER TABLE cluster_ca_of_any_kind RENAME TO cluster_ca;`,
 ];

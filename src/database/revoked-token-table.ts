@@ -1,5 +1,6 @@
 import type { RevokedToken, RevokedTokenStore } from '../cluster/revoked-tokens.ts';
-import type { Database, Value } from './database.ts';
+import type { Database } from './database.ts';
+import type { Value } from './sqlite.ts';
 
 /** A row of the table `revoked_tokens`. */
 interface Row {

@@ -1,5 +1,6 @@
 import type { StoredBundle, TrustBundleStore } from '../cluster/trust-bundles.ts';
-import type { Database, Value } from './database.ts';
+import type { Database } from './database.ts';
+import type { Value } from './sqlite.ts';
 
 /** A row of the table `trust_bundles`. */
 interface Row {

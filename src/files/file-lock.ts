@@ -18,7 +18,7 @@ const halving = 1000;
 
 export interface LockParts {
   readonly libc: Pick<Libc, 'tryLock'>;
-  readonly world: Pick<World, 'elapsed' | 'pause' | 'randomBytes'>;
+  readonly world: Pick<World, 'monotonicNow' | 'pause' | 'randomBytes'>;
 }
 
 /**
@@ -49,9 +49,9 @@ export async function underFileLock<T>(
 }
 
 async function take(path: string, fd: number, { libc, world }: LockParts): Promise<void> {
-  const started = world.elapsed();
+  const started = world.monotonicNow();
   while (!locked(path, () => libc.tryLock(fd))) {
-    const waited = world.elapsed() - started;
+    const waited = world.monotonicNow() - started;
     if (waited > patience) {
       throw new AgentError(
         'conflict',

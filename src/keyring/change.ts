@@ -1,4 +1,4 @@
-import type { KeyRecord, KeyringState } from './lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 
 /** One change of the key records. Both functions may be called again on a newer state. */
 export interface Change<T> {

@@ -13,13 +13,13 @@ export interface KeyringFailure {
 export class KeyringHealth {
   readonly #now: () => number;
   readonly #log: Logger;
-  readonly #vault: Pick<Vault, 'trouble' | 'openings'>;
+  readonly #vault: Pick<Vault, 'outage' | 'openings'>;
   /** At which opening of the vault it failed last; null where it has answered since. */
   #failedAt: number | null = null;
-  #trouble: { readonly error: AgentError; readonly failure: KeyringFailure } | null = null;
+  #outage: { readonly error: AgentError; readonly failure: KeyringFailure } | null = null;
   #lastFailure: KeyringFailure | null = null;
 
-  constructor(vault: Pick<Vault, 'trouble' | 'openings'>, now: () => number, log: Logger) {
+  constructor(vault: Pick<Vault, 'outage' | 'openings'>, now: () => number, log: Logger) {
     this.#vault = vault;
     this.#now = now;
     this.#log = log;
@@ -34,15 +34,15 @@ export class KeyringHealth {
   }
 
   /** Why nothing can be had from the vault at present, and since when that is known here; null where it can. */
-  get trouble(): KeyringFailure | null {
-    const { trouble } = this.#vault;
-    if (trouble === null) return (this.#trouble = null);
-    if (this.#trouble?.error !== trouble) {
-      const { kind, message } = trouble;
+  get outage(): KeyringFailure | null {
+    const { outage } = this.#vault;
+    if (outage === null) return (this.#outage = null);
+    if (this.#outage?.error !== outage) {
+      const { kind, message } = outage;
       const failure = { kind, message, at: formatTime(this.#now()) };
-      this.#trouble = { error: trouble, failure };
+      this.#outage = { error: outage, failure };
     }
-    return this.#trouble.failure;
+    return this.#outage.failure;
   }
 
   /** Settles as the operation does; a backend that is not available is noted and logged. */

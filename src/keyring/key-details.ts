@@ -1,7 +1,7 @@
 import { describeFailure } from '../base/errors.ts';
 import type { Vault } from '../vault/vault.ts';
 import { keyView } from './key-views.ts';
-import type { KeyRecord, KeyringState } from './lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 import type { KeyDetails } from '../api/signing-backend.ts';
 
 /** What `list_keys` says of a key, with what its vault says of it. */

@@ -1,6 +1,6 @@
 import type { VaultObject } from '../vault/vault.ts';
 import { kidOf } from '../algorithms/kid.ts';
-import type { KeyRecord } from './lifecycle.ts';
+import type { KeyRecord } from '../vault/key-records.ts';
 
 /**
  * Why a key that may still sign cannot, by what the token has under its object id; null where both fit. The

@@ -1,5 +1,6 @@
 import { encodeBase64 } from '../base/base64.ts';
-import { statusOf, validKeys, type KeyRecord, type KeyringState } from './lifecycle.ts';
+import { statusOf, validKeys } from './lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 import type { KeyDetails, KeyStatus, ValidKey } from '../api/signing-backend.ts';
 
 /** Key records as callers see them. */

@@ -1,25 +1,19 @@
+import { algorithmNames, type JoseAlg } from '../algorithms/algorithm-names.ts';
 import { encodeBase64 } from '../base/base64.ts';
-import type { StateStore, Versioned } from './state-store.ts';
+import type { StateStore, Versioned } from '../vault/state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
 import type { World } from '../base/world.ts';
-import { pruning, preparation, revocation, rotation } from './changes.ts';
+import { pruning, preparation, revocation, rotation } from './requested-changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
 import type { KeyringParts } from './parts.ts';
-import { KeyChanges } from './key-changes.ts';
+import { ChangeExecutor } from './change-executor.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
-import {
-  activeKey,
-  isHeld,
-  signingKey,
-  statusOf,
-  validKeys,
-  type KeyRecord,
-  type KeyringState,
-} from './lifecycle.ts';
+import { activeKey, isHeld, signingKey, statusOf, validKeys } from './lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 import { proveKey } from './prove-key.ts';
-import { ScheduledRotation } from './rotation.ts';
+import { ChangeScheduler } from './change-scheduler.ts';
 import { changeView, nextChange, nextRotation } from './rotation-schedule.ts';
 import type { NextChange } from '../api/status.ts';
 import type {
@@ -51,14 +45,15 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly #store: StateStore;
   readonly #world: World;
   readonly #clock: TrustedClock;
-  readonly #changes: KeyChanges;
-  readonly #rotation: ScheduledRotation | null;
+  readonly #changes: ChangeExecutor;
+  readonly #rotation: ChangeScheduler | null;
   readonly #time: TimeKeeper;
   readonly #upkeep: Upkeep;
   readonly #changed: () => Promise<void>;
+  readonly #joseAlg: JoseAlg | undefined;
   #closing: Promise<void> | null = null;
 
-  /** Opened by `openKeyring`, which first holds state and vault against each other. */
+  /** Opened by `openKeyring`, which first compares state and vault. */
   constructor(parts: KeyringParts, clock = new TrustedClock(parts.world, parts.name)) {
     const { name, vault, world, rotation: policy } = parts;
     this.name = name;
@@ -67,15 +62,16 @@ export class Keyring implements SigningBackend, KeyAdministration {
     this.#world = world;
     this.#clock = clock;
     this.health = new KeyringHealth(vault, world.now, world.log.child({ keyring: name }));
-    const changes = new KeyChanges(parts, clock);
+    const changes = new ChangeExecutor(parts, clock);
     this.#changes = changes;
     const ready = this.#ready;
     const { journal, changed = () => Promise.resolve() } = parts;
     this.#changed = changed;
+    this.#joseAlg = parts.joseAlg;
     this.#rotation =
       policy === null
         ? null
-        : new ScheduledRotation({ name, policy, changes, clock, world, ready, journal, changed });
+        : new ChangeScheduler({ name, policy, changes, clock, world, ready, journal, changed });
     const shared = vault.reserve === null;
     this.#time = new TimeKeeper({ name, changes, clock, world, shared });
     this.#upkeep = new Upkeep({ world, rotation: this.#rotation, time: this.#time });
@@ -129,11 +125,11 @@ export class Keyring implements SigningBackend, KeyAdministration {
   }
 
   async listValidPubkeys(
-    options: { include_prepared?: boolean } = {},
+    options: { includePrepared?: boolean } = {},
   ): Promise<readonly ValidKey[]> {
-    const { include_prepared = false } = options;
+    const { includePrepared = false } = options;
     const state = await this.#state();
-    return validKeyViews(state, this.#now(state), include_prepared);
+    return validKeyViews(state, this.#now(state), includePrepared);
   }
 
   /** Every key that is valid now: the active one first, then grace by descending end. */
@@ -250,6 +246,11 @@ export class Keyring implements SigningBackend, KeyAdministration {
     this.#upkeep.start();
   }
 
+  /** JWS `alg` of what is signed, unless somebody asks for another of its kind. */
+  get joseAlg(): JoseAlg {
+    return this.#joseAlg ?? algorithmNames[this.#vault.algorithm.name].jose.alg;
+  }
+
   /** How long a key stays valid at least once it is replaced in the usual way, seconds. */
   get graceSeconds(): number {
     return this.#rotation?.policy.graceSeconds ?? usualGraceSeconds;
@@ -287,7 +288,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
 
   /** A vault that was away is asked again; a signature is what it takes to know. */
   readonly #ready = async (): Promise<void> => {
-    if (this.#vault.trouble !== null) await this.proveActiveKey();
+    if (this.#vault.outage !== null) await this.proveActiveKey();
   };
 
   readonly #now = (state: KeyringState): number => this.#clock.now(state);

@@ -1,4 +1,5 @@
-import { activeKey, type KeyringState } from './lifecycle.ts';
+import { activeKey } from './lifecycle.ts';
+import type { KeyringState } from '../vault/key-records.ts';
 import { nextRotation, type RotationPolicy } from './rotation-schedule.ts';
 
 /** A key that signs, or is about to. */

@@ -1,5 +1,6 @@
 import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';
-import { statusOf, type KeyringState } from './lifecycle.ts';
+import { statusOf } from './lifecycle.ts';
+import type { KeyringState } from '../vault/key-records.ts';
 
 /**
  * While a key depends on the time, it is written down this often at least, milliseconds: hourly, and for short graces

@@ -1,6 +1,12 @@
 import { AgentError } from '../base/errors.ts';
 import { compareTimes, formatTime, hasCome, parseTime, type Instant } from '../base/rfc3339.ts';
 import type { KeyStatus } from '../api/signing-backend.ts';
+import {
+  heldKeys,
+  type KeyRecord,
+  type KeyringState,
+  type PendingStep,
+} from '../vault/key-records.ts';
 
 /**
  * The rules over a keyring's key records, without a clock, a token or a file: every function takes a state
@@ -9,50 +15,6 @@ import type { KeyStatus } from '../api/signing-backend.ts';
  *   prepare ──► prepared ──► active ──► grace ──► pruned
  *                   └── revoke ──┴── revoke ─┘
  */
-
-export interface KeyRecord {
-  readonly kid: string;
-  /** Raw bytes, see ValidKey.public_key_b64. */
-  readonly publicKey: Uint8Array;
-  /** RFC 3339, exactly as it was first written. */
-  readonly createdAt: string;
-  /** CKA_ID in lowercase hex; the kid where the backend has no objects of its own. */
-  readonly objectId: string;
-}
-
-/** A step in the token that was announced and whose end is not known: finished or undone at the next start. */
-export interface PendingStep {
-  readonly step: 'generate' | 'destroy';
-  readonly objectId: string;
-  readonly since: string;
-}
-
-export interface KeyringState {
-  /** By kid, in the order they were made; revoked ones stay, as records. */
-  readonly keys: ReadonlyMap<string, KeyRecord>;
-  /** null only before the first key. */
-  readonly active: string | null;
-  readonly prepared: { readonly kid: string; readonly activatesAt: string | null } | null;
-  /** kid → RFC 3339. May name kids that have no record: other programs write this too. */
-  readonly graceUntil: ReadonlyMap<string, string>;
-  readonly revoked: ReadonlyMap<string, { readonly at: string; readonly reason: string | null }>;
-  readonly pending: readonly PendingStep[];
-  /** Since when the active key is; null where nobody wrote it down. Of another kid: another program's rotation. */
-  readonly activated: { readonly kid: string; readonly at: string } | null;
-  /** The latest time that was ever seen, RFC 3339: a clock that is set back brings nothing back. */
-  readonly latestTime: string | null;
-}
-
-export const emptyState: KeyringState = {
-  keys: new Map(),
-  active: null,
-  prepared: null,
-  graceUntil: new Map(),
-  revoked: new Map(),
-  pending: [],
-  activated: null,
-  latestTime: null,
-};
 
 /** The status of a key that has a record; null for any other kid. */
 export function statusOf(state: KeyringState, kid: string, now: number): KeyStatus | null {
@@ -201,11 +163,6 @@ export function expiredGrace(state: KeyringState, now: number): readonly string[
 /** Removes records and grace of those kids. */
 export function remove(state: KeyringState, kids: readonly string[]): KeyringState {
   return { ...state, keys: without(state.keys, kids), graceUntil: without(state.graceUntil, kids) };
-}
-
-/** The keys whose private half is kept: every record that is not revoked. */
-export function heldKeys(state: KeyringState): readonly KeyRecord[] {
-  return [...state.keys.values()].filter((key) => !state.revoked.has(key.kid));
 }
 
 /** Whether a key that is kept has this object id: such an object is never destroyed. */

@@ -2,20 +2,21 @@ import { AgentError } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { journaled } from './change-journal.ts';
-import { KeyChanges } from './key-changes.ts';
+import { ChangeExecutor } from './change-executor.ts';
 import { faultOf } from './key-fault.ts';
 import { withLatestTime } from './latest-time.ts';
 import { Keyring } from './keyring.ts';
 import type { KeyringParts } from './parts.ts';
 import { kidOf } from '../algorithms/kid.ts';
-import { begin, emptyState, heldKeys, statusOf, type KeyringState } from './lifecycle.ts';
+import { begin, statusOf } from './lifecycle.ts';
+import { emptyState, heldKeys, type KeyringState } from '../vault/key-records.ts';
 import { endPendingSteps, removeDoubtful } from './pending-steps.ts';
 import { repairCommand } from './repair-command.ts';
 import { reportClockBehind } from './report-clock.ts';
 import { TrustedClock } from './trusted-clock.ts';
 
 /**
- * Opens a keyring: looks whether the saved state is the newest, holds it against what the vault really has,
+ * Opens a keyring: looks whether the saved state is the newest, compares it with what the vault really has,
  * ends the steps that a killed process left half done, makes the first key where there never was one, and
  * proves the active key.
  *
@@ -32,7 +33,7 @@ export async function openKeyring(parts: KeyringParts): Promise<Keyring> {
   if (stored === null || stored.state.active === null) {
     refuseStrangers(parts, stored?.state ?? emptyState, objects);
     await store.seal(world);
-    world.reached('start/sealed');
+    world.testPoint('start/sealed');
     const doubtful = await endPendingSteps(parts, clock, objects, provedNewest);
     const begun = store.current();
     if (begun === null || begun.state.active === null) {
@@ -48,7 +49,7 @@ export async function openKeyring(parts: KeyringParts): Promise<Keyring> {
   } else {
     judgeLostKeys(parts, clock, stored.state, objects);
     await store.seal(world);
-    world.reached('start/sealed');
+    world.testPoint('start/sealed');
     await endPendingSteps(parts, clock, objects, provedNewest);
     reportStrangers(parts, stored.state, objects);
   }
@@ -145,8 +146,8 @@ async function makeFirstKey(
     return;
   }
   if (nothingSaved) await store.save(withLatestTime(emptyState, now), null);
-  world.reached('start/begun');
-  await new KeyChanges(parts, clock).run({
+  world.testPoint('start/begun');
+  await new ChangeExecutor(parts, clock).run({
     needsKey: () => true,
     apply: (state, key) => ({ state: key === null ? state : begin(state, key), result: null }),
   });

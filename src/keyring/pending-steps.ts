@@ -1,20 +1,12 @@
 import { AgentError, describeFailure } from '../base/errors.ts';
-import type { Versioned } from './state-store.ts';
+import type { Versioned } from '../vault/state-store.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { journaled } from './change-journal.ts';
 import type { KeyringParts } from './parts.ts';
 import { kidOf } from '../algorithms/kid.ts';
 import { withLatestTime } from './latest-time.ts';
-import {
-  activeKey,
-  begin,
-  isHeld,
-  leaveOver,
-  settle,
-  type KeyRecord,
-  type KeyringState,
-  type PendingStep,
-} from './lifecycle.ts';
+import { activeKey, begin, isHeld, leaveOver, settle } from './lifecycle.ts';
+import type { KeyRecord, KeyringState, PendingStep } from '../vault/key-records.ts';
 import { proveKey } from './prove-key.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
@@ -85,7 +77,7 @@ async function endSteps(
     }
     if (ending.end === 'destroy') {
       await vault.destroy(objectId);
-      world.reached('start/destroyed');
+      world.testPoint('start/destroyed');
       destroyed.push(objectId);
     } else if (ending.end !== 'none') {
       state = ending.end === 'first_key' ? begin(state, ending.key) : leaveOver(state, ending.key);
@@ -96,7 +88,7 @@ async function endSteps(
   if (ended.length > 0) {
     const next = settle(state, ended);
     await store.save(withLatestTime(next, clock.now(next)), stored.version);
-    world.reached('start/settled');
+    world.testPoint('start/settled');
   }
   world.log.warn(
     { keyring: name, object_ids: ended, destroyed, kids_kept: kept, cannot_sign: doubtful },

@@ -1,5 +1,5 @@
 import { AgentError } from '../base/errors.ts';
-import type { KeyRecord } from './lifecycle.ts';
+import type { KeyRecord } from '../vault/key-records.ts';
 import type { KeyringParts } from './parts.ts';
 
 /** Signs a random message with the key and verifies it against its record. Throws where either fails. */

@@ -2,25 +2,12 @@ import { formatTime } from '../base/rfc3339.ts';
 import { madeAt } from '../vault/object-id.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { kidOf } from '../algorithms/kid.ts';
-import {
-  activate,
-  begin,
-  emptyState,
-  heldKeys,
-  remove,
-  statusOf,
-  type KeyRecord,
-  type KeyringState,
-} from './lifecycle.ts';
+import { activate, begin, remove, statusOf } from './lifecycle.ts';
+import { emptyState, heldKeys, type KeyRecord, type KeyringState } from '../vault/key-records.ts';
+import type { Records } from './record-store.ts';
 import { isWhole, sideBySide, type Finding, type Pair } from './side-by-side.ts';
 import type { KeyStatus } from '../api/signing-backend.ts';
 import { usualGraceSeconds } from './usual-grace.ts';
-
-/** What the saved records were found to be. */
-export type Records =
-  | { readonly found: 'readable'; readonly state: KeyringState }
-  | { readonly found: 'broken'; readonly reason: string }
-  | { readonly found: 'missing' };
 
 type Presence = 'whole' | 'public_only' | 'private_only' | 'absent';
 
@@ -62,13 +49,15 @@ export interface Choice {
   readonly now: number;
   /** The kid that is to be active; null: nobody said. */
   readonly active: string | null;
+  /** What the store is called, see RecordStore. */
+  readonly noun: string;
 }
 
 /** How far clocks may have been apart when an id was made, milliseconds. */
 const clockSlack = 86_400_000;
 
 /**
- * Holds the saved records against the objects of the token, and says what the records have to be. Nothing
+ * Compares the saved records with the objects of the token, and says what the records have to be. Nothing
  * becomes valid in silence: a key that no record names is recorded as left over (valid no more, so that what was
  * pruned or revoked does not come back) unless it is named as the active one. Only where the records are lost
  * the newest key becomes active unasked. Nothing in the token is changed by any of this.
@@ -76,12 +65,12 @@ const clockSlack = 86_400_000;
 export function reconcile(
   records: Records,
   objects: readonly VaultObject[],
-  { now, active }: Choice,
+  { now, active, noun }: Choice,
 ): Comparison {
   const saved = records.found === 'readable' ? records.state : emptyState;
   const pairs = sideBySide(saved, objects);
   const kept = withLeftOvers(withKeysOfToken(saved, pairs), pairs, now);
-  const decided = decide(records, kept, objects, { now, active });
+  const decided = decide(records, kept, objects, { now, active, noun });
   const after = decided.kind === 'repair' ? decided.state : kept;
   const unchanged = after === saved && records.found === 'readable';
   return {
@@ -133,7 +122,7 @@ function decide(
   records: Records,
   state: KeyringState,
   objects: readonly VaultObject[],
-  { now, active }: Choice,
+  { now, active, noun }: Choice,
 ): Verdict {
   const candidates = heldKeys(state);
   const current = candidates.find(({ kid }) => kid === state.active) ?? null;
@@ -153,7 +142,7 @@ function decide(
   if (records.found === 'readable') {
     const reason =
       records.state.active === null
-        ? 'the sidecar names no active key'
+        ? `the ${noun} names no active key`
         : `the active key, ${records.state.active}, is not in the token`;
     return { kind: 'choose', reason, candidates };
   }

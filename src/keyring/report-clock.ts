@@ -1,6 +1,6 @@
 import { formatTime } from '../base/rfc3339.ts';
 import type { KeyringParts } from './parts.ts';
-import type { KeyringState } from './lifecycle.ts';
+import type { KeyringState } from '../vault/key-records.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
 /** Corrections of a clock stay below it, milliseconds; what lies further apart is told of with its repair. */

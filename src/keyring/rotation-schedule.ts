@@ -1,6 +1,7 @@
 import type { NextChange } from '../api/status.ts';
 import { compareTimes, formatTime, parseTime, type Instant } from '../base/rfc3339.ts';
-import { activeKey, type KeyringState } from './lifecycle.ts';
+import { activeKey } from './lifecycle.ts';
+import type { KeyringState } from '../vault/key-records.ts';
 
 /**
  * When a keyring changes by itself, without a clock:

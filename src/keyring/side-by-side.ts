@@ -2,7 +2,7 @@ import { madeAt } from '../vault/object-id.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { faultOf } from './key-fault.ts';
 import { kidOf } from '../algorithms/kid.ts';
-import type { KeyRecord, KeyringState } from './lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 
 /** What a record, an object in the token, or the two together are found to be. */
 export type Finding =

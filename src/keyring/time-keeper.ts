@@ -1,8 +1,8 @@
 import { describeFailure } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import type { KeyChanges } from './key-changes.ts';
+import type { ChangeExecutor } from './change-executor.ts';
 import { mustKeepTime, mustKeepTimeAtEnd, mustKeepTimeInFile } from './latest-time.ts';
-import type { KeyringState } from './lifecycle.ts';
+import type { KeyringState } from '../vault/key-records.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
 /** After a failure, milliseconds. */
@@ -10,7 +10,7 @@ const retryAfter = 60_000;
 
 export interface TimeKeeperParts {
   readonly name: string;
-  readonly changes: KeyChanges;
+  readonly changes: ChangeExecutor;
   readonly clock: TrustedClock;
   readonly world: World;
   /** The records are a file of other programs too: it is not written without need. */
@@ -30,7 +30,7 @@ export class TimeKeeper {
 
   /** Never rejects. */
   async run(): Promise<void> {
-    if (this.#parts.world.elapsed() >= this.#retryAt) await this.#keepWhere(mustKeepTime);
+    if (this.#parts.world.monotonicNow() >= this.#retryAt) await this.#keepWhere(mustKeepTime);
   }
 
   /** At the end of the agent. Never rejects. */
@@ -56,7 +56,7 @@ export class TimeKeeper {
         apply: (state) => ({ state: isDue(state) ? { ...state } : state, result: null }),
       });
     } catch (failure) {
-      this.#retryAt = world.elapsed() + retryAfter;
+      this.#retryAt = world.monotonicNow() + retryAfter;
       world.log.warn(
         { keyring: name, reason: describeFailure(failure) },
         'the latest time could not be kept: a clock set back before the next start would go unnoticed',

@@ -1,6 +1,6 @@
 import { parseTime, formatTime } from '../base/rfc3339.ts';
 import type { World } from '../base/world.ts';
-import type { KeyringState } from './lifecycle.ts';
+import type { KeyringState } from '../vault/key-records.ts';
 
 /** How far behind a clock has to be for anybody to be told, milliseconds: small corrections are daily business. */
 const noticeable = 1000;
@@ -8,21 +8,21 @@ const noticeable = 1000;
 /**
  * The time that keys are judged by. It never goes back, so that a clock that is set back revives no key and
  * extends no grace; and it never stands still, since a grace must end all the same: behind the latest time that
- * was ever seen, here or by whoever wrote the records, it goes on with the clock that nobody can set.
+ * was ever seen, here or by whoever wrote the records, it goes on with the monotonic clock.
  */
 export class TrustedClock {
-  readonly #world: Pick<World, 'now' | 'elapsed' | 'log'>;
+  readonly #world: Pick<World, 'now' | 'monotonicNow' | 'log'>;
   readonly #keyring: string;
   #latest = -Infinity;
-  /** What the time was at a moment of the clock that nobody sets: from there it goes on. */
-  #base = { time: -Infinity, elapsed: 0 };
+  /** What the time was at a moment of the monotonic clock: from there it goes on. */
+  #base = { time: -Infinity, at: 0 };
   #recorded: { readonly text: string | null; readonly time: number } = {
     text: null,
     time: -Infinity,
   };
   #behindIsKnown = false;
 
-  constructor(world: Pick<World, 'now' | 'elapsed' | 'log'>, keyring: string) {
+  constructor(world: Pick<World, 'now' | 'monotonicNow' | 'log'>, keyring: string) {
     this.#world = world;
     this.#keyring = keyring;
   }
@@ -30,18 +30,18 @@ export class TrustedClock {
   /** Milliseconds since the epoch; never less than before, nor than the latest time of these records. */
   now({ latestTime }: Pick<KeyringState, 'latestTime'>): number {
     const wall = this.#world.now();
-    const elapsed = this.#world.elapsed();
+    const at = this.#world.monotonicNow();
     const recorded = this.#timeOf(latestTime);
-    const goneOn = this.#base.time + Math.max(0, Math.floor(elapsed - this.#base.elapsed));
+    const goneOn = this.#base.time + Math.max(0, Math.floor(at - this.#base.at));
     // The last: a clock may have been set back and have passed the latest time again since anybody asked.
     if (wall >= this.#latest && wall >= recorded && goneOn - wall < noticeable) {
       this.#latest = wall;
       this.#base.time = wall;
-      this.#base.elapsed = elapsed;
+      this.#base.at = at;
       this.#behindIsKnown = false;
       return wall;
     }
-    if (recorded > goneOn) this.#base = { time: recorded, elapsed };
+    if (recorded > goneOn) this.#base = { time: recorded, at };
     this.#latest = Math.max(this.#latest, recorded, goneOn);
     this.#report(wall);
     return this.#latest;

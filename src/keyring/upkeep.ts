@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts';
-import type { ScheduledRotation } from './rotation.ts';
+import type { ChangeScheduler } from './change-scheduler.ts';
 import type { TimeKeeper } from './time-keeper.ts';
 
 /** A suspended machine, a clock that jumps and edits by other programs are noticed this soon, milliseconds. */
@@ -8,7 +8,7 @@ const shortestWait = 20;
 
 export interface UpkeepParts {
   readonly world: World;
-  readonly rotation: ScheduledRotation | null;
+  readonly rotation: ChangeScheduler | null;
   readonly time: TimeKeeper;
 }
 
@@ -16,7 +16,7 @@ export interface UpkeepParts {
 export class Upkeep {
   readonly #parts: UpkeepParts;
   #running: Promise<void> | null = null;
-  #callOff: (() => void) | null = null;
+  #cancel: (() => void) | null = null;
   #stopped = false;
 
   constructor(parts: UpkeepParts) {
@@ -28,8 +28,8 @@ export class Upkeep {
     if (this.#stopped) return;
     const { world, rotation } = this.#parts;
     const wait = Math.max(shortestWait, Math.min(longestWait, rotation?.wait() ?? longestWait));
-    this.#callOff?.();
-    this.#callOff = world.later(wait, () => {
+    this.#cancel?.();
+    this.#cancel = world.schedule(wait, () => {
       void this.run().finally(() => {
         this.start();
       });
@@ -48,7 +48,7 @@ export class Upkeep {
   /** Settles when a change under way has ended; none is begun any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#callOff?.();
+    this.#cancel?.();
     await this.#running;
   }
 

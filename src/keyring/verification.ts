@@ -1,5 +1,5 @@
 import { signatureLength, type Algorithm } from '../algorithms/algorithm.ts';
-import type { KeyRecord } from './lifecycle.ts';
+import type { KeyRecord } from '../vault/key-records.ts';
 import type { Verification } from '../api/signing-backend.ts';
 
 interface Claim {

@@ -61,8 +61,8 @@ export function accountDatabase(library: LibraryHandle): AccountDatabase {
 }
 
 /** A NUL would cut the name short in C and find another account. */
-function idOf(name: string, look: (name: string) => number | null): number | null {
-  return name.includes('\0') ? null : look(name);
+function idOf(name: string, lookUp: (name: string) => number | null): number | null {
+  return name.includes('\0') ? null : lookUp(name);
 }
 
 function find<Key, Result>(

@@ -5,17 +5,17 @@ import type { Queue } from './queue.ts';
 /** The agent's queue of requests, with what `status` counts of them. */
 export function admission(queue: Queue, counters: { requests: number; errors: number }): Admission {
   return {
-    enter(uid) {
+    enter({ share }) {
       counters.requests += 1;
       try {
-        queue.enter(uid);
+        queue.enter(share);
       } catch (refusal) {
         counters.errors += 1;
         throw refusal;
       }
     },
-    leave(uid, failed) {
-      queue.leave(uid);
+    leave({ share }, failed) {
+      queue.leave(share);
       if (failed) counters.errors += 1;
     },
   };
@@ -23,14 +23,14 @@ export function admission(queue: Queue, counters: { requests: number; errors: nu
 
 /** The agent's queue of signatures, likewise. */
 export function signing(queue: Queue, counters: { signatures: number }): Services['signing'] {
-  return async (uid, signatures, make) => {
-    queue.enter(uid, signatures);
+  return async ({ share }, signatures, make) => {
+    queue.enter(share, signatures);
     try {
       const made = await make();
       counters.signatures += signatures;
       return made;
     } finally {
-      queue.leave(uid, signatures);
+      queue.leave(share, signatures);
     }
   };
 }

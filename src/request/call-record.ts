@@ -6,34 +6,34 @@ import type { AuditEvent } from '../audit/audit.ts';
 import type { AuditOutcome } from '../audit/chain/record.ts';
 import { AgentError, describeFailure, type ErrorKind } from '../base/errors.ts';
 import { fieldIssues } from './field-issues.ts';
-import type { CheckedCall, Method } from './method.ts';
+import type { CheckedCall, Method, Outcome } from './method.ts';
 
 /** One request on its way, with what is known of it so far. */
-export interface Call {
+export interface RecordedCall<Result = unknown> {
   readonly name: string;
-  readonly method: Method;
+  readonly method: Method<Result>;
   readonly caller: Caller;
   grant: Grant | null;
-  checked: CheckedCall | null;
+  checked: CheckedCall<Result> | null;
 }
 
-/** What is recorded of it. */
+/** What is recorded of it. `came`: what its act came to. */
 export function eventOf(
-  { name, method, caller, grant, checked }: Call,
+  { name, caller, grant, checked }: RecordedCall,
   outcome: AuditOutcome,
-  { result, failure, of }: { result?: unknown; failure?: unknown; of?: number },
+  { came, failure, of }: { came?: Outcome; failure?: unknown; of?: number },
 ): AuditEvent {
   return {
     caller,
     principal: grant?.principal ?? null,
     method: name,
     keyring: checked?.keyring ?? null,
-    kid: (result === undefined ? null : method.kidOf(result)) ?? checked?.kid ?? null,
-    messages: (result === undefined ? null : method.signedOf(result)) ?? checked?.messages ?? [],
+    kid: came?.kid ?? checked?.kid ?? null,
+    messages: came?.signed ?? checked?.messages ?? [],
     subject: checked?.subject ?? null,
     outcome,
     kind: failure === undefined ? null : kindOf(failure),
-    reason: reasonText(method, result, failure),
+    reason: failure === undefined ? (came?.reason ?? null) : reasonOf(failure),
     of: of ?? null,
   };
 }
@@ -53,11 +53,6 @@ export function outcomeOf(failure: unknown): AuditOutcome {
 export function kindOf(failure: unknown): ErrorKind {
   if (failure instanceof ZodError) return 'invalid_params';
   return failure instanceof AgentError ? failure.kind : 'internal';
-}
-
-function reasonText(method: Method, result: unknown, failure: unknown): string | null {
-  if (failure !== undefined) return reasonOf(failure);
-  return result === undefined ? null : method.reasonOf(result);
 }
 
 function reasonOf(failure: unknown): string {

@@ -2,13 +2,14 @@ import { ZodError } from 'zod';
 import type { AccessControl } from '../access/access-control.ts';
 import { authorize, authorizeKeyring } from '../access/authorize.ts';
 import type { Caller } from '../access/caller.ts';
+import { peerForLog } from '../access/principal.ts';
 import { CredentialError } from '../access/credential-error.ts';
 import type { Audit } from '../audit/audit.ts';
 import { refuseReserved } from '../audit/chain/reserved.ts';
-import { eventOf, issuesText, kindOf, outcomeOf, type Call } from './call-record.ts';
+import { eventOf, issuesText, kindOf, outcomeOf, type RecordedCall } from './call-record.ts';
 import { AgentError, describeFailure, quoted } from '../base/errors.ts';
 import { fieldIssues } from './field-issues.ts';
-import type { CheckedCall } from './method.ts';
+import type { CheckedCall, Outcome } from './method.ts';
 import type { Asked, Protocol } from './protocol.ts';
 import type { Services } from './services.ts';
 import type { World } from '../base/world.ts';
@@ -24,26 +25,26 @@ export interface RequestContext {
 /** The agent's queue. */
 export interface Admission {
   /** Throws `overloaded`. Every success is followed by one `leave`. */
-  enter(uid: number): void;
-  leave(uid: number, failed: boolean): void;
+  enter(caller: Caller): void;
+  leave(caller: Caller, failed: boolean): void;
 }
 
 /**
  * The request path: decode → admit → authenticate → authorize → audit → act → answer. Takes one frame, answers one,
  * never rejects. How both are spelled is the protocol's; all between is the same for every one.
  */
-export async function handle<Request extends Asked, Answer>(
+export async function handle<Request extends Asked<Result>, Answer, Result>(
   frame: Buffer,
   caller: Caller,
   context: RequestContext,
-  protocol: Protocol<Request, Answer>,
+  protocol: Protocol<Request, Answer, Result>,
 ): Promise<Answer> {
   const decoded = protocol.decode(frame);
   if ('refusal' in decoded) return decoded.refusal;
   const { request } = decoded;
   let failed = true;
   try {
-    context.admission.enter(caller.peer.uid);
+    context.admission.enter(caller);
   } catch (refusal) {
     return protocol.error(request, asAgentError(refusal, request, caller, context.world));
   }
@@ -54,32 +55,41 @@ export async function handle<Request extends Asked, Answer>(
   } catch (failure) {
     return protocol.error(request, asAgentError(failure, request, caller, context.world));
   } finally {
-    context.admission.leave(caller.peer.uid, failed);
+    context.admission.leave(caller, failed);
   }
 }
 
 /** Up to the act nothing waits: what comes behind an `authenticate` goes by it. */
-async function answer(request: Asked, caller: Caller, context: RequestContext): Promise<unknown> {
+async function answer<Result>(
+  request: Asked<Result>,
+  caller: Caller,
+  context: RequestContext,
+): Promise<Result> {
   const call = callOf(request, caller);
-  let checked: CheckedCall;
+  let checked: CheckedCall<Result>;
   try {
     checked = admitted(call, request, context);
   } catch (refusal) {
     await recordRefusal(call, refusal, context.audit);
     throw refusal;
   }
-  return perform(call, checked, context);
+  const { result } = await perform(call, checked, context);
+  return result;
 }
 
-function callOf({ name, method }: Asked, caller: Caller): Call {
+function callOf<Result>({ name, method }: Asked<Result>, caller: Caller): RecordedCall<Result> {
   if (method === undefined) {
     throw new AgentError('method_not_found', `there is no method ${quoted(name)}`);
   }
   return { name, method, caller, grant: null, checked: null };
 }
 
-/** Who calls, whether he may, and what exactly he asks for. */
-function admitted(call: Call, request: Asked, { access, services }: RequestContext): CheckedCall {
+/** Who calls, whether the call is allowed, and what exactly it asks for. */
+function admitted<Result>(
+  call: RecordedCall<Result>,
+  request: Asked,
+  { access, services }: RequestContext,
+): CheckedCall<Result> {
   const { name, method, caller } = call;
   call.grant = method.beforeCredential ? access.grantOrNone(caller) : access.grant(caller);
   authorize(call.grant, name, method);
@@ -93,38 +103,38 @@ function admitted(call: Call, request: Asked, { access, services }: RequestConte
   return checked;
 }
 
-async function recordRefusal(call: Call, refusal: unknown, audit: Audit): Promise<void> {
+async function recordRefusal(call: RecordedCall, refusal: unknown, audit: Audit): Promise<void> {
   const kind = kindOf(refusal);
   const isAccess = kind === 'unauthenticated' || kind === 'forbidden';
   if (!isAccess && call.method.effect === 'reads') return;
   await audit.record(eventOf(call, 'refused', { failure: refusal }));
 }
 
-async function perform(
-  call: Call,
-  checked: CheckedCall,
+async function perform<Result>(
+  call: RecordedCall<Result>,
+  checked: CheckedCall<Result>,
   { services, audit, world }: RequestContext,
-): Promise<unknown> {
+): Promise<Outcome<Result>> {
   const { method, caller, grant } = call;
   if (grant === null) throw new Error('a call is performed before it was authorized');
-  const act = (): Promise<unknown> => checked.act(services, { caller, grant });
+  const act = (): Promise<Outcome<Result>> => checked.act(services, { caller, grant });
   switch (method.effect) {
     case 'reads':
       return actUnlessRefused(call, act, audit);
     case 'signs':
       audit.requireReady();
-      return actThenRecord(call, act, audit, () => checked.takeBack?.(services, { caller, grant }));
+      return actThenRecord(call, act, audit, () => checked.undo?.(services, { caller, grant }));
     case 'changes':
       return recordThenAct(call, act, audit, world);
   }
 }
 
 /** Some are allowed by what they are about, which the act alone can tell: whose a client key is. */
-async function actUnlessRefused(
-  call: Call,
-  act: () => Promise<unknown>,
+async function actUnlessRefused<Result>(
+  call: RecordedCall,
+  act: () => Promise<Outcome<Result>>,
   audit: Audit,
-): Promise<unknown> {
+): Promise<Outcome<Result>> {
   try {
     return await act();
   } catch (refusal) {
@@ -134,54 +144,53 @@ async function actUnlessRefused(
 }
 
 /** What was made leaves only when it is recorded; where it cannot be, it is thrown away or taken back. */
-async function actThenRecord(
-  call: Call,
-  act: () => Promise<unknown>,
+async function actThenRecord<Result>(
+  call: RecordedCall,
+  act: () => Promise<Outcome<Result>>,
   audit: Audit,
-  takeBack: () => void,
-): Promise<unknown> {
-  let result: unknown;
+  undo: () => void,
+): Promise<Outcome<Result>> {
+  let came: Outcome<Result>;
   try {
-    result = await act();
+    came = await act();
   } catch (failure) {
     await audit.record(eventOf(call, outcomeOf(failure), { failure }));
     throw failure;
   }
   try {
-    await audit.record(eventOf(call, 'done', { result }));
+    await audit.record(eventOf(call, 'done', { came }));
   } catch (failure) {
-    takeBack();
+    undo();
     throw failure;
   }
-  return result;
+  return came;
 }
 
 /** Nothing is changed before it is recorded that it will be. */
-async function recordThenAct(
-  call: Call,
-  act: () => Promise<unknown>,
+async function recordThenAct<Result>(
+  call: RecordedCall,
+  act: () => Promise<Outcome<Result>>,
   audit: Audit,
   world: World,
-): Promise<unknown> {
+): Promise<Outcome<Result>> {
   const of = await audit.record(eventOf(call, 'begun', {}));
   try {
-    const result = await act();
+    const came = await act();
     world.log.info(
       { ...logged(call.name, call.caller), keyring: call.checked?.keyring },
       'changed',
     );
-    await audit.owe(eventOf(call, 'done', { result, of }));
-    return result;
+    await audit.recordSurely(eventOf(call, 'done', { came, of }));
+    return came;
   } catch (failure) {
-    await audit.owe(eventOf(call, outcomeOf(failure), { failure, of }));
+    await audit.recordSurely(eventOf(call, outcomeOf(failure), { failure, of }));
     throw failure;
   }
 }
 
 /** What the log says of every request that it names. */
 function logged(method: string, { peer, credential }: Caller): Record<string, unknown> {
-  const { uid, pid, executable } = peer;
-  return { method, uid, pid, exe_best_effort: executable, api_key: credential?.id };
+  return { method, ...peerForLog(peer), api_key: credential?.id };
 }
 
 /** What leaves the process of a failure: all of one that was foreseen, an id of one that was not. */

@@ -1,3 +1,4 @@
+import type { Reloaded } from '../api/reload.ts';
 import type { ApiKeys } from '../access/api-keys.ts';
 import type { Caller } from '../access/caller.ts';
 import type { ClientKeys } from '../access/client-keys.ts';
@@ -7,7 +8,7 @@ import type { ClusterCa } from '../cluster/cluster-ca.ts';
 import type { JoinTokens } from '../cluster/join-tokens.ts';
 import type { TrustBundles } from '../cluster/trust-bundles.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import type { KeystoreCopies } from '../vault/file/keystore-copies.ts';
+import type { KeyringBackup } from '../vault/keyring-backup.ts';
 import type { AgentStatus } from '../api/status.ts';
 
 /** What methods act on. */
@@ -18,8 +19,8 @@ export interface Services {
   clusterKeyring(): string;
   /** The CA of the cluster, open or not. Throws `not_supported` without a `[cluster]`. */
   clusterCa(): ClusterCa;
-  /** The keystore of a file keyring, open or not. Throws `not_found`, or `not_supported` for a token's. */
-  keystore(name: string): KeystoreCopies;
+  /** The keystore of a file keyring, open or not. Rejects with `not_found`, `not_supported` for a token's. */
+  keystore(name: string): Promise<KeyringBackup>;
   /** What the caller may know: of the keyrings of its API key alone, of API keys where it is admin. */
   status(to: Grant): AgentStatus;
   /** Opens a locked keyring. `pin` stays the caller's; `again`: also one that the token has refused before. */
@@ -27,10 +28,10 @@ export interface Services {
   /** Closes a keyring and forgets its PIN. */
   lock(keyring: string): Promise<void>;
   /**
-   * Makes so many signatures for a user, and counts them for `status`. Rejects with `overloaded` where they do not
+   * Makes so many signatures for a caller, and counts them for `status`. Rejects with `overloaded` where they do not
    * fit into the agent's queue.
    */
-  signing<T>(uid: number, signatures: number, make: () => Promise<T>): Promise<T>;
+  signing<T>(caller: Caller, signatures: number, make: () => Promise<T>): Promise<T>;
   /** That many bytes from the operating system's generator. */
   randomBytes(size: number): Buffer;
   /** Gives the connection what the API key has. Decided before it returns; rejects with `unauthenticated`. */
@@ -49,24 +50,10 @@ export interface Services {
   reload(): Promise<Reloaded>;
 }
 
-/** The result of `reload`. What could not be read stays as it was loaded before. */
-export interface Reloaded {
-  /** Parts that are as in their files now: `access`, `log`, `api_keys`. */
-  readonly reloaded: readonly string[];
-  readonly kept: readonly KeptPart[];
-}
-
 /** For the audit record: which parts could not be read; null where all could. What they say is not for the record. */
 export function unreadText({ kept }: Reloaded): string | null {
   const unread = kept.filter(({ failed }) => failed).map(({ part }) => part);
   return unread.length === 0
     ? null
     : `could not be read, and stays as it was: ${unread.join(', ')}`;
-}
-
-export interface KeptPart {
-  readonly part: string;
-  readonly reason: string;
-  /** True: it could not be read. False: it was changed, and counts after a restart. */
-  readonly failed: boolean;
 }

@@ -15,6 +15,9 @@ export interface PinGate {
   /** The token took it. */
   accepted(pin: Buffer): Promise<void>;
 
+  /** There was an answer, and it does not refuse the PIN (there is no token, for one): nothing was cut off. */
+  answered(pin: Buffer): Promise<void>;
+
   /** The token refused it: it is not tried again by itself, not by another process either. Durable when it resolves. */
   refused(pin: Buffer, refusal: PinRefusal): Promise<void>;
 }

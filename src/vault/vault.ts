@@ -41,7 +41,7 @@ export interface Vault {
   evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null>;
 
   /** Why nothing can be had from it at present; null where nothing is known against it. */
-  readonly trouble: AgentError | null;
+  readonly outage: AgentError | null;
 
   /** Goes up each time that it is opened again by itself: what failed before says nothing about it any more. */
   readonly openings: number;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Decrypter, armor, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Actor, ClientKeyView } from '../../src/api/client-keys.ts';
 import { readPublicKey } from '../../src/formats/age/age-recipient.ts';
-import type { Actor, ClientKeyView } from '../../src/access/client-key.ts';
 import { ClientKeys } from '../../src/access/client-keys.ts';
 import type { Grant } from '../../src/access/principal.ts';
 import type { Scope } from '../../src/api/principal.ts';
@@ -28,8 +28,8 @@ beforeEach(() => {
   clock = new Clock();
   database = new AgentDatabase(join(folder, 'agent.db'));
   keys = new ClientKeys({
-    existing: () => (database.current === null ? null : new ClientKeyTable(database.current)),
-    made: async () => new ClientKeyTable(await database.made()),
+    opened: () => (database.current === null ? null : new ClientKeyTable(database.current)),
+    openOrCreate: async () => new ClientKeyTable(await database.openOrCreate()),
     accounts: {
       userId: (name) => names.get(name) ?? null,
       userName: (uid) => [...names].find(([, id]) => id === uid)?.[0] ?? null,
@@ -128,8 +128,9 @@ describe('whose a key is', () => {
     expect(() => keys.list({ actor: { kind: 'user', id: '0' }, revokedToo: false }, grant)).toThrow(
       expect.objectContaining({ kind: 'forbidden' }),
     );
-    const { principal } = grant;
-    const actor: Actor = { kind: principal.kind, id: principal.name };
+    const { api_key, name } = grant.principal;
+    const kind = api_key === undefined ? 'user' : 'api_key';
+    const actor: Actor = { kind, id: name };
     const own = await keys.register({ publicKey, label: null, actor }, grant);
     expect(idsOf(grant, { actor, revokedToo: false })).toEqual([own.id]);
   });
@@ -198,7 +199,7 @@ describe('how many', () => {
   });
 
   test('that were revoked are listed: the last thousand', async () => {
-    const table = new ClientKeyTable(await database.made());
+    const table = new ClientKeyTable(await database.openOrCreate());
     const time = (at: number): string => new Date(Date.UTC(2026, 0, 1) + at).toISOString();
     await table.atomically(() => {
       for (let at = 0; at < 1003; at += 1) {
@@ -224,7 +225,7 @@ describe('how many', () => {
   });
 
   test('a thousand that are not revoked', async () => {
-    const table = new ClientKeyTable(await database.made());
+    const table = new ClientKeyTable(await database.openOrCreate());
     await table.atomically(() => {
       for (let at = 0; at < 1000; at += 1) {
         const publicKey = Buffer.alloc(32, 9);

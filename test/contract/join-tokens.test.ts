@@ -1,11 +1,8 @@
 import { createPublicKey } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { MintedJoinToken } from '../../src/api/join-tokens.ts';
 import { parseCaCert } from '../../src/cluster/ca-cert.ts';
-import {
-  JoinTokens,
-  type JoinTokenRequest,
-  type MintedJoinToken,
-} from '../../src/cluster/join-tokens.ts';
+import { JoinTokens, type JoinTokenRequest } from '../../src/cluster/join-tokens.ts';
 import { RevokedTokens } from '../../src/cluster/revoked-tokens.ts';
 import { readTrustBundle } from '../../src/cluster/trust-bundles.ts';
 import { ClusterRig } from '../support/cluster-rig.ts';
@@ -117,7 +114,10 @@ describe('a token that is minted here', () => {
       }),
       certificates: { certificateFor: () => null },
       bundles: rig.trustBundles,
-      revoked: new RevokedTokens({ existing: () => null, made: () => Promise.reject(new Error()) }),
+      revoked: new RevokedTokens({
+        opened: () => null,
+        openOrCreate: () => Promise.reject(new Error()),
+      }),
     });
     const minted = await joinTokens.mint({ claims: texts, ttlSeconds: 60, federated: false });
     expect(minted.kid).not.toBe(before);

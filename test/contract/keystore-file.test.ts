@@ -173,7 +173,7 @@ test('a prepared key that a program of version 1 removed or activated is prepare
   for (const kid of ['ffffffff', a]) {
     write(foreign({ prepared: { kid, activates_at: null, more: 1 } }));
     const keyring = await open();
-    expect(await keyring.listValidPubkeys({ include_prepared: true })).toHaveLength(2);
+    expect(await keyring.listValidPubkeys({ includePrepared: true })).toHaveLength(2);
     expect((await keyring.rotate(60)).new_active_kid).not.toBe(kid);
   }
 });

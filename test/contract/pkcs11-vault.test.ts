@@ -7,13 +7,18 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { AgentError } from '../../src/base/errors.ts';
 import { algorithms, type Algorithm } from '../../src/algorithms/algorithm.ts';
-import { CKR } from '../../src/vault/pkcs11/cryptoki.ts';
-import { isLoginLost, isStale, returnValueOf, translate } from '../../src/vault/pkcs11/errors.ts';
-import { protectionOf } from '../../src/vault/pkcs11/key-attributes.ts';
-import { Pkcs11Modules } from '../../src/vault/pkcs11/module.ts';
-import { findKeyObjects, publicKeyFromEcPoint } from '../../src/vault/pkcs11/objects.ts';
-import { openPkcs11Vault } from '../../src/vault/pkcs11/pkcs11-vault.ts';
-import type { TokenVault } from '../../src/vault/pkcs11/token-vault.ts';
+import { CKR } from '../../src/vault/pkcs11/token/cryptoki.ts';
+import {
+  isLoginLost,
+  isStale,
+  returnValueOf,
+  translate,
+} from '../../src/vault/pkcs11/token/errors.ts';
+import { protectionOf } from '../../src/vault/pkcs11/token/key-attributes.ts';
+import { Pkcs11Modules } from '../../src/vault/pkcs11/token/module.ts';
+import { findKeyObjects, publicKeyFromEcPoint } from '../../src/vault/pkcs11/token/objects.ts';
+import { openPkcs11Vault } from '../../src/vault/pkcs11/token/pkcs11-vault.ts';
+import type { TokenVault } from '../../src/vault/pkcs11/token/token-vault.ts';
 import { parsePkcs11Uri } from '../../src/vault/pkcs11/uri.ts';
 import type { Vault, VaultKey } from '../../src/vault/vault.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { encodeSeal } from '../../src/vault/pkcs11/seal-form.ts';
+import { encodeSeal } from '../../src/vault/pkcs11/token/seal-form.ts';
 import type { SealStore, Vault } from '../../src/vault/vault.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
 import { TokenKeyring } from '../support/token-keyring.ts';

@@ -1,6 +1,6 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { emptyState } from '../../src/keyring/lifecycle.ts';
+import { emptyState } from '../../src/vault/key-records.ts';
 import { Sidecar } from '../../src/keyring/sidecar/sidecar.ts';
 import type { Vault } from '../../src/vault/vault.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
@@ -188,7 +188,7 @@ describe('its repair', () => {
   test('keeps what was there, under a name of its own', async () => {
     const { store, found } = await examined();
     expect(found.records).toEqual({ found: 'broken', reason: 'it is not JSON' });
-    const copy = await store.replaceExamined(emptyState, found, null, worldWith(subject.clock));
+    const copy = await found.replace(emptyState, worldWith(subject.clock));
     expect(copy).toBe(`${subject.sidecarPath}.before-reconcile-20260514T175500Z`);
     expect(readFileSync(copy ?? '', 'utf8')).toBe('{');
     const { records } = await store.examine(null);
@@ -196,8 +196,8 @@ describe('its repair', () => {
   });
 
   test('replaces nothing that it has not examined, and no copy', async () => {
-    const { store, found } = await examined();
-    const repair = () => store.replaceExamined(emptyState, found, null, worldWith(subject.clock));
+    const { found } = await examined();
+    const repair = () => found.replace(emptyState, worldWith(subject.clock));
     writeFileSync(subject.sidecarPath, '[]');
     await expect(repair()).rejects.toMatchObject({ kind: 'conflict' });
     expect(readFileSync(subject.sidecarPath, 'utf8')).toBe('[]');

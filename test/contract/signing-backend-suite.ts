@@ -176,7 +176,7 @@ export function signingBackendSuite(name: string, make: () => Promise<Subject>):
       expect(await backend.activeKeyId()).toBe(active);
       expect(await backend.publicKeyB64(prepared.kid)).toBe(prepared.public_key_b64);
       expect((await backend.listValidPubkeys()).map((key) => key.kid)).toEqual([active]);
-      const published = await backend.listValidPubkeys({ include_prepared: true });
+      const published = await backend.listValidPubkeys({ includePrepared: true });
       expect(published.map((key) => [key.kid, key.status])).toEqual([
         [active, 'active'],
         [prepared.kid, 'prepared'],
@@ -213,7 +213,7 @@ export function signingBackendSuite(name: string, make: () => Promise<Subject>):
       const prepared = await backend.prepare();
       expect(await backend.revoke(previous_kid)).not.toHaveProperty('new_active_kid');
       expect(await backend.revoke(prepared.kid)).not.toHaveProperty('new_active_kid');
-      const valid = await backend.listValidPubkeys({ include_prepared: true });
+      const valid = await backend.listValidPubkeys({ includePrepared: true });
       expect(valid.map((key) => key.kid)).toEqual([new_active_kid]);
       const states = (await backend.listKeys()).map((key) => key.state).sort();
       expect(states).toEqual(['active', 'revoked', 'revoked']);
@@ -265,11 +265,11 @@ export function signingBackendSuite(name: string, make: () => Promise<Subject>):
       await backend.prepare(60);
       const before = {
         keys: await backend.listKeys(),
-        valid: await backend.listValidPubkeys({ include_prepared: true }),
+        valid: await backend.listValidPubkeys({ includePrepared: true }),
       };
       const again = await reopen();
       expect(await again.listKeys()).toEqual(before.keys);
-      expect(await again.listValidPubkeys({ include_prepared: true })).toEqual(before.valid);
+      expect(await again.listValidPubkeys({ includePrepared: true })).toEqual(before.valid);
       expect(await again.sign(message, old.kid)).toEqual(old);
     });
 

@@ -44,7 +44,7 @@ export class DeviceRig {
     this.device = device;
     this.algorithm = algorithm;
     this.token = token;
-    this.daemon = new Daemon({ ...sized, ...token.environment }, token.launcher);
+    this.daemon = new Daemon({ ...sized, ...token.environment }, { launcher: token.launcher });
     writeFileSync(this.pinFile, `${token.pin}\n`, { mode: 0o600 });
     this.configure();
   }

@@ -26,7 +26,7 @@ const keysInDevice = (): number =>
     .filter((object) => object.key !== null && object.label.toString().startsWith(label)).length;
 /** Resolves when the agent signs again, by itself. */
 const recovered = (): Promise<void> =>
-  until('a signature after the fault', () => rig.sign().then(Boolean, () => false), 30_000);
+  until('a signature after the fault', () => rig.sign().then(Boolean, () => false));
 
 afterEach(async () => {
   for (const one of rigs.splice(0)) await one.remove();

@@ -275,7 +275,7 @@ function isReadable(): boolean {
 describe.runIf(isRoot && isReadable())('an agent of another user', () => {
   beforeEach(() => {
     clients = [];
-    daemon = new Daemon({}, user.launcher);
+    daemon = new Daemon({}, { launcher: user.launcher });
     chmodSync(daemon.folder, 0o755);
     mkdirSync(daemon.stateDir, { mode: 0o700 });
     chownSync(daemon.folder, user.uid, user.gid);

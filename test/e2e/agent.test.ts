@@ -2,27 +2,47 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
 import { Daemon, run } from '../support/daemon.ts';
 import { LineClient } from '../support/line-client.ts';
 
+const program = fileURLToPath(new URL('../../dist/bin/signing-agent.js', import.meta.url));
+
 let daemon: Daemon;
 beforeEach(() => {
-  daemon = new Daemon();
+  daemon = new Daemon({}, { plain: true });
 });
 afterEach(() => daemon.remove());
 
 const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8);
 const hello = Buffer.from('hello').toString('base64url');
+
+test('without a home directory nothing is made wherever it is started: exit 2, and what to give', async () => {
+  // A user whom the account database does not know.
+  const user = ['--reuid=51234', '--regid=51234', '--clear-groups'];
+  const there = join(daemon.folder, 'there');
+  mkdirSync(there);
+  chownSync(daemon.folder, 51_234, 51_234);
+  chownSync(there, 51_234, 51_234);
+  for (const home of [[], ['HOME='], ['HOME=there']]) {
+    const agent = [...user, 'env', '-i', `--chdir=${there}`, ...home, process.execPath, program];
+    const { code, err } = await run('setpriv', agent);
+    expect({ code, files: readdirSync(there) }).toEqual({ code: 2, files: [] });
+    expect(err).toMatch(/^signing-agent: HOME is .*name the state dir \(--state-dir\)/);
+  }
+});
 
 test('nothing but flags: a working agent, closed to others from the first moment', async () => {
   await daemon.start();
@@ -234,7 +254,7 @@ test('systemd is told when it is ready and when it stops', async () => {
   receiver.stdout.on('data', (chunk: Buffer) => heard.push(chunk.toString()));
   await once(receiver.stdout, 'data');
   const ended = once(receiver, 'close');
-  const notified = new Daemon({ NOTIFY_SOCKET: path });
+  const notified = new Daemon({ NOTIFY_SOCKET: path }, { plain: true });
   try {
     await notified.start();
     await notified.stop();

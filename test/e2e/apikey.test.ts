@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ApiKeyList } from '../../src/access/api-key-view.ts';
+import type { ApiKeyList } from '../../src/api/api-keys.ts';
 import { Daemon } from '../support/daemon.ts';
 import { OtherUser } from '../support/other-user.ts';
 

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ClientKeyView } from '../../src/access/client-key.ts';
+import type { ClientKeyView } from '../../src/api/client-keys.ts';
 import { Daemon } from '../support/daemon.ts';
 import { opensslVerifies } from '../support/openssl.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';

@@ -199,7 +199,7 @@ describe('a rotation', () => {
     const ca = await show();
     const first = ca.certificate?.active_kid;
     expect(first).toBeDefined();
-    await until('a rotation', async () => (await show()).certificate?.active_kid !== first, 20_000);
+    await until('a rotation', async () => (await show()).certificate?.active_kid !== first);
     const { certificate } = await show();
     expect(verifiesByItsBytes(JSON.stringify(certificate), ca.ca_public_key_b64)).toBe(true);
     const { certificate: again } = await json<{ certificate: Certificate }>('ca', 'issue');

@@ -143,6 +143,20 @@ describe('agentctl init', () => {
     expect(some.code).toBe(0);
   });
 
+  it('takes ~ in an answer for the home directory, where no shell replaces it', async () => {
+    const env = { HOME: daemon.folder };
+    const { code } = await init([], { typed: '~/a.toml\n~/state\nfile\n', env });
+    expect(code).toBe(0);
+    const made = parseConfig(readFileSync(join(daemon.folder, 'a.toml'), 'utf8'), 'a.toml');
+    expect(made.state_dir).toBe(join(daemon.folder, 'state'));
+    const other = await init([], { typed: '~root/a.toml\n', env });
+    expect(other).toMatchObject({ code: 2, out: '' });
+    expect(other.err).toContain('only your own ~/ is known here');
+    const flag = await init(['--state-dir', '~/x', '--yes']);
+    expect(flag).toMatchObject({ code: 2, out: '' });
+    expect(flag.err).toContain('no shell has replaced the ~');
+  });
+
   it('sets nothing up where the answers end', async () => {
     const { code, err } = await init(['--state-dir', daemon.stateDir], { typed: `${config}\n` });
     expect(code).toBe(1);

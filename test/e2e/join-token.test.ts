@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { JoinTokenVerdict } from '../../src/cluster/join-token-verification.ts';
+import type { JoinTokenVerdict } from '../../src/api/join-tokens.ts';
 import { Daemon } from '../support/daemon.ts';
 import {
   base64url,

@@ -59,6 +59,22 @@ describe.each([
   });
 });
 
+test('a host that shows a certificate is bound, and the record names its key', async () => {
+  const certified = await new Sshd({ certified: true }).start(lines);
+  try {
+    const before = signatures(0).length;
+    const only = ['-v', '-o', 'PubkeyAcceptedAlgorithms=ssh-ed25519'];
+    const login = await certified.login(socket, only, 'echo logged in');
+    expect(login).toMatchObject({ code: 0, out: 'logged in\n' });
+    expect(login.err).toContain('ssh-ed25519-cert-v01@openssh.com');
+    expect(signatures(before)).toMatchObject([
+      { outcome: 'done', subject: `host ${fingerprint(certified.hostKey)}` },
+    ]);
+  } finally {
+    await certified.remove();
+  }
+});
+
 test('a signature that a forwarded agent makes is recorded with the host that asked for it', async () => {
   const before = signatures(0).length;
   const command =

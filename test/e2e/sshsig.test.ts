@@ -214,13 +214,29 @@ describe('verify of what ssh-keygen signed', () => {
     const eve = await offline(`${verify} --allowed-signers @allowed --identity eve@example.org`);
     expect(eve.code).toBe(5);
     expect(eve.out).toMatch(/allowed: no line lets eve@example.org sign with key SHA256:/);
+    await keygen('-q -s rsa -I ann -n ann@example.org ec.pub');
+    await theirs('message', 'ec-cert.pub');
+    put('authority', `ann@example.org cert-authority ${text('rsa.pub')}`);
+    const certified = await offline(
+      `${verify} --allowed-signers @authority --identity ann@example.org`,
+    );
+    expect(certified).toMatchObject({ code: 5 });
+    expect(certified.out).toContain(
+      'key of type ecdsa-sha2-nistp256-cert-v01@openssh.com, which is not known here',
+    );
+  });
+
+  it('takes a key of a type that no keyring has, and names it by its fingerprint', async () => {
     await theirs('message', 'rsa');
     put('rsa-allowed', `ann@example.org ${text('rsa.pub')}`);
-    const rsa = await offline(
-      `${verify} --allowed-signers @rsa-allowed --identity ann@example.org`,
-    );
-    expect(rsa).toMatchObject({ code: 5 });
-    expect(rsa.out).toContain('key of type ssh-rsa: only ssh-ed25519 and ecdsa-sha2-nistp256');
+    const words = '--json verify @message --signature @message.sig --allowed-signers @rsa-allowed';
+    const { code, out } = await offline(`${words} --identity ann@example.org`);
+    const { out: shown } = await keygen('-lf rsa.pub');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual({
+      ...{ valid: true, kid: null, identity: 'ann@example.org' },
+      fingerprint: shown.split(' ')[1],
+    });
   });
 
   it('lets no signature of another form get around allowed signers and namespaces', async () => {

@@ -155,7 +155,7 @@ test('a CA whose token is away stops nothing, and is opened by itself', async ()
   expect(refused.code).toBe(1);
   expect(refused.err).toContain('"kind":"backend_unavailable"');
   module.clear();
-  await until('the CA is open', async () => (await show()).code === 0, 60_000);
+  await until('the CA is open', async () => (await show()).code === 0);
   await until('the certificate', async () => {
     const { certificate } = JSON.parse((await show()).out) as { certificate: unknown };
     return certificate !== null;

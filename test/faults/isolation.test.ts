@@ -106,7 +106,7 @@ describe('the end of the agent', () => {
   it('killed, it takes the process of the module with it', async () => {
     const host = ended.host();
     await ended.daemon.stop('SIGKILL');
-    await until('the end of the vault host', () => !isRunning(host), 2000);
+    await until('the end of the vault host', () => !isRunning(host));
   });
 
   it('killed while a call hangs, too', async () => {
@@ -116,7 +116,7 @@ describe('the end of the agent', () => {
     const signing = ended.sign().catch(() => null); // nobody answers it
     await until('the call that hangs', () => ended.module.counts().C_Sign > C_Sign);
     await ended.daemon.stop('SIGKILL');
-    await until('the end of the vault host', () => !isRunning(host), 2000);
+    await until('the end of the vault host', () => !isRunning(host));
     ended.module.clear();
     await signing;
   });

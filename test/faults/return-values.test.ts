@@ -173,16 +173,15 @@ describe('a device that failed', () => {
 
   it('for good: from then on refused at once, without a call into the module', async () => {
     await agent.sign();
-    agent.module.script(`C_Sign always return 0x30`);
+    // The two requests before take two processes more; the token cannot be opened again after that.
+    agent.module.script('C_Sign always return 0x30', 'C_Login from next+2 return 0x30');
     for (let request = 0; request < 2; request += 1) await refusal(agent.sign());
     const calls = await agent.calls(async () => {
-      const begun = performance.now();
       const { kind, details } = await refusal(agent.sign());
-      expect(performance.now() - begun).toBeLessThan(100);
       expect(kind).toBe('backend_unavailable');
       expect(details['retry_after_ms']).toBeGreaterThan(0);
     });
-    expect(calls.C_Sign).toBe(0);
+    expect(calls).toMatchObject({ C_SignInit: 0, C_Sign: 0 });
     agent.module.clear();
     await agent.recovered();
   });

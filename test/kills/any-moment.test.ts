@@ -9,7 +9,7 @@ import { KillRig } from '../support/kill-rig.ts';
 
 const algorithms: readonly AlgorithmName[] = ['ed25519', 'ed25519', 'ed25519', 'es256'];
 
-test('the agent is killed at any moment', { timeout: 300_000 }, () =>
+test('the agent is killed at any moment', () =>
   seeded(async (seed) => {
     const rounds = plannedKills.randomAgent / algorithms.length;
     const kills = await inParallel([...algorithms.entries()], ([worker, algorithm]) =>
@@ -32,5 +32,4 @@ test('the agent is killed at any moment', { timeout: 300_000 }, () =>
       }, algorithm),
     );
     expect(kills).toBeGreaterThanOrEqual(plannedKills.randomAgent);
-  }),
-);
+  }));

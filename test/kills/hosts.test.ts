@@ -33,7 +33,7 @@ const moves: readonly Move[] = [
   'prune',
 ];
 
-test('the vault host is killed at every step of every change', { timeout: 240_000 }, async () => {
+test('the vault host is killed at every step of every change', async () => {
   const kills = await inParallel(failpoints, (failpoint) =>
     KillRig.with(async (rig) => {
       await rig.start();
@@ -55,7 +55,7 @@ test('the vault host is killed at every step of every change', { timeout: 240_00
   expect(kills).toBeGreaterThanOrEqual(plannedKills.stepsOfHost);
 });
 
-test('the vault host is killed as a keyring begins', { timeout: 120_000 }, async () => {
+test('the vault host is killed as a keyring begins', async () => {
   const first: readonly Failpoint[] = ['host/sealed:1', 'host/sealed:2', 'host/generated:1'];
   const kills = await inParallel(first, (failpoint) =>
     KillRig.with(async (rig) => {
@@ -70,7 +70,7 @@ test('the vault host is killed as a keyring begins', { timeout: 120_000 }, async
   expect(kills).toBeGreaterThanOrEqual(plannedKills.hostAtFirstStart);
 });
 
-test('the vault host is killed at any moment', { timeout: 300_000 }, () =>
+test('the vault host is killed at any moment', () =>
   seeded(async (seed) => {
     const workers = 3;
     const rounds = Math.ceil(plannedKills.randomHost / workers);
@@ -97,5 +97,4 @@ test('the vault host is killed at any moment', { timeout: 300_000 }, () =>
       }),
     );
     expect(kills).toBeGreaterThanOrEqual(plannedKills.randomHost);
-  }),
-);
+  }));

@@ -13,7 +13,7 @@ test('the kill tests kill often enough, and at every step that has a name', () =
   const named = readdirSync(sources, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .flatMap((name) => [
-      ...readFileSync(join(sources, name), 'utf8').matchAll(/reached\(['`]([^'`]+)['`]\)/g),
+      ...readFileSync(join(sources, name), 'utf8').matchAll(/testPoint\(['`]([^'`]+)['`]\)/g),
     ])
     .flatMap(([, step = '']) =>
       step === 'rotation/${done}' ? agentSteps.filter((one) => /^rotation/.test(one)) : [step],

@@ -14,7 +14,7 @@ const firstSteps: readonly AgentStep[] = [
   'change/saved',
 ];
 
-test('the agent is killed at every step of its first start', { timeout: 120_000 }, async () => {
+test('the agent is killed at every step of its first start', async () => {
   const kills = await inParallel(firstSteps, (step) =>
     KillRig.with(async (rig) => {
       rig.begin({ failpoint: `${step}:1` });
@@ -29,7 +29,7 @@ test('the agent is killed at every step of its first start', { timeout: 120_000 
   expect(kills).toBeGreaterThanOrEqual(plannedKills.stepsOfFirstStart);
 });
 
-test('the agent is killed at every step of a repair', { timeout: 120_000 }, async () => {
+test('the agent is killed at every step of a repair', async () => {
   const halfDone = [
     { move: 'rotate', step: 'change/generated', outcome: 'unchanged' },
     { move: 'revoke active', step: 'change/saved', outcome: 'changed' },
@@ -54,7 +54,7 @@ test('the agent is killed at every step of a repair', { timeout: 120_000 }, asyn
   expect(kills).toBeGreaterThanOrEqual(plannedKills.stepsOfRepair);
 });
 
-test('the agent is killed at any moment of its start', { timeout: 240_000 }, () =>
+test('the agent is killed at any moment of its start', () =>
   seeded(async (seed) => {
     const workers = 4;
     const rounds = plannedKills.start / workers;
@@ -93,8 +93,7 @@ test('the agent is killed at any moment of its start', { timeout: 240_000 }, () 
       }),
     );
     expect(kills).toBeGreaterThanOrEqual(plannedKills.start);
-  }),
-);
+  }));
 
 /** How long it takes on this machine until the vault host runs, and until the agent is ready, milliseconds. */
 async function timedStart(rig: KillRig, plain: boolean): Promise<{ host: number; ready: number }> {

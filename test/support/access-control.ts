@@ -3,6 +3,7 @@ import { AccessControl, type AccessLimits } from '../../src/access/access-contro
 import { resolveRules, type AccessNames, type Accounts } from '../../src/access/access-rules.ts';
 import { noApiKeys, type LoadedApiKeys } from '../../src/access/api-key.ts';
 import { Caller } from '../../src/access/caller.ts';
+import type { NetworkPeer } from '../../src/access/principal.ts';
 import { capturedLog } from './captured-log.ts';
 import { Clock } from './world.ts';
 
@@ -37,7 +38,7 @@ export class AccessRig {
       machine,
       world: {
         now: this.clock.now,
-        elapsed: this.clock.elapsed,
+        monotonicNow: this.clock.monotonicNow,
         pause: (milliseconds) => {
           this.pauses.push(milliseconds);
           return new Promise((resolve) => this.#waiting.push(resolve));
@@ -61,7 +62,13 @@ export class AccessRig {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
+  /** A client of the network, on a listener that gives such clients that scope. */
+  connectOverNetwork(scope: NetworkPeer['scope'] = 'none', address = '192.0.2.7:52114'): Caller {
+    return new Caller({ kind: 'network', address, scope });
+  }
+
   connect(uid: number): Caller {
-    return new Caller({ uid, gid: uid, pid: 4711, groups: [], name: null, executable: '/bin/x' });
+    const ids = { uid, gid: uid, pid: 4711, groups: [] };
+    return new Caller({ kind: 'process', ...ids, name: null, executable: '/bin/x' });
   }
 }

@@ -14,7 +14,7 @@ const [dir, name, changes] = process.argv.slice(2);
 const libc = openLibc();
 const world = {
   now: Date.now,
-  elapsed: () => performance.now(),
+  monotonicNow: () => performance.now(),
   pause: (milliseconds) => sleep(milliseconds),
   randomBytes,
   files: durableFiles(libc),

@@ -6,4 +6,5 @@ export default function build(): void {
   if (process.env['SIGNING_AGENT_BUILT'] === '1') return;
   const script = fileURLToPath(new URL('../../scripts/build.js', import.meta.url));
   execFileSync(process.execPath, [script], { stdio: 'inherit' });
+  process.env['SIGNING_AGENT_BUILT'] = '1'; // for the other projects of this run
 }

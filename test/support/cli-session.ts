@@ -1,5 +1,6 @@
 import { PassThrough, Readable } from 'node:stream';
 import { main } from '../../src/cli/main.ts';
+import type { Terminal } from '../../src/cli/shell/terminal.ts';
 
 export interface Session {
   readonly code: number;
@@ -26,6 +27,19 @@ export async function agentctl(
   argv: readonly string[],
   surroundings: Surroundings = {},
 ): Promise<Session> {
+  const { terminal, out, err } = terminalOf(surroundings);
+  const code = await main(argv, terminal);
+  await new Promise(setImmediate);
+  const bytes = out();
+  return { code, out: bytes.toString(), err: err().toString(), bytes };
+}
+
+/** A terminal of the test's, and what was written to it so far. */
+export function terminalOf(surroundings: Surroundings = {}): {
+  readonly terminal: Terminal;
+  readonly out: () => Buffer;
+  readonly err: () => Buffer;
+} {
   const { stdin = '', env = {}, now = Date.now(), typed } = surroundings;
   const chunks = typeof typed === 'object' ? typed : [Buffer.from(typed ?? stdin)];
   const input = Readable.from(chunks, { objectMode: false });
@@ -37,7 +51,7 @@ export async function agentctl(
   };
   const stdout = collect(surroundings.stdoutIsTerminal === true);
   const stderr = collect(false);
-  const code = await main(argv, {
+  const terminal = {
     stdin: Object.assign(input, {
       isTTY: typed !== undefined,
       ...(typed === undefined ? {} : { setRawMode: surroundings.setRawMode ?? (() => undefined) }),
@@ -46,8 +60,6 @@ export async function agentctl(
     stderr: stderr.stream,
     env,
     now: () => now,
-  });
-  await new Promise(setImmediate);
-  const bytes = stdout.text();
-  return { code, out: bytes.toString(), err: stderr.text().toString(), bytes };
+  };
+  return { terminal, out: stdout.text, err: stderr.text };
 }

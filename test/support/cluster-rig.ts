@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaCert } from '../../src/cluster/ca-cert.ts';
+import type { CaCert } from '../../src/api/cluster.ts';
 import type { JoinTokens } from '../../src/cluster/join-tokens.ts';
 import type { OwnCa, TrustBundles } from '../../src/cluster/trust-bundles.ts';
 import { clusterRegistry } from '../../src/agent/cluster-registry.ts';
@@ -9,7 +9,7 @@ import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
 import { configuredKeyrings } from '../../src/agent/configured-keyring.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
-import { OpenKeyrings } from '../../src/agent/open-keyrings.ts';
+import { SupervisedKeyrings } from '../../src/agent/supervised-keyrings.ts';
 import { AgentDatabase } from '../../src/database/agent-database.ts';
 import { ModuleHosts } from '../../src/vault/host/module-hosts.ts';
 import { builtHosts } from './built-hosts.ts';
@@ -25,7 +25,7 @@ export class ClusterRig {
   readonly database: AgentDatabase;
   readonly trustBundles: TrustBundles;
   readonly joinTokens: JoinTokens;
-  readonly #keyrings: OpenKeyrings;
+  readonly #keyrings: SupervisedKeyrings;
 
   /** `folder`: that of a rig that was closed, as an agent that is started again has it. */
   constructor({ folder, clock = new Clock() }: { folder?: string; clock?: Clock } = {}) {
@@ -42,7 +42,7 @@ export class ClusterRig {
       { env: {}, uid: 0, cwd: '/', file: 'agent.toml', processors: 2 },
     );
     const open = configuredKeyrings(world, new ModuleHosts(builtHosts(settings)));
-    this.#keyrings = new OpenKeyrings(settings.keyrings, open, world, null);
+    this.#keyrings = new SupervisedKeyrings(settings.keyrings, open, world, null);
     this.database = new AgentDatabase(join(this.folder, 'agent.db'));
     const registry = clusterRegistry({
       database: this.database,

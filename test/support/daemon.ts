@@ -21,6 +21,11 @@ export interface LogLine {
   readonly [member: string]: unknown;
 }
 
+export interface DaemonOptions {
+  readonly launcher?: readonly string[];
+  readonly plain?: boolean;
+}
+
 /** The built programs as processes, in a folder of their own that goes with them. */
 export class Daemon {
   readonly folder = mkdtempSync(join(tmpdir(), 'daemon-'));
@@ -28,17 +33,22 @@ export class Daemon {
   readonly stateDir = join(this.folder, 'state');
   readonly log: LogLine[] = [];
   readonly #environment: Record<string, string>;
+  readonly #sizes: Readonly<Record<string, string>>;
   readonly #launcher: readonly string[];
   #watchers: (() => void)[] = [];
   #child: ChildProcess | null = null;
   #stderr = '';
 
-  /** `launcher`: words before the agent's own, of a program that becomes it, such as setpriv(1). */
+  /**
+   * `launcher`: words before the agent's own, of a program that becomes it, such as setpriv(1). `plain`: as an operator
+   * starts it who sizes no thread pool; then it starts itself once more, which takes as long again.
+   */
   constructor(
     environment: Readonly<Record<string, string>> = {},
-    launcher: readonly string[] = [],
+    { launcher = [], plain = false }: DaemonOptions = {},
   ) {
     this.#environment = { ...environment };
+    this.#sizes = plain ? {} : { UV_THREADPOOL_SIZE: '3' };
     this.#launcher = launcher;
   }
 
@@ -138,7 +148,7 @@ export class Daemon {
     const words = [...this.#launcher, process.execPath, program('signing-agent')];
     const [command = '', ...args] = [...words, ...where, ...flags];
     return spawn(command, args, {
-      env: { ...process.env, ...this.#environment },
+      env: { ...process.env, ...this.#sizes, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   }

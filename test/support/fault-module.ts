@@ -1,8 +1,9 @@
 import { readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { faultModuleLibrary } from '../faults/build.ts';
+import { inject } from 'vitest';
+import type {} from '../faults/build.ts';
 import type { SoftHsmToken } from './softhsm.ts';
 
 /** What rules and counts can name; the module itself knows all functions of PKCS#11 2.40. */
@@ -97,10 +98,9 @@ export class FaultModule {
 
   /** Without a fault at first. SOFTHSM2_CONF reaches SoftHSM through the environment, as ever. */
   static async make(token: SoftHsmToken): Promise<FaultModule> {
-    const library = await faultModuleLibrary();
     const folder = await mkdtemp(join(await realpath(tmpdir()), 'fault-module-'));
     const module = new FaultModule(folder, token);
-    await writeFile(module.modulePath, library, { mode: 0o755 });
+    await copyFile(inject('faultModule'), module.modulePath);
     await writeFile(join(folder, 'target.txt'), `${token.modulePath}\n`);
     await writeFile(join(folder, 'counts.bin'), Buffer.alloc(countsSize));
     module.clear();

@@ -17,7 +17,7 @@ export const plannedKills = {
   randomHost: 110,
 } as const;
 
-/** Every step that a process can be ended at; see `World.reached`. */
+/** Every step that a process can be ended at; see `World.testPoint`. */
 export const agentSteps = [
   'change/announced',
   'change/destroyed',

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { AgentError } from '../../src/base/errors.ts';
-import type { KeyringState } from '../../src/keyring/lifecycle.ts';
-import type { StateStore, Versioned } from '../../src/keyring/state-store.ts';
+import type { KeyringState } from '../../src/vault/key-records.ts';
+import type { StateStore, Versioned } from '../../src/vault/state-store.ts';
 import { algorithms } from '../../src/algorithms/algorithm.ts';
 import type { Vault, VaultKey, VaultObject } from '../../src/vault/vault.ts';
 
@@ -12,7 +12,7 @@ export class MemoryVault implements Vault {
   readonly protection = 'software';
   readonly sealStore = null;
   readonly openings = 0;
-  trouble: AgentError | null = null;
+  outage: AgentError | null = null;
   failure: AgentError | null = null;
   fails: 'generate' | 'sign' | null = null;
   readonly calls = { generate: 0, sign: 0 };

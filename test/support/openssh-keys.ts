@@ -25,8 +25,23 @@ export class OpensshKeys {
     return path;
   }
 
+  /** A public key alone: the path is of the private key that is not there. */
+  put(line: string): string {
+    this.#made += 1;
+    const path = join(this.folder, `key-${this.#made}`);
+    writeFileSync(`${path}.pub`, `${line}\n`);
+    return path;
+  }
+
   blobOf(path: string): Buffer {
     const [, text = ''] = readFileSync(`${path}.pub`, 'utf8').split(' ');
+    return Buffer.from(text, 'base64');
+  }
+
+  /** The blob of a certificate for the key, by the authority; `options` as ssh-keygen takes them beside. */
+  certify(authority: string, path: string, ...options: readonly string[]): Buffer {
+    execFileSync('ssh-keygen', ['-q', '-s', authority, '-I', 'test', ...options, `${path}.pub`]);
+    const [, text = ''] = readFileSync(`${path}-cert.pub`, 'utf8').split(' ');
     return Buffer.from(text, 'base64');
   }
 

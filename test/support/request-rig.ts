@@ -9,7 +9,7 @@ import { resolveSettings } from '../../src/config/settings.ts';
 import { configuredKeyrings } from '../../src/agent/configured-keyring.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { handle, type RequestContext } from '../../src/request/handle.ts';
-import { OpenKeyrings } from '../../src/agent/open-keyrings.ts';
+import { SupervisedKeyrings } from '../../src/agent/supervised-keyrings.ts';
 import { jsonRpc } from '../../src/server/json-rpc/json-rpc.ts';
 import type { Services } from '../../src/request/services.ts';
 import type { AgentStatus } from '../../src/api/status.ts';
@@ -39,7 +39,7 @@ export class RequestRig {
   failed = 0;
   signatures = 0;
   readonly #folder = mkdtempSync(join(tmpdir(), 'requests-'));
-  readonly #keyrings: OpenKeyrings;
+  readonly #keyrings: SupervisedKeyrings;
   readonly #context: RequestContext;
 
   constructor() {
@@ -51,7 +51,7 @@ export class RequestRig {
     );
     const world = { ...worldWith(this.access.clock), log: this.access.log };
     const open = configuredKeyrings(world, new ModuleHosts(builtHosts(settings)));
-    this.#keyrings = new OpenKeyrings(settings.keyrings, open, world, null);
+    this.#keyrings = new SupervisedKeyrings(settings.keyrings, open, world, null);
     this.#context = {
       services: this.#services(),
       access: this.access.control,
@@ -152,7 +152,7 @@ export class RequestRig {
         this.trouble === null
           ? Promise.resolve(this.events.push(event))
           : Promise.reject(unavailable()),
-      owe: async (event) => {
+      recordSurely: async (event) => {
         await Promise.resolve();
         this.events.push(event);
       },

@@ -22,9 +22,17 @@ export class Sshd {
   #port = 0;
   #child: ChildProcess | null = null;
 
-  constructor() {
+  /** Its authority, where it shows a certificate of its host key. */
+  readonly #authority: Buffer | null = null;
+
+  constructor({ certified = false } = {}) {
     this.#hostKeyPath = this.#keys.make('-t', 'ed25519');
     this.hostKey = this.#keys.blobOf(this.#hostKeyPath);
+    if (certified) {
+      const authority = this.#keys.make('-t', 'ed25519');
+      this.#keys.certify(authority, this.#hostKeyPath, '-h', '-n', '127.0.0.1');
+      this.#authority = this.#keys.blobOf(authority);
+    }
     this.#madeDirectory = process.getuid?.() === 0 && !existsSync(privilegeSeparation);
     if (this.#madeDirectory) mkdirSync(privilegeSeparation, { mode: 0o755 });
   }
@@ -45,7 +53,7 @@ PermitRootLogin prohibit-password
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 AuthorizedKeysFile ${authorizedKeys}
-`,
+${this.#authority === null ? '' : `HostCertificate ${this.#hostKeyPath}-cert.pub\n`}`,
     );
     const child = spawn(program, ['-D', '-e', '-f', config], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -74,7 +82,10 @@ AuthorizedKeysFile ${authorizedKeys}
   /** Logs in with what the agent at `agentSocket` has, and runs the command there. */
   login(agentSocket: string, options: readonly string[], command: string): Promise<Ended> {
     const host = `[127.0.0.1]:${this.#port}`;
-    const known = `${host} ssh-ed25519 ${this.hostKey.toString('base64')}\n`;
+    const known =
+      this.#authority === null
+        ? `${host} ssh-ed25519 ${this.hostKey.toString('base64')}\n`
+        : `@cert-authority * ssh-ed25519 ${this.#authority.toString('base64')}\n`;
     const always = {
       UserKnownHostsFile: this.#put('known_hosts', known),
       StrictHostKeyChecking: 'yes',

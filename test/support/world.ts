@@ -8,7 +8,7 @@ import type { World } from '../../src/base/world.ts';
 /** A clock that moves only when it is told to. */
 export class Clock {
   #now: number;
-  #elapsed = 0;
+  #monotonicNow = 0;
 
   constructor(start = Date.UTC(2026, 4, 14, 17, 55)) {
     this.#now = start;
@@ -16,12 +16,12 @@ export class Clock {
 
   readonly now = (): number => this.#now;
 
-  /** Milliseconds on a clock that nobody sets: it only follows `advance`. */
-  readonly elapsed = (): number => this.#elapsed;
+  /** Milliseconds on the monotonic clock: it only follows `advance`. */
+  readonly monotonicNow = (): number => this.#monotonicNow;
 
   advance(seconds: number): void {
     this.#now += seconds * 1000;
-    this.#elapsed += seconds * 1000;
+    this.#monotonicNow += seconds * 1000;
   }
 
   /** As somebody sets a clock, forward or (negative) back: no time passes. */
@@ -34,13 +34,13 @@ export class Clock {
 export function worldWith(clock: Clock): World {
   return {
     now: clock.now,
-    elapsed: clock.elapsed,
+    monotonicNow: clock.monotonicNow,
     // Nothing happens by itself beside a clock that stands still: tests say `keyring.upkeep()`.
-    later: () => () => undefined,
+    schedule: () => () => undefined,
     pause: (milliseconds) => sleep(milliseconds),
     randomBytes,
     files: durableFiles(openLibc()),
     log: pino({ level: 'silent' }),
-    reached: () => undefined,
+    testPoint: () => undefined,
   };
 }

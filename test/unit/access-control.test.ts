@@ -139,15 +139,15 @@ describe('failures', () => {
     rig.endPauses();
     await failed;
     expect((await rig.control.authenticate(caller, secretOf('ci'))).scope).toBe('app');
-    expect(rig.control.failures).toEqual(new Map([[1001, 2]]));
+    expect(rig.control.failures).toEqual(new Map([['uid 1001', 2]]));
   });
 
   test('are counted a user and said in the log, with no secret in it', async () => {
     for (const uid of [1001, 1002, 1001]) await refusal(secretOf('ci', 2), rig.connect(uid));
     expect(rig.control.failures).toEqual(
       new Map([
-        [1001, 2],
-        [1002, 1],
+        ['uid 1001', 2],
+        ['uid 1002', 1],
       ]),
     );
     expect(rig.lines.at(-1)).toMatchObject({

@@ -6,7 +6,7 @@ import {
   type AccessNames,
   type Accounts,
 } from '../../src/access/access-rules.ts';
-import type { PeerCredentials } from '../../src/native/peer-credentials.ts';
+import type { ProcessPeer } from '../../src/access/principal.ts';
 import type { Scope } from '../../src/api/principal.ts';
 
 const users: Readonly<Record<string, number>> = { root: 0, ada: 1001, bob: 1002, '1002': 1003 };
@@ -28,11 +28,11 @@ function rulesOf(names: Partial<AccessNames>) {
   return resolveRules({ admins: [], apps: [], readers: [], ...names }, agentUid, accounts);
 }
 
-function peer(uid: number, gid = uid, more: readonly number[] = []): PeerCredentials {
-  return { uid, gid, pid: 4711, groups: more };
+function peer(uid: number, gid = uid, more: readonly number[] = []): ProcessPeer {
+  return { kind: 'process', uid, gid, pid: 4711, groups: more, name: null, executable: null };
 }
 
-function scope(names: Partial<AccessNames>, who: PeerCredentials): Scope {
+function scope(names: Partial<AccessNames>, who: ProcessPeer): Scope {
   return scopeOf(who, rulesOf(names));
 }
 

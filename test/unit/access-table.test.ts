@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { LoadedApiKey, LoadedApiKeys } from '../../src/access/api-key.ts';
 import type { Caller } from '../../src/access/caller.ts';
+import type { MethodFacts } from '../../src/api/methods.ts';
 import { scopes, type Scope } from '../../src/api/principal.ts';
 import { errorCodes } from '../../src/base/errors.ts';
-import { method } from '../../src/request/method.ts';
+import { method, outcome } from '../../src/request/method.ts';
 import { methods } from '../../src/request/methods/methods.ts';
 import { agentUid } from '../support/access-control.ts';
 import { apiKey, apiKeys, secretOf } from '../support/api-keys.ts';
@@ -195,7 +196,7 @@ function expected(name: string, of: Case, keyring: string | undefined): string |
   return of.keyrings.includes(keyring ?? 'default') ? null : 'forbidden';
 }
 
-/** Makes the call and holds it against the table; answers what was answered. */
+/** Makes the call and compares it with the table; answers what was answered. */
 async function hold(name: string, of: Case, keyring: string | undefined): Promise<Answer> {
   const says = `${name}${keyring === undefined ? '' : ` on ${keyring}`} by ${of.says}`;
   const given = { ...params[name], ...(name === 'revoke' ? { kid: await kidOf(keyring) } : {}) };
@@ -242,13 +243,14 @@ test('the table has every method, and no other', () => {
 });
 
 test('a method without a scope, or without a reach, does not compile', () => {
-  const rest = { effect: 'reads', params: {}, act: () => ({}) } as const;
+  const rest = { params: {}, act: () => outcome({}) } as const;
   // @ts-expect-error -- there is no scope
   expect(method({ ...rest, reach: 'caller' }).scope).toBeUndefined();
   // @ts-expect-error -- there is no reach
   expect(method({ ...rest, scope: 'admin' }).reach).toBeUndefined();
   // @ts-expect-error -- it does not say whether it changes anything
-  expect(method({ scope: 'admin', reach: 'caller', params: {}, act: () => ({}) })).toBeDefined();
+  const facts: MethodFacts = { shownBy: null };
+  expect(facts.effect).toBeUndefined();
   // @ts-expect-error -- not one of the scopes
   expect(method({ ...rest, reach: 'caller', scope: 'root' }).scope).toBe('root');
 });

@@ -316,6 +316,21 @@ elsewhere, and next time give: --head ${head}
       });
     });
 
+    it('that cannot be used are passed over, and that is said', async () => {
+      const mixed = join(root, 'unusable.jwks');
+      const small = { ...key.jwk, x: Buffer.alloc(32).toString('base64url') };
+      const others = [{ ...stranger.jwk, key_ops: ['sign'] }, small, null];
+      writeFileSync(mixed, JSON.stringify({ keys: [...others, key.jwk] }));
+      expect(await verdict('--state-dir', good.stateDir, '--jwks', mixed)).toMatchObject({
+        valid: true,
+        warnings: [
+          `${mixed}: key 1 is passed over: a JWK that is not for verifying ("key_ops")`,
+          `${mixed}: key 3 is passed over: not a JWK`,
+          `${mixed}: key 2 is passed over: not an acceptable ed25519 point`,
+        ],
+      });
+    });
+
     const badSets: [string, string, string][] = [
       ['no JSON', 'x', 'not a JWK Set'],
       ['no set', JSON.stringify(key.jwk), 'not a JWK Set'],

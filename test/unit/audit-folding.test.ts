@@ -4,7 +4,15 @@ import type { AuditEvent } from '../../src/audit/audit.ts';
 import { RefusalFolding } from '../../src/audit/refusal-folding.ts';
 
 function refusal(uid: number, more: Partial<AuditEvent> = {}): AuditEvent {
-  const peer = { uid, gid: uid, pid: 1, groups: [], name: null, executable: null };
+  const peer = {
+    kind: 'process' as const,
+    uid,
+    gid: uid,
+    pid: 1,
+    groups: [],
+    name: null,
+    executable: null,
+  };
   return {
     caller: new Caller(peer),
     principal: null,

@@ -57,7 +57,7 @@ beforeEach(async () => {
   opened = [];
   const captured = capturedLog();
   logged = captured.lines;
-  world = { ...worldWith(clock), later, log: captured.log };
+  world = { ...worldWith(clock), schedule, log: captured.log };
   const keystore = new FileKeystore(join(folder, 'default.json'), world);
   const parts = { name: 'default', vault: keystore, store: keystore, world, rotation: null };
   keyring = await openKeyring(parts);
@@ -70,8 +70,8 @@ afterEach(async () => {
 });
 
 /** Timers that go off when the clock is moved by `wait`. */
-function later(milliseconds: number, act: () => void): () => void {
-  const timer = { at: clock.elapsed() + milliseconds, act };
+function schedule(milliseconds: number, act: () => void): () => void {
+  const timer = { at: clock.monotonicNow() + milliseconds, act };
   timers.push(timer);
   return () => {
     timers = timers.filter((one) => one !== timer);
@@ -80,7 +80,7 @@ function later(milliseconds: number, act: () => void): () => void {
 
 function wait(seconds: number): void {
   clock.advance(seconds);
-  const due = timers.filter(({ at }) => at <= clock.elapsed());
+  const due = timers.filter(({ at }) => at <= clock.monotonicNow());
   timers = timers.filter((timer) => !due.includes(timer));
   for (const { act } of due) act();
 }
@@ -134,7 +134,8 @@ async function onFaultyDisk(): Promise<{ log: AuditLog; disk: { failure: Error |
   return { log, disk };
 }
 
-const peer = { uid: 1000, gid: 1000, pid: 4242, groups: [], name: 'ci', executable: '/bin/ci' };
+const ids = { uid: 1000, gid: 1000, pid: 4242, groups: [] };
+const peer = { kind: 'process' as const, ...ids, name: 'ci', executable: '/bin/ci' };
 const caller = new Caller(peer);
 
 function event(more: Partial<AuditEvent> = {}): AuditEvent {
@@ -221,6 +222,26 @@ describe('the audit log', () => {
       ['gone', null],
       [null, null],
     ]);
+  });
+
+  test('has no uid and no pid of a caller that is no process of this machine', async () => {
+    const log = await started();
+    const address = '192.0.2.7:52114';
+    const principal = {
+      kind: 'network',
+      name: address,
+      uid: null,
+      pid: null,
+      scope: 'none',
+    } as const;
+    const network = new Caller({ kind: 'network', address, scope: 'none' });
+    const kind = 'forbidden';
+    await log.record(event({ caller: network, principal, outcome: 'refused', kind }));
+    const unknown = { uid: null, pid: null, user: null, api_key: null, exe_best_effort: null };
+    const refusal = { ...unknown, scope: 'none', outcome: 'refused', kind };
+    expect(auditRecords(dir).at(-1)).toMatchObject(refusal);
+    await log.stop();
+    expect(verdictOf(dir, 'final')).toMatchObject({ valid: true, unsignedTail: 0 });
   });
 
   test('cuts what callers may write as long as they like', async () => {
@@ -385,17 +406,17 @@ describe('a disk that is full', () => {
     await refusalOf(log.record(event()));
     disk.failure = null;
     clock.advance(0.98);
-    for (const { act } of timers.filter(({ at }) => at <= clock.elapsed() + 20)) act();
+    for (const { act } of timers.filter(({ at }) => at <= clock.monotonicNow() + 20)) act();
     await backAgain(log);
     expect(events()).toEqual(['started', 'resumed']);
   });
 
-  test('what was done and is owed stands before everything else', async () => {
+  test('what was done and must be written stands before everything else', async () => {
     const { log, disk } = await onFaultyDisk();
     const of = await log.record(event({ method: 'rotate', outcome: 'begun' }));
     disk.failure = diskFull;
-    await log.owe(event({ method: 'rotate', outcome: 'done', of }));
-    await log.owe(event({ method: 'revoke', outcome: 'done' }));
+    await log.recordSurely(event({ method: 'rotate', outcome: 'done', of }));
+    await log.recordSurely(event({ method: 'revoke', outcome: 'done' }));
     await refusalOf(log.record(event()));
     disk.failure = null;
     wait(1);
@@ -421,10 +442,10 @@ describe('a disk that is full', () => {
     expect(events()).toEqual(['started', 'resumed', 'stopped']);
   });
 
-  test('at the end: what is owed goes to the log of the agent', async () => {
+  test('at the end: what must be written goes to the log of the agent', async () => {
     const { log, disk } = await onFaultyDisk();
     disk.failure = diskFull;
-    await log.owe(event({ method: 'revoke', subject: 'x', of: 1 }));
+    await log.recordSurely(event({ method: 'revoke', subject: 'x', of: 1 }));
     await log.stop();
     expect(logged.at(-1)).toMatchObject({
       level: 50,
@@ -488,7 +509,7 @@ describe('the end of the log', () => {
     const of = await log.record(event({ method: 'rotate', outcome: 'begun' }));
     const stopped = log.stop();
     expect((await refusalOf(log.record(event()))).kind).toBe('shutting_down');
-    await log.owe(event({ method: 'rotate', of }));
+    await log.recordSurely(event({ method: 'rotate', of }));
     await stopped;
     expect(auditRecords(dir).map((record) => [record.event, record.of])).toEqual([
       ['started', null],

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import type { CaCert } from '../../src/api/cluster.ts';
 import {
   caCertSignedBytes,
   caCertText,
   faultOfCaCert,
   parseCaCert,
-  type CaCert,
 } from '../../src/cluster/ca-cert.ts';
 import { verdictOn } from '../../src/cluster/ca-verdict.ts';
 import { DocumentError } from '../../src/cluster/document.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { CaCert } from '../../src/cluster/ca-cert.ts';
+import type { CaCert } from '../../src/api/cluster.ts';
 import type { CaKey } from '../../src/cluster/ca-key.ts';
 import type {
   CaRecord,
@@ -100,7 +100,7 @@ async function start(rotation: RotationPolicy | null = null): Promise<void> {
     store: new MemoryStore(),
     world,
     rotation,
-    changed: () => certificates.look({ atOnce: true }),
+    changed: () => certificates.issueMissing({ atOnce: true }),
   });
   certificates = new Certificates({
     domain: 'prod.example',
@@ -114,11 +114,11 @@ async function start(rotation: RotationPolicy | null = null): Promise<void> {
     journal,
     world,
   });
-  await look();
+  await issueMissing();
 }
 
-const look = (): Promise<void> => certificates.look({ atOnce: true });
-const later = (): Promise<void> => certificates.look({ atOnce: false });
+const issueMissing = (): Promise<void> => certificates.issueMissing({ atOnce: true });
+const later = (): Promise<void> => certificates.issueMissing({ atOnce: false });
 const kidOfActive = (): string => keyring.activeKid();
 
 function certificateOf(kid: string): CaCert {
@@ -150,12 +150,12 @@ describe('rotated by hand', () => {
     const { new_active_kid } = await keyring.rotate(3600);
     expect(certificateOf(new_active_kid).active_kid).toBe(new_active_kid);
     expect(certificateOf(before).active_kid).toBe(before); // in grace
-    await look();
-    await look();
+    await issueMissing();
+    await issueMissing();
     expect(records.certificates).toHaveLength(2);
     clock.advance(3600);
     expect(certificates.certificateFor(before)).toBeNull();
-    await look();
+    await issueMissing();
     expect(records.certificates.map(({ kid }) => kid)).toEqual([new_active_kid]);
   });
 
@@ -261,7 +261,7 @@ describe('rotated by schedule', () => {
 describe('the CA fails', () => {
   const away = new AgentError('backend_unavailable', 'the token of the CA is away');
 
-  test('and the rotation does not: what is missing is said, and made up', async () => {
+  test('and the rotation does not: what is missing is said, and done later', async () => {
     await start();
     caVault.fails = 'sign';
     caVault.failure = away;
@@ -314,7 +314,7 @@ describe('what is kept and does not hold', () => {
     ]) {
       records.certificates = [{ kid: kidOfActive(), text: foreign }];
       expect(certificates.certificateFor(kidOfActive())).toBeNull();
-      await look();
+      await issueMissing();
       expect(records.list()).toHaveLength(1);
       expect(records.list()[0]?.text).not.toBe(foreign);
     }

@@ -32,11 +32,12 @@ function run(line: string, surroundings: Surroundings = {}): Promise<Session> {
 }
 
 /** An agent whose active key was replaced so many times while it was asked to sign. */
-function agentOf(algorithm: string, replaced = 0): Script {
+function agentOf(algorithm: string, replaced = 0, alg = 'EdDSA'): Script {
   let left = replaced;
   return ({ method, params }, reply) => {
     if (method === 'describe_backend') reply.result({ algorithm });
     else if (method === 'active_key_id') reply.result({ kid: ed.kid });
+    else if (method === 'jwks') reply.result({ keys: [{ kid: ed.kid, alg }] });
     else if (left > 0) {
       left -= 1;
       reply.error(-32003, 'valid no more', { kind: 'unknown_kid' });
@@ -48,6 +49,12 @@ function agentOf(algorithm: string, replaced = 0): Script {
   };
 }
 
+async function headerOf(line: string): Promise<unknown> {
+  const { code, out } = await run(line, { stdin: 'x' });
+  expect(code).toBe(0);
+  return JSON.parse(Buffer.from(out.split('.')[0] ?? '', 'base64url').toString());
+}
+
 describe('agentctl sign --format jws', () => {
   it('has the bytes of the file under a header with alg and kid, and nothing else', async () => {
     script = agentOf('ed25519');
@@ -56,14 +63,23 @@ describe('agentctl sign --format jws', () => {
     expect(out).toBe(`${handMade({ alg: 'EdDSA', kid: ed.kid }, message, ed.sign)}\n`);
     const sent = agent.requests.map(({ method, params }) => [method, params['keyring']]);
     expect(sent).toEqual([
-      ['describe_backend', 'ci'],
       ['active_key_id', 'ci'],
+      ['describe_backend', 'ci'],
+      ['jwks', 'ci'],
       ['sign', 'ci'],
     ]);
+    expect(await headerOf('sign --format jws --alg Ed25519')).toEqual({
+      alg: 'Ed25519',
+      kid: ed.kid,
+    });
+    script = agentOf('ed25519', 0, 'Ed25519');
+    expect(await headerOf('sign --format jws')).toEqual({ alg: 'Ed25519', kid: ed.kid });
+    expect(await headerOf('sign --format jws --alg EdDSA')).toEqual({ alg: 'EdDSA', kid: ed.kid });
+    agent.requests.splice(0);
     script = agentOf('es256');
     const other = await run('sign --format jws --kid 0a1b2c3d', { stdin: '' });
     expect(other.out).toBe(`${handMade({ alg: 'ES256', kid: '0a1b2c3d' }, '', ed.sign)}\n`);
-    expect(agent.asked('active_key_id')).toHaveLength(1); // not again
+    expect(agent.asked('active_key_id')).toEqual([]);
   });
 
   it('starts over once where the active key was replaced, and never with another key than was named', async () => {
@@ -83,6 +99,7 @@ describe('agentctl sign --format jws', () => {
     expect((await run('sign --format jws', { stdin: 'x' })).err).toContain('not known here: ed448');
     script = ({ method }, reply) => {
       if (method === 'describe_backend') reply.result({ algorithm: 'ed25519' });
+      else if (method === 'jwks') reply.result({ keys: [] });
       else reply.result({ kid: method === 'sign' ? '22222222' : ed.kid, signature_b64: 'AAAA' });
     };
     const other = await run('sign --format jws', { stdin: 'x' });
@@ -90,11 +107,18 @@ describe('agentctl sign --format jws', () => {
     script = ({ method }, reply) => {
       if (method === 'describe_backend') reply.result({ algorithm: 'ed25519' });
       else if (method === 'active_key_id') reply.result({ kid: ed.kid });
+      else if (method === 'jwks') reply.result({ keys: [] });
       else reply.error(-32008, 'too large', { kind: 'too_large', limit: 10 });
     };
     const large = await run('sign --format jws', { stdin: 'hello' });
     expect(large.err).toContain('a JWS has the 5 bytes in base64: the message has ');
     expect(await run('--json sign --format jws')).toMatchObject({ code: 2, out: '' });
+    expect(await run('sign --alg Ed25519')).toMatchObject({ code: 2, out: '' });
+    expect(await run('sign --format jws --alg HS256')).toMatchObject({ code: 2, out: '' });
+    script = agentOf('es256');
+    const es256 = await run('sign --format jws --alg Ed25519', { stdin: 'x' });
+    expect(es256).toMatchObject({ code: 2, out: '' });
+    expect(es256.err).toContain('es256 keys sign with ES256, not Ed25519');
   });
 });
 
@@ -116,6 +140,10 @@ describe('agentctl verify of a JWS, with a public key', () => {
     expect(await verify(jwsOf({ kid: undefined, typ: 'JOSE' }, message, by), by)).toMatchObject({
       code: 0,
     });
+  });
+
+  it('takes the name of RFC 9864 for Ed25519 as well', async () => {
+    expect(await verify(jwsOf({ alg: 'Ed25519' }))).toMatchObject({ code: 0 });
   });
 
   const body = message.toString('base64url');

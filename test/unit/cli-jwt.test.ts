@@ -76,6 +76,9 @@ describe('agentctl jwt sign', () => {
     });
     await run('jwt sign --ttl 1h --audience a --audience b');
     expect(agent.requests[2]?.params).toEqual({ ttl_seconds: 3600, audience: ['a', 'b'] });
+    await run('jwt sign --ttl 1h --alg Ed25519 --typ at+jwt');
+    expect(agent.requests[3]?.params).toEqual({ ttl_seconds: 3600, alg: 'Ed25519', typ: 'at+jwt' });
+    expect(await run('jwt sign --ttl 1h --alg RS256')).toMatchObject({ code: 2, out: '' });
     expect(JSON.parse((await run('--json jwt sign --ttl 5m')).out)).toEqual(signed);
   });
 
@@ -231,6 +234,61 @@ describe('agentctl jwt verify --jwks', () => {
     expect((await offline(setOf(...others, own), mac)).out).toMatch(/\(rule alg, /);
   });
 
+  const ec: Readonly<Record<string, unknown>> = jwkOf(tokenKey('es256'));
+  const [x, y] = [ec['x'] as string, ec['y'] as string];
+  const short = Buffer.from(x, 'base64url').subarray(1).toString('base64url');
+  it.each([
+    ['whose coordinate is cut off', { ...ec, x: short }],
+    ['for another algorithm', { ...ec, alg: 'ECDH-ES' }],
+    ['without a coordinate', { kty: 'EC', crv: 'P-256', x, kid: 'e' }],
+    ['for agreements alone', { ...ec, key_ops: ['deriveBits'] }],
+    ['with key_ops that are none', { ...ec, key_ops: 'verify' }],
+    ['that says another algorithm than its own', { ...own, kid: 'e', alg: 'ES256' }],
+    ['with numbers for coordinates', { ...ec, x: 1, y: 2 }],
+    ['that is no object', null],
+    ['that is a list', [x, y]],
+    ['of the same kid and another type', { ...ec, kid: key.kid }],
+    ['that is itself once more', own],
+    ['of the same kid that cannot be used', { ...own, x: 'AAAA' }],
+  ])('passes over a key %s', async (_, other) => {
+    const set = JSON.stringify({ keys: [other, own] });
+    expect(await offline(set)).toMatchObject({ code: 0, err: '' });
+  });
+
+  it('says why the key that the token names was passed over', async () => {
+    const other = { ...jwkOf(tokenKey('ed25519')), kid: 'other' };
+    const { code, out } = await offline(setOf({ ...own, key_ops: ['deriveBits'] }, other));
+    expect(code).toBe(5);
+    expect(out).toMatch(/is not valid now \(.*: key 1: a JWK that is not for verifying/);
+  });
+
+  it('takes both names of Ed25519, and only the one that the key says', async () => {
+    const named = (alg: string): string => handMade({ alg, kid: key.kid }, claims, key.sign);
+    for (const alg of [undefined, 'EdDSA', 'Ed25519']) {
+      expect((await offline(setOf({ ...own, alg }), named('Ed25519'))).code).toBe(0);
+    }
+    expect((await offline(setOf({ ...own, alg: 'EdDSA' }), named('EdDSA'))).code).toBe(0);
+    const refusal = await offline(setOf({ ...own, alg: 'Ed25519' }), named('EdDSA'));
+    expect(refusal).toMatchObject({ code: 5 });
+    expect(refusal.out).toContain('not that of the key, Ed25519 (rule alg');
+  });
+
+  it('refuses two keys of one kid and type, for tokens that name it', async () => {
+    const twin = { ...jwkOf(tokenKey('ed25519')), kid: key.kid };
+    expect((await offline(setOf(own, twin))).out).toMatch(/several keys .*\(rule kid, /);
+    const other = tokenKey('ed25519');
+    const by = handMade({ alg: 'EdDSA', kid: other.kid }, claims, other.sign);
+    expect((await offline(setOf(own, twin, jwkOf(other)), by)).code).toBe(0);
+  });
+
+  it('takes a token of the type that is asked for, and no other', async () => {
+    const at = handMade({ alg: 'EdDSA', typ: 'at+jwt', kid: key.kid }, claims, key.sign);
+    const argv = ['jwt', 'verify', '--jwks', file(setOf(own))];
+    expect((await agentctl([...argv, at, '--typ', 'at+jwt'], { now })).code).toBe(0);
+    expect((await agentctl([...argv, token, '--typ', 'at+jwt'], { now })).out).toMatch(/rule typ/);
+    expect((await agentctl([...argv, at], { now })).out).toMatch(/rule typ/);
+  });
+
   it('goes by the kid that the set gives a key', async () => {
     const named = handMade({ alg: 'EdDSA', kid: 'blue' }, claims, key.sign);
     expect((await offline(setOf({ ...own, kid: 'blue' }), named)).code).toBe(0);
@@ -241,7 +299,6 @@ describe('agentctl jwt verify --jwks', () => {
     ['no JSON', 'keys', 'not a JWK Set'],
     ['a key alone', JSON.stringify(own), 'not a JWK Set'],
     ['a private key', setOf({ ...own, d: 'AAAA' }), 'PRIVATE'],
-    ['two keys of one kid', setOf(own, { ...jwkOf(tokenKey('es256')), kid: key.kid }), 'two keys'],
     ['a key that is cut off', setOf({ ...own, x: 'AAAA' }), 'is not 32 bytes'],
     ['a key with the algorithm of another', setOf({ ...own, alg: 'ES256' }), '"alg"'],
   ])('refuses a file with %s', async (_, set, why) => {

@@ -136,7 +136,7 @@ describe('agentctl unlock --pin-file', () => {
     ['is not there', () => join(dir, 'none'), 'does not exist'],
     ['is empty', () => write('\n'), 'is empty'],
     ['is too long', () => write('x'.repeat(1025)), 'longer than 1024 bytes'],
-    ['is longer behind a newline', () => write(`${'x'.repeat(1024)}\ny`), 'longer than 1024'],
+    ['has a second line', () => write(`${'x'.repeat(1024)}\ny`), 'more than one line'],
     ['is no text', () => write(Buffer.from([0x31, 0])), 'not a line of UTF-8 text'],
     ['is a directory', () => dir, 'not a regular file'],
   ])('refuses a file that %s, with exit 2', async (_, make, text) => {
@@ -150,7 +150,7 @@ describe('agentctl unlock --pin-file', () => {
 
   it.each([
     ['empty', '\n', 'stdin is empty'],
-    ['too long', 'x'.repeat(2000), 'stdin is longer than 1025 bytes'],
+    ['too long', 'x'.repeat(2000), 'stdin is longer than 1088 bytes'],
     ['no text', Buffer.from([0xff]), 'stdin is not a line of UTF-8'],
   ])('refuses stdin that is %s', async (_, stdin, text) => {
     const session = await run('unlock --pin-file -', { stdin });

@@ -9,7 +9,7 @@ let client: AgentClient;
 
 async function start(script: Script): Promise<void> {
   agent = await FakeAgent.start(script);
-  client = await connect({ socket: agent.path, timeoutMs: 5000 });
+  client = await connect({ socket: agent.path, timeoutMs: 60_000 });
 }
 
 afterEach(async () => {
@@ -78,7 +78,7 @@ describe('calls', () => {
     });
     const backend = new RemoteBackend(client);
     expect(await backend.publicKeyB64('k')).toBeNull();
-    expect(await backend.listValidPubkeys({ include_prepared: true })).toEqual([]);
+    expect(await backend.listValidPubkeys({ includePrepared: true })).toEqual([]);
     expect(await backend.pruneExpiredGrace()).toBe(3);
     await backend.rotate(60);
     await backend.prepare(5);
@@ -143,20 +143,23 @@ describe('refusals of the agent', () => {
 
 describe('deadlines and signals', () => {
   it('end a call; its late answer is dropped and the connection stays', async () => {
+    const late: (() => void)[] = [];
     await start((request, reply) => {
-      setTimeout(
-        () => {
-          reply.result({ n: request.params['n'] });
-        },
-        request.params['n'] === 0 ? 100 : 0,
-      );
+      const answer = (): void => {
+        reply.result({ n: request.params['n'] });
+      };
+      if (request.params['n'] === 0) late.push(answer);
+      else answer();
     });
-    await expect(client.call('slow', { n: 0 }, { timeoutMs: 30 })).rejects.toMatchObject({
+    const slow = client.call('slow', { n: 0 }, { timeoutMs: 30 });
+    await expect(slow).rejects.toMatchObject({
       name: 'ConnectionError',
       reason: 'timeout',
       message: expect.stringContaining('no answer to slow within 30 ms') as string,
     });
-    await new Promise((resolve) => setTimeout(resolve, 120));
+    while (late.length === 0) await new Promise(setImmediate);
+    // It comes before the answer to the next call, on the same connection.
+    for (const answer of late) answer();
     expect(await client.call('fast', { n: 1 })).toEqual({ n: 1 });
     expect(agent.connections).toBe(1);
   });
@@ -179,11 +182,10 @@ describe('deadlines and signals', () => {
     await expect(client.ping({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const control = new AbortController();
     const calls = Array.from({ length: 50 }, () => client.ping({ signal: control.signal }));
-    setTimeout(() => {
-      control.abort(reason);
-    }, 20);
     const warnings: Error[] = [];
     process.once('warning', (warning) => warnings.push(warning));
+    while (agent.requests.length < calls.length) await new Promise(setImmediate);
+    control.abort(reason);
     const outcomes = await Promise.allSettled(calls);
     expect(warnings).toEqual([]);
     expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);

@@ -1,8 +1,10 @@
+import { userInfo } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import {
   clientSocketPath,
   defaultSocketPath,
   defaultStateDir,
+  homeDir,
 } from '../../src/base/default-paths.ts';
 
 const user = 1000;
@@ -12,13 +14,13 @@ describe('the default places', () => {
   it('are fixed for root, whatever the environment says', () => {
     const env = { HOME: '/root', XDG_STATE_HOME: '/s', XDG_RUNTIME_DIR: '/r' };
     expect(defaultStateDir(env, 0)).toBe('/var/lib/signing-agent');
-    expect(defaultSocketPath(env, 0, '/elsewhere')).toBe('/run/signing-agent/agent.sock');
+    expect(defaultSocketPath(env, 0, () => '/elsewhere')).toBe('/run/signing-agent/agent.sock');
   });
 
   it('follow the XDG variables for everyone else', () => {
     const env = { ...home, XDG_STATE_HOME: '/s', XDG_RUNTIME_DIR: '/run/user/1000' };
     expect(defaultStateDir(env, user)).toBe('/s/signing-agent');
-    expect(defaultSocketPath(env, user, '/s/signing-agent')).toBe(
+    expect(defaultSocketPath(env, user, () => '/s/signing-agent')).toBe(
       '/run/user/1000/signing-agent/agent.sock',
     );
   });
@@ -28,6 +30,16 @@ describe('the default places', () => {
       const env = { ...home, XDG_STATE_HOME: unset, XDG_RUNTIME_DIR: unset };
       expect(defaultStateDir(env, user)).toBe('/home/ann/.local/state/signing-agent');
       expect(clientSocketPath(env, user)).toBe('/home/ann/.local/state/signing-agent/agent.sock');
+    }
+  });
+
+  it('are those of the account where HOME is unset, empty or relative, wherever the program is started', () => {
+    const { homedir } = userInfo();
+    for (const HOME of [undefined, '', 'ann', './ann', '~']) {
+      expect(homeDir({ HOME })).toBe(homedir);
+      const state = `${homedir}/.local/state/signing-agent`;
+      expect(defaultStateDir({ HOME }, user)).toBe(state);
+      expect(clientSocketPath({ HOME }, user)).toBe(`${state}/agent.sock`);
     }
   });
 

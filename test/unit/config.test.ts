@@ -1,8 +1,12 @@
 import { realpathSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, defaultConfig, parseConfig } from '../../src/config/load.ts';
-import { parametersByModule } from '../../src/config/library-parameters.ts';
+import { configuredHosts } from '../../src/agent/configured-hosts.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
+
+type Keyrings = Parameters<typeof configuredHosts>[0]['keyrings'];
+const parameters = (keyrings: Keyrings): ReadonlyMap<string, string> =>
+  configuredHosts({ keyrings }, {}, 2).libraryParameters;
 
 const file = '/etc/agent.toml';
 const world = { env: {}, uid: 0, cwd: '/home/me', file, processors: 2 };
@@ -49,6 +53,7 @@ test('no configuration at all is one file keyring', () => {
         require: 'software',
         optional: false,
         rotation: null,
+        joseAlg: null,
       },
     ],
   });
@@ -146,11 +151,26 @@ test.each([
   ['[audit]\nenable = true', 'audit.enable: unknown key', 'did you mean enabled?'],
   ['[audit]\nfsync = "yes"', 'audit.fsync'],
   ['[audit]\nmax_file_bytes = 1024', 'audit.max_file_bytes'],
+  [
+    '[keyrings.a.jwt]\nalg = "ES256"',
+    'keyrings.a.jwt.alg: ed25519 keys sign with EdDSA or Ed25519',
+  ],
+  ['[keyrings.a.jwt]\nalg = "RS256"', 'keyrings.a.jwt.alg'],
+  ['[keyrings.a.jwt]\nalgo = "EdDSA"', 'alg'],
   ['[audit]\nkeyring = "prod"', 'audit.keyring: names no keyring of this configuration'],
   ['[audit]\nkeyring = "toString"', 'audit.keyring: names no keyring of this configuration'],
-  ['[keyrings.a]\nbackend = "sealed"', 'keyrings.a.backend'],
+  ['[keyrings.a]\nbackend = "sealed"', 'keyrings.a.backend', 'expected one of "file"|"pkcs11"'],
   ['[keyrings.a]\nbackend = "pkcs11"', 'keyrings.a.uri: a pkcs11 keyring needs the URI'],
   ['[keyrings.a]\nuri = "pkcs11:token=x"', 'keyrings.a.uri: only a pkcs11 keyring'],
+  ['[keyrings.a]\nsessions = 2', 'keyrings.a.sessions: only a pkcs11 keyring has sessions'],
+  ['[keyrings.a]\nenvironment = ["X"]', 'only a pkcs11 keyring has a module that needs variables'],
+  [
+    '[keyrings.a]\nbackend = "pkcs11"\nuri = "pkcs11:token=x"\npath = "x"',
+    'keyrings.a.path: only a file keyring has a path',
+  ],
+  ['[cluster]\ndomain = "a"\nca_backend = "pkcs11"', 'cluster.ca_uri: ca_backend = "pkcs11" needs'],
+  ['[cluster]\ndomain = "a"\nca_uri = "x"', 'cluster.ca_uri: only ca_backend = "pkcs11" has a URI'],
+  ['[cluster]\ndomian = "a"', 'cluster.domian: unknown key', 'did you mean domain?'],
   ['[keyrings.a]\nalgorithm = "es256"', 'keyrings.a.algorithm: a keystore file holds Ed25519'],
   ['[keyrings."../x"]\nbackend = "file"', 'keyrings.../x: a keyring is named with'],
   ['[keyrings]', 'keyrings: there must be at least one'],
@@ -260,15 +280,15 @@ describe('library_parameters and require_seal', () => {
   test('go to the module once: two keyrings on it have the same, or are refused', () => {
     const path = realpathSync(soft);
     const one = keyringsOf(ring('a', 'library_parameters = "x"'));
-    expect([...parametersByModule(one)]).toEqual([[path, 'x']]);
+    expect([...parameters(one)]).toEqual([[path, 'x']]);
     const both = ring('a', 'library_parameters = "x"') + ring('b', 'library_parameters = "x"');
-    expect([...parametersByModule(keyringsOf(both))]).toEqual([[path, 'x']]);
+    expect([...parameters(keyringsOf(both))]).toEqual([[path, 'x']]);
     for (const other of ['library_parameters = "y"', '']) {
       const mixed = ring('a', 'library_parameters = "x"') + ring('b', other);
-      expect(() => parametersByModule(keyringsOf(mixed))).toThrow(
+      expect(() => parameters(keyringsOf(mixed))).toThrow(
         /keyrings\.b\.library_parameters: keyring a is on the same module/,
       );
     }
-    expect([...parametersByModule(keyringsOf(ring('a', '')))]).toEqual([]);
+    expect([...parameters(keyringsOf(ring('a', '')))]).toEqual([]);
   });
 });

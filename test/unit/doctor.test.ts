@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { checkClock, checkRecordedTime } from '../../src/cli/commands/doctor/clock.ts';
-import { failureOf } from '../../src/cli/commands/doctor/finding.ts';
+import { checkClock } from '../../src/cli/commands/doctor/clock.ts';
+import { checkRecordedTime } from '../../src/vault/examine-recorded-time.ts';
+import { failureOf } from '../../src/base/finding.ts';
 import { judgeHealth, notTold } from '../../src/cli/commands/doctor/health.ts';
 import { checkLimits } from '../../src/cli/commands/doctor/limits.ts';
 import { notWritable, roomFault } from '../../src/cli/commands/doctor/state-dir.ts';
-import { judgeProbe } from '../../src/cli/commands/doctor/token.ts';
+import { judgeProbe } from '../../src/vault/pkcs11/examine-token.ts';
 import { ConnectionError } from '../../src/client/connection-error.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import type { AgentStatus } from '../../src/api/status.ts';
 import { fileFailure } from '../../src/files/ownership.ts';
-import type { TokenProbe } from '../../src/vault/pkcs11/probe.ts';
+import type { TokenProbe } from '../../src/vault/pkcs11/token/probe.ts';
 
 const token: TokenProbe = {
   label: 'prod',

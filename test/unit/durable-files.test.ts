@@ -22,9 +22,8 @@ import { openLibc } from '../../src/native/libc.ts';
 import { durableFiles } from '../../src/files/durable-files.ts';
 
 const files = durableFiles(openLibc());
-const loader = fileURLToPath(new URL('../support/typescript-loader.js', import.meta.url));
-const writer = fileURLToPath(new URL('../support/file-writer.ts', import.meta.url));
-const writerArguments = ['--import', loader, writer];
+const writer = fileURLToPath(new URL('../support/file-writer.js', import.meta.url));
+const writerArguments = [writer];
 
 let directory: string;
 let path: string;

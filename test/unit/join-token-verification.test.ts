@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { type JoinTokenVerdict, joinTokenRules } from '../../src/api/join-tokens.ts';
 import {
-  joinTokenRules,
   verifyJoinToken,
   type JoinTokenGround,
-  type JoinTokenVerdict,
 } from '../../src/cluster/join-token-verification.ts';
 import { parseTrustBundle } from '../../src/cluster/trust-bundle.ts';
 import type { KeyStatus } from '../../src/api/signing-backend.ts';

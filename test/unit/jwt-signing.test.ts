@@ -1,12 +1,10 @@
 import { decodeProtectedHeader, importJWK, jwtVerify } from 'jose';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import type { SignedJwt } from '../../src/api/jwt.ts';
+import type { JoseAlg } from '../../src/algorithms/algorithm-names.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import type { TokenRequest } from '../../src/formats/jose/jwt-claims.ts';
-import {
-  signJwt,
-  type SignedJwt,
-  type TokenSigning,
-} from '../../src/request/methods/jwt/jwt-signing.ts';
+import { signJwt, type TokenSigning } from '../../src/request/methods/jwt/jwt-signing.ts';
 import { keyringJwks } from '../../src/request/methods/jwt/keyring-keys.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
@@ -22,12 +20,13 @@ beforeEach(async () => {
 });
 afterEach(() => keyring.close());
 
-function open(graceSeconds: number | null): Promise<Keyring> {
+function open(graceSeconds: number | null, joseAlg?: JoseAlg): Promise<Keyring> {
   return openKeyring({
     name: 'default',
     vault: new MemoryVault(),
     store: new MemoryStore(),
     world: worldWith(clock),
+    joseAlg,
     rotation:
       graceSeconds === null
         ? null
@@ -44,6 +43,8 @@ function sign(
     {
       keyring,
       kid: null,
+      alg: null,
+      typ: null,
       randomBytes: (size) => Buffer.alloc(size, 7),
       signing: (make) => make(),
       ...by,
@@ -95,6 +96,25 @@ describe('a token', () => {
     });
     const head = Buffer.from(made.token.split('.')[0] ?? '', 'base64url').toString();
     expect(head).toBe(`{"alg":"EdDSA","typ":"JWT","kid":"${keyring.activeKid()}"}`);
+  });
+
+  it('says the algorithm and the type that were asked for', async () => {
+    const { token } = await sign({}, { alg: 'Ed25519', typ: 'at+jwt' });
+    expect(decodeProtectedHeader(token)).toMatchObject({ alg: 'Ed25519', typ: 'at+jwt' });
+    const refusal = await refusalOf(sign({}, { alg: 'ES256' }));
+    expect(fieldsOf(refusal)).toEqual(['alg']);
+    expect(refusal.message).toContain(
+      'the ed25519 keys of keyring default sign with EdDSA or Ed25519',
+    );
+  });
+
+  it('says what the configuration of its keyring has, and the key set says it too', async () => {
+    await keyring.close();
+    keyring = await open(null, 'Ed25519');
+    expect((await keyringJwks(keyring)).keys).toMatchObject([{ alg: 'Ed25519' }]);
+    const { token } = await sign();
+    expect(decodeProtectedHeader(token)).toMatchObject({ alg: 'Ed25519', typ: 'JWT' });
+    expect(await read(token)).toMatchObject({ jti: expect.any(String) as string });
   });
 
   it('has a sub and an aud of its claims, and one audience as a text', async () => {

@@ -1,26 +1,23 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { jwkOf } from '../../src/formats/jose/jwks.ts';
-import {
-  jwtRules,
-  verifyJwt,
-  type JwtExpectations,
-  type JwtVerification,
-} from '../../src/formats/jose/jwt-verification.ts';
+import { type JwtVerification, jwtRules } from '../../src/api/jwt.ts';
+import { jwkOf, type PublicKey } from '../../src/formats/jose/jwks.ts';
+import { verifyJwt, type JwtExpectations } from '../../src/formats/jose/jwt-verification.ts';
 import { handMade, tokenKey, type TokenKey } from '../support/hand-made-tokens.ts';
 
 const now = Date.UTC(2026, 4, 14, 18) / 1000;
 const ed = tokenKey('ed25519');
 const ec = tokenKey('es256');
 const foreign = tokenKey('ed25519');
-const keys = new Map([ed, ec].map((key) => [key.kid, key]));
+const keys = new Map([ed, ec].map((key) => [key.kid, [key]]));
 const header = { alg: 'EdDSA', typ: 'JWT', kid: ed.kid };
 const claims = { sub: 'build-farm', iat: now, nbf: now, exp: now + 300, jti: 'once' };
 const nobody = (): Buffer => Buffer.alloc(0);
 
 function verify(token: string, more: Partial<JwtExpectations> = {}): JwtVerification {
-  return verifyJwt(token, keys, { now: now * 1000, audience: null, skewSeconds: 0, ...more });
+  const usual = { now: now * 1000, audience: null, skewSeconds: 0, typ: null };
+  return verifyJwt(token, keys, { ...usual, ...more });
 }
 
 function made(change: object, by: TokenKey = ed): string {
@@ -71,6 +68,73 @@ const [head = '', body = '', mac = ''] = made({}).split('.');
 const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), ed.bytes]);
 const pem = `-----BEGIN PUBLIC KEY-----\n${spki.toString('base64')}\n-----END PUBLIC KEY-----\n`;
 const deep = `${'['.repeat(40)}${']'.repeat(40)}`;
+
+describe('the names of Ed25519 (RFC 8037, RFC 9864)', () => {
+  const named = (alg: string, key: PublicKey): JwtVerification =>
+    verifyJwt(withHeader({ alg }), new Map([[key.kid, [key]]]), {
+      ...{ now: now * 1000, audience: null, skewSeconds: 0, typ: null },
+    });
+
+  it('are both those of a key that says neither, or EdDSA', () => {
+    for (const key of [ed, { ...ed, alg: 'EdDSA' as const }]) {
+      expect(named('EdDSA', key)).toMatchObject({ valid: true });
+      expect(named('Ed25519', key)).toMatchObject({ valid: true });
+      expect(named('Ed448', key)).toMatchObject({ valid: false, rule: 'alg' });
+      expect(named('ed25519', key)).toMatchObject({ valid: false, rule: 'alg' });
+    }
+  });
+
+  it('are one for a key that says Ed25519', () => {
+    const key = { ...ed, alg: 'Ed25519' as const };
+    expect(named('Ed25519', key)).toMatchObject({ valid: true });
+    expect(named('EdDSA', key)).toMatchObject({
+      ...{ valid: false, rule: 'alg' },
+      reason: 'the algorithm in the header is not that of the key, Ed25519',
+    });
+  });
+});
+
+describe('a kid of several keys', () => {
+  const with_ = (...of: PublicKey[]): JwtVerification =>
+    verifyJwt(made({}), new Map([[ed.kid, of]]), {
+      ...{ now: now * 1000, audience: null, skewSeconds: 0, typ: null },
+    });
+
+  it('names the one of the type that the header asks for', () => {
+    expect(with_({ ...ec, kid: ed.kid }, ed)).toMatchObject({ valid: true });
+    expect(with_({ ...ec, kid: ed.kid })).toMatchObject({ valid: false, rule: 'alg' });
+  });
+
+  it('names none of several of one type, unless they are the same', () => {
+    expect(with_(ed, { ...foreign, kid: ed.kid })).toMatchObject({ valid: false, rule: 'kid' });
+    expect(with_(ed, { ...ed })).toMatchObject({ valid: true });
+    expect(with_()).toMatchObject({ valid: false, rule: 'kid' });
+  });
+});
+
+describe('a type that is asked for', () => {
+  it.each([
+    ['at+jwt', 'at+jwt'],
+    ['at+jwt', 'application/at+jwt'],
+    ['AT+JWT', 'at+JWT'],
+    ['application/at+jwt', 'at+jwt'],
+    ['text/x', 'text/x'],
+    ['JWT', 'JWT'],
+  ])('%s is that of a header with %s', (typ, said) => {
+    expect(verify(withHeader({ typ: said }), { typ })).toMatchObject({ valid: true });
+  });
+
+  it.each([
+    ['at+jwt', 'JWT'],
+    ['at+jwt', undefined],
+    ['at+jwt', ['at+jwt']],
+    ['at+jwt', 'text/at+jwt'],
+    ['at+jwt', 'application/x/at+jwt'],
+    ['JWT', undefined],
+  ])('%s is not that of a header with %j', (typ, said) => {
+    expect(verify(withHeader({ typ: said }), { typ })).toMatchObject({ valid: false, rule: 'typ' });
+  });
+});
 
 describe('a hostile token is refused', () => {
   const hostile: [string, string, string][] = [

@@ -29,8 +29,9 @@ function keyringPin(source: string | null = pinSource, credentialsDirectory?: st
     keyring: 'prod',
     pinSource: source,
     credentialsDirectory: credentialsDirectory ?? null,
-    token: 'A',
-    sidecarPath: join(dir, 'prod.json'),
+    device: 'A',
+    sourceInWords: 'pin-source=file:PATH in its uri',
+    besidePath: join(dir, 'prod.json'),
     world: worldWith(new Clock()),
   });
 }
@@ -123,6 +124,31 @@ describe('a PIN that the token refused', () => {
       message: expect.stringContaining('could not be written down') as string,
     });
     expect(refusalOf(pins)).toContain('so it is not tried again');
+  });
+});
+
+describe('a login', () => {
+  it('that was answered is none that was cut off, however often there is no token', async () => {
+    for (let start = 0; start < 5; start += 1) {
+      const pins = keyringPin();
+      const pin = pins.pin();
+      await pins.trying(pin);
+      await pins.answered(pin);
+    }
+    expect(keyringPin().pin().toString()).toBe('right');
+  });
+
+  it('that was cut off goes on to count where a later one was answered', async () => {
+    const pins = keyringPin();
+    const pin = pins.pin();
+    await pins.trying(pin);
+    for (let start = 0; start < 3; start += 1) {
+      await pins.trying(pin);
+      await pins.answered(pin);
+    }
+    expect(pins.pin().toString()).toBe('right');
+    await pins.trying(pin);
+    expect(refusalOf(keyringPin())).toContain('2 logins in a row were cut off');
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
-import type { KeyringSettings } from '../../src/config/settings.ts';
+import type { KeyringSettings } from '../../src/config/keyring-settings.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { keyringStatus } from '../../src/agent/keyring-status.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
@@ -11,7 +11,7 @@ import { Clock, worldWith } from '../support/world.ts';
 const rotation = { everySeconds: 3600, prepublishSeconds: 600, graceSeconds: 60 };
 const settings: KeyringSettings = {
   ...{ name: 'default', backend: 'file', path: '/dev/null', require: 'software' },
-  ...{ optional: false, rotation },
+  ...{ optional: false, rotation, joseAlg: null },
 };
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -58,17 +58,17 @@ describe('the status of an open keyring', () => {
 
   test('says that its vault is locked or away, and since when that is known', async () => {
     const { clock, vault, status } = await opened();
-    vault.trouble = new AgentError('locked', 'the token wants its PIN');
+    vault.outage = new AgentError('locked', 'the token wants its PIN');
     const since = iso(clock.now());
     expect(status()).toMatchObject({ health: 'locked', last_error: { kind: 'locked', at: since } });
     clock.advance(10);
     expect(status().last_error?.at).toBe(since);
-    vault.trouble = new AgentError('backend_unavailable', 'the token was pulled');
+    vault.outage = new AgentError('backend_unavailable', 'the token was pulled');
     expect(status()).toMatchObject({
       health: 'unavailable',
       last_error: { message: 'the token was pulled', at: iso(clock.now()) },
     });
-    vault.trouble = null;
+    vault.outage = null;
     expect(status().health).toBe('ok');
   });
 });

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AgentError } from '../../src/base/errors.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { withLatestTime } from '../../src/keyring/latest-time.ts';
-import { emptyState } from '../../src/keyring/lifecycle.ts';
+import { emptyState } from '../../src/vault/key-records.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
 import { FileKeystore } from '../../src/vault/file/keystore.ts';
 import { capturedLog } from '../support/captured-log.ts';

@@ -4,9 +4,7 @@ import {
   activate,
   announce,
   begin,
-  emptyState,
   expiredGrace,
-  heldKeys,
   isHeld,
   prepare,
   remove,
@@ -15,9 +13,13 @@ import {
   signingKey,
   statusOf,
   validKeys,
+} from '../../src/keyring/lifecycle.ts';
+import {
+  emptyState,
+  heldKeys,
   type KeyRecord,
   type KeyringState,
-} from '../../src/keyring/lifecycle.ts';
+} from '../../src/vault/key-records.ts';
 
 const start = Date.UTC(2026, 0, 1);
 const key = (kid: string): KeyRecord => ({

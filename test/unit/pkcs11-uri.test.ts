@@ -194,10 +194,10 @@ describe('a PIN file', () => {
     return error.message;
   };
 
-  it('is read without its last newline', () => {
+  it('is read without the newlines behind it', () => {
     expect(read(write('1234\n'))).toBe('1234');
     expect(read(write('1234'))).toBe('1234');
-    expect(read(write('12 34\n\n'))).toBe('12 34\n');
+    expect(read(write('12 34\n\n'))).toBe('12 34');
     expect(read(write('x'.repeat(1024)))).toHaveLength(1024);
     expect(read(write(`${'x'.repeat(1024)}\n`))).toHaveLength(1024);
   });
@@ -220,7 +220,7 @@ describe('a PIN file', () => {
     expect(refusedFor(write(''))).toContain('is empty');
     expect(refusedFor(write('\n'))).toContain('is empty');
     expect(refusedFor(write('x'.repeat(1025)))).toContain('longer than 1024 bytes');
-    expect(refusedFor(write(`${'x'.repeat(1024)}\nx`))).toContain('longer than 1024 bytes');
+    expect(refusedFor(write(`${'x'.repeat(1024)}\nx`))).toContain('more than one line');
     expect(refusedFor(write(Buffer.from([0xff, 0xfe])))).toContain('UTF-8');
     expect(refusedFor(dir)).toContain('not a regular file');
     execFileSync('mkfifo', ['-m', '600', join(dir, 'fifo')]);
@@ -237,7 +237,7 @@ describe('a PIN file', () => {
     expect(readPin({ pinSource: null, keyring: 'ci', credentialsDirectory: null })).toBeNull();
   });
 
-  it('that is named and missing is not made up for by a credential', () => {
+  it('that is named and missing is not replaced by a credential', () => {
     write('5678\n', 0o400, 'ci.pin');
     const missing = join(dir, 'none');
     expect(

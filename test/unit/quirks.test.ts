@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { AgentError } from '../../src/base/errors.ts';
-import { describeToken, tokenKey, type DeviceIdentity } from '../../src/vault/pkcs11/device.ts';
-import { KeyNames, refuseLongLabel } from '../../src/vault/pkcs11/key-names.ts';
-import { KnownPins } from '../../src/vault/pkcs11/known-pins.ts';
-import { quirksOf, quirkTable } from '../../src/vault/pkcs11/quirks.ts';
+import {
+  describeToken,
+  tokenKey,
+  type DeviceIdentity,
+} from '../../src/vault/pkcs11/token/device.ts';
+import { KeyNames, refuseLongLabel } from '../../src/vault/key-names.ts';
+import { KnownPins } from '../../src/vault/pkcs11/token/known-pins.ts';
+import { quirksOf, quirkTable } from '../../src/vault/pkcs11/token/quirks.ts';
 import { hostEnvironment } from '../../src/vault/host/host-environment.ts';
 
 const softHsm: DeviceIdentity = {

@@ -2,13 +2,9 @@ import { reconcileCommand } from '../../src/cli/commands/reconcile/reconcile-com
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { kidOf } from '../../src/algorithms/kid.ts';
-import { emptyState, type KeyRecord, type KeyringState } from '../../src/keyring/lifecycle.ts';
-import {
-  reconcile,
-  type Comparison,
-  type Records,
-  type Verdict,
-} from '../../src/keyring/reconcile.ts';
+import { emptyState, type KeyRecord, type KeyringState } from '../../src/vault/key-records.ts';
+import { reconcile, type Comparison, type Verdict } from '../../src/keyring/reconcile.ts';
+import type { Records } from '../../src/keyring/record-store.ts';
 import { parseSidecar, sidecarText } from '../../src/keyring/sidecar/sidecar-format.ts';
 import { newObjectId } from '../../src/vault/object-id.ts';
 import type { VaultObject } from '../../src/vault/vault.ts';
@@ -44,7 +40,7 @@ const missing: Records = { found: 'missing' };
 const broken: Records = { found: 'broken', reason: 'it is not JSON' };
 
 const compare = (records: Records, objects: VaultObject[], active: string | null = null) =>
-  reconcile(records, objects, { now, active });
+  reconcile(records, objects, { now, active, noun: 'sidecar' });
 
 /** The state that would be written; it has to be one that the agent can read. */
 function written({ verdict }: Comparison): KeyringState {

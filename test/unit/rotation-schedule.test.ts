@@ -4,15 +4,13 @@ import {
   activate,
   activeKey,
   begin,
-  emptyState,
   expiredGrace,
   prepare,
   remove,
   revoke,
   statusOf,
-  type KeyRecord,
-  type KeyringState,
 } from '../../src/keyring/lifecycle.ts';
+import { emptyState, type KeyRecord, type KeyringState } from '../../src/vault/key-records.ts';
 import {
   largestJitter,
   nextChange,

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { macOf, sealFault } from '../../src/keyring/sidecar/seal.ts';
-import { decodeSeal, encodeSeal } from '../../src/vault/pkcs11/seal-form.ts';
+import { macOf, sealFault } from '../../src/keyring/seal/seal.ts';
+import { decodeSeal, encodeSeal } from '../../src/vault/pkcs11/token/seal-form.ts';
 
 const key = Buffer.alloc(32, 7);
 const content = { version: 1, keyring: 'ring', keys: [{ id: 'b', a: null }], active: 'ä' };

@@ -1,8 +1,10 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hostKeyVerifies } from '../../src/formats/ssh/host-key.ts';
+import { readHostKey } from '../../src/formats/ssh/host-key.ts';
+import { blobVerifies } from '../../src/formats/ssh/verification-key.ts';
 import { mpint, SshFormatError, sshString } from '../../src/formats/ssh/wire.ts';
 import { OpensshKeys } from '../support/openssh-keys.ts';
+import { SecurityKey, securityKeyTypes } from '../support/security-key.ts';
 
 let keys: OpensshKeys;
 beforeAll(() => {
@@ -11,6 +13,9 @@ beforeAll(() => {
 afterAll(() => {
   keys.remove();
 });
+
+const hostKeyVerifies = (key: Buffer, signature: Buffer, data: Buffer): boolean =>
+  blobVerifies(readHostKey(key).key, signature, data);
 
 /** Verifies, or is refused: what is not a signature never passes. */
 function passes(key: Buffer, signature: Buffer, data: Buffer): boolean {
@@ -95,4 +100,76 @@ describe('RSA', () => {
     const signature = Buffer.concat([sshString('rsa-sha2-256'), sshString(Buffer.alloc(256))]);
     expect(() => hostKeyVerifies(blob, signature, data)).toThrow(SshFormatError);
   });
+});
+
+describe.each(securityKeyTypes)('a security key of type %s', (type) => {
+  const data = createHash('sha256').update('session').digest();
+
+  test('verifies; changed anywhere, nothing does', () => {
+    const key = new SecurityKey(type);
+    const signature = key.sign(data);
+    expect(hostKeyVerifies(key.blob, signature, data)).toBe(true);
+    for (const [at, byte] of signature.entries()) {
+      const changed = Buffer.from(signature);
+      changed[at] = byte ^ 1;
+      expect(passes(key.blob, changed, data)).toBe(false);
+      expect(passes(key.blob, signature.subarray(0, at), data)).toBe(false);
+    }
+    for (const [at, byte] of key.blob.entries()) {
+      const changed = Buffer.from(key.blob);
+      changed[at] = byte ^ 1;
+      expect(passes(changed, signature, data)).toBe(false);
+    }
+    expect(passes(new SecurityKey(type).blob, signature, data)).toBe(false);
+  });
+});
+
+describe.each([
+  ['ed25519', ['-t', 'ed25519']],
+  ['ECDSA on P-256', ['-t', 'ecdsa', '-b', '256']],
+  ['ECDSA on P-384', ['-t', 'ecdsa', '-b', '384']],
+  ['ECDSA on P-521', ['-t', 'ecdsa', '-b', '521']],
+  ['RSA', ['-t', 'rsa', '-b', '2048']],
+])('a certificate of a host key, %s', (_kind, options) => {
+  test('is of the key in it, by whatever authority; changed anywhere it is none', () => {
+    const path = keys.make(...options);
+    const { publicKey, signature, data } = keys.sign(path, 'session');
+    for (const authority of [keys.make('-t', 'ed25519'), keys.make(...options)]) {
+      const blob = keys.certify(
+        authority,
+        path,
+        '-h',
+        '-n',
+        'host.example',
+        '-O',
+        'extension:x@y=z',
+      );
+      const host = readHostKey(blob);
+      expect(host.plain).toEqual(publicKey);
+      expect(blobVerifies(host.key, signature, data)).toBe(true);
+      for (const [at, byte] of blob.entries()) {
+        const changed = Buffer.from(blob);
+        changed[at] = byte ^ 1;
+        expect(() => readHostKey(changed)).toThrow(SshFormatError);
+        expect(() => readHostKey(blob.subarray(0, at))).toThrow(SshFormatError);
+      }
+      expect(() => readHostKey(Buffer.concat([blob, Buffer.of(0)]))).toThrow(SshFormatError);
+    }
+  });
+
+  test('of a user is none of a host', () => {
+    const blob = keys.certify(keys.make('-t', 'ed25519'), keys.make(...options), '-n', 'ann');
+    expect(() => readHostKey(blob)).toThrow('not of a host');
+  });
+});
+
+describe.each(securityKeyTypes)('a certificate of a security key of type %s', (type) => {
+  test('is of the key in it', () => {
+    const key = new SecurityKey(type);
+    const path = keys.put(key.line);
+    const host = readHostKey(keys.certify(keys.make('-t', 'ed25519'), path, '-h'));
+    expect(host.plain).toEqual(key.blob);
+    expect(blobVerifies(host.key, key.sign(data), data)).toBe(true);
+  });
+  const data = createHash('sha256').update('session').digest();
 });

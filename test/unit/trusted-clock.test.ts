@@ -9,7 +9,10 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 
 function subject(clock = new Clock(start)) {
   const { log, lines } = capturedLog();
-  const trusted = new TrustedClock({ now: clock.now, elapsed: clock.elapsed, log }, 'default');
+  const trusted = new TrustedClock(
+    { now: clock.now, monotonicNow: clock.monotonicNow, log },
+    'default',
+  );
   return { clock, lines, trusted, at: (latestTime: string | null) => trusted.now({ latestTime }) };
 }
 
@@ -78,7 +81,7 @@ test('parts of milliseconds add up', () => {
   const elapsed = { now: 0 };
   const wall = { now: start };
   const { log } = capturedLog();
-  const world = { now: () => wall.now, elapsed: () => elapsed.now, log };
+  const world = { now: () => wall.now, monotonicNow: () => elapsed.now, log };
   const trusted = new TrustedClock(world, 'default');
   trusted.now({ latestTime: null });
   wall.now -= 60_000;

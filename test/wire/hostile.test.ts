@@ -6,7 +6,7 @@ import { LineClient } from '../support/line-client.ts';
 
 let daemon: Daemon;
 beforeAll(async () => {
-  daemon = await new Daemon().start();
+  daemon = await new Daemon({}, { plain: true }).start();
 });
 afterAll(() => daemon.remove());
 

@@ -84,6 +84,15 @@ describe('a token', () => {
     });
   });
 
+  it('has the algorithm and the type that were asked for, and is verified by that type', async () => {
+    const asked = { ttl_seconds: 60, alg: 'Ed25519', typ: 'at+jwt' };
+    const { token } = await result('jwt_sign', asked);
+    expect(await result('jwt_verify', { token, typ: 'at+jwt' })).toMatchObject({
+      ...{ valid: true, header: { alg: 'Ed25519', typ: 'at+jwt' } },
+    });
+    expect(await result('jwt_verify', { token })).toMatchObject({ valid: false, rule: 'typ' });
+  });
+
   it('has a jti that no other one has', async () => {
     const made = new Set<unknown>();
     for (let at = 0; at < 3; at += 1)

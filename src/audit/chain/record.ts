@@ -28,7 +28,10 @@ export type AuditEventName = (typeof auditEventNames)[number];
 export const auditOutcomes = ['begun', 'done', 'refused', 'failed'] as const;
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
-/** Who; everything null where the agent acts by itself. */
+/**
+ * Who; everything null where the agent acts by itself. Of a caller that is no process of this machine, only `scope`
+ * and `api_key` are known: one of them is not null.
+ */
 export interface AuditWho {
   readonly event: AuditEventName;
   readonly uid: number | null;

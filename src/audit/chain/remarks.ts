@@ -16,13 +16,13 @@ export class Remarks {
   }
 
   /** `timeBefore`: of the record before; null where there is none. */
-  look(record: AuditRecord, timeBefore: string | null): void {
+  observe(record: AuditRecord, timeBefore: string | null): void {
     const { seq, time, event, signer, reason } = record;
     if (timeBefore !== null && milliseconds(timeBefore) - milliseconds(time) > clockToleranceMs) {
       const first = `record ${seq} is of ${time}, the one before of ${timeBefore}`;
       this.#count('steps of the clock back, by more than a minute', first);
     }
-    this.#lookAtTakenOver(record);
+    this.#observeTakenOver(record);
     if (signer === null) {
       this.#count(
         'records that should be signed and are not, so that only a later one vouches for them',
@@ -42,7 +42,7 @@ export class Remarks {
    * An agent that starts goes on from what it finds, and signs behind it: what a kill left without a signature, and
    * also what somebody cut off or wrote anew while none ran.
    */
-  #lookAtTakenOver({ seq, event, signer }: AuditRecord): void {
+  #observeTakenOver({ seq, event, signer }: AuditRecord): void {
     const isStart = event === 'started' || event === 'repaired';
     if (isStart && this.#unsigned !== null) {
       const { count, first } = this.#unsigned;

@@ -85,7 +85,7 @@ export class ChainVerification {
     const found = signatureOf(record, this.#trust.keys);
     const fault = this.#faultOf(record, place, found, wasTold);
     if (fault !== null) this.#report(fault, place);
-    this.#remarks.look(record, this.#last?.time ?? null);
+    this.#remarks.observe(record, this.#last?.time ?? null);
     const isVouchedFor = found.signature === 'good';
     this.#goOnFrom({ ...place, event, isVouchedFor, isBad: fault !== null });
     if (found.signature === 'good') this.#signers.add(found.signer);

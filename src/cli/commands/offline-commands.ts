@@ -26,7 +26,7 @@ Examples:
     );
   program
     .command('reconcile')
-    .description("hold a token keyring's records against its token, and rebuild them")
+    .description('compare the key records of a token with the token, and rebuild them')
     .option('--config <file>', 'the configuration that the agent is started with')
     .option('--state-dir <dir>', 'the state dir that the agent is started with')
     .option('--active <kid>', 'the key that is to be active')

@@ -1,5 +1,5 @@
-import { refuseCaByAnotherName } from '../../config/ca-file.ts';
-import { parametersByModule } from '../../config/library-parameters.ts';
+import { refuseCaByAnotherName } from '../../config/ca-clash.ts';
+import { libraryParameters } from '../../config/library-parameters.ts';
 import { ConfigError } from '../../config/load.ts';
 import { readConfig } from '../../config/read.ts';
 import { resolveSettings, type Settings } from '../../config/settings.ts';
@@ -29,7 +29,7 @@ export function offlineSettings(
       processors: 1, // nothing here makes many signatures
     });
     refuseCaByAnotherName(settings);
-    parametersByModule(settings.keyrings);
+    libraryParameters(settings.keyrings);
     return settings;
   } catch (failure) {
     if (!(failure instanceof ConfigError)) throw failure;

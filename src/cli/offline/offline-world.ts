@@ -10,12 +10,12 @@ import type { Terminal } from '../shell/terminal.ts';
 export function offlineWorld({ now }: Pick<Terminal, 'now'>, libc: Libc): World {
   return {
     now,
-    elapsed: () => performance.now(),
-    later: () => () => undefined,
+    monotonicNow: () => performance.now(),
+    schedule: () => () => undefined,
     pause: (milliseconds) => sleep(milliseconds),
     randomBytes,
     files: durableFiles(libc),
     log: openLog('silent'),
-    reached: () => undefined,
+    testPoint: () => undefined,
   };
 }

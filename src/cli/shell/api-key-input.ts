@@ -1,7 +1,7 @@
 import { readClosedFile } from '../../files/closed-file.ts';
-import { faultOfPin, maxPinLength, withoutNewline } from '../../vault/pins/pin-form.ts';
+import { faultOfPin, maxPinFileLength, maxPinLength } from '../../vault/pins/pin-form.ts';
 import { UsageError } from './failure.ts';
-import { isPipe, readSecretStream, usageError } from './pin-input.ts';
+import { isPipe, readSecretStream, secretOf, usageError } from './pin-input.ts';
 import { askSecret, canAskSecret } from './secret-prompt.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -40,26 +40,27 @@ async function readApiKey(file: string, terminal: Terminal): Promise<Buffer> {
   if (file === '-' && canAskSecret(terminal)) {
     return checked(await askSecret(terminal, 'API key: ', maxPinLength), 'what was typed');
   }
-  const bytes = await readSecretStream(file, terminal);
-  return checked(withoutNewline(bytes), file === '-' ? 'stdin' : file);
+  return secretOf(await readSecretStream(file, terminal), file, refusal);
 }
 
 function fromFile(path: string): Buffer {
   const what = 'API key file';
   let secret: Buffer | null;
   try {
-    secret = readClosedFile(path, what, maxPinLength + 1); // and the newline
+    secret = readClosedFile(path, what, maxPinFileLength);
   } catch (failure) {
     throw usageError(failure);
   }
   if (secret === null) throw new UsageError(`${what} ${path} does not exist`);
-  return checked(withoutNewline(secret), path);
+  return secretOf(secret, path, refusal);
 }
 
-/** Answers the secret, or wipes it and throws. */
+const refusal = 'this cannot be an API key:';
+
+/** What was typed: answers the secret, or wipes it and throws. */
 function checked(secret: Buffer, source: string): Buffer {
   const fault = secret.includes(0x0a) ? 'has more than one line' : faultOfPin(secret);
   if (fault === null) return secret;
   secret.fill(0);
-  throw new UsageError(`this cannot be an API key: ${source} ${fault}`);
+  throw new UsageError(`${refusal} ${source} ${fault}`);
 }

@@ -1,4 +1,5 @@
 import { ConnectionError } from '../../client/connection-error.ts';
+import { NoHomeError } from '../../base/default-paths.ts';
 import { AgentError, describeFailure, type ErrorDetails } from '../../base/errors.ts';
 import { escapeControls, jsonText } from './text.ts';
 import type { Terminal } from './terminal.ts';
@@ -59,6 +60,9 @@ export function reportFailure(error: unknown, terminal: Terminal, json: boolean)
 }
 
 function classify(error: unknown): Failure {
+  if (error instanceof NoHomeError) {
+    return { kind: 'usage', exitCode: exitCodes.usage, details: {} };
+  }
   if (error instanceof AgentError) {
     const denied = error.kind === 'unauthenticated' || error.kind === 'forbidden';
     const exitCode = denied ? exitCodes.notAuthorised : exitCodes.failed;

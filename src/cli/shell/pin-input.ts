@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { AgentError } from '../../base/errors.ts';
-import { faultOfPin, maxPinLength, withoutNewline } from '../../vault/pins/pin-form.ts';
+import { faultOfPin, maxPinFileLength, maxPinLength, pinIn } from '../../vault/pins/pin-form.ts';
 import { readPinFile } from '../../vault/pins/read-pin.ts';
 import { UsageError } from './failure.ts';
 import { readInput } from './message.ts';
@@ -9,8 +9,8 @@ import { escapeControls } from './text.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
- * A PIN from a file, from stdin (`-`) or from the terminal, never from the command line or the environment. One
- * trailing newline is none of it. The Buffer is the caller's, who wipes it.
+ * A PIN from a file, from stdin (`-`) or from the terminal, never from the command line or the environment. What is
+ * no part of it in a file or on stdin, as `secretIn` has it, is left out or refused. The Buffer is the caller's, who wipes it.
  *
  * Rejects with UsageError where there is none to be had, as `askSecret` does where it is typed. A file must be
  * closed to everyone but its owner; a pipe (`--pin-file <(...)`) is read as it is.
@@ -30,8 +30,7 @@ export async function readPinInput(
     );
   }
   if (file !== '-' && !isPipe(file)) return fromFile(file);
-  const bytes = await readSecretStream(file, terminal);
-  return checked(withoutNewline(bytes), file === '-' ? 'stdin' : file);
+  return secretOf(await readSecretStream(file, terminal), file, 'the PIN cannot be this:');
 }
 
 function question(keyring: string): string {
@@ -57,10 +56,18 @@ export function isPipe(path: string): boolean {
 /** A pipe, or stdin (`-`); a byte more than a secret may have is noticed. */
 export async function readSecretStream(path: string, terminal: Terminal): Promise<Buffer> {
   try {
-    return await readInput(path, terminal, maxPinLength + 1);
+    return await readInput(path, terminal, maxPinFileLength);
   } catch (failure) {
     throw usageError(failure);
   }
+}
+
+/** The secret in what was read from `path`, `-` for stdin. Wipes it and throws UsageError where there is none. */
+export function secretOf(bytes: Buffer, path: string, refusal: string): Buffer {
+  const read = pinIn(bytes);
+  if ('secret' in read) return read.secret;
+  bytes.fill(0);
+  throw new UsageError(`${refusal} ${path === '-' ? 'stdin' : path} ${read.fault}`);
 }
 
 /** A file that was named and cannot be used is the command line's fault, whoever says so. */

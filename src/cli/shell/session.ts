@@ -1,11 +1,10 @@
-import type { CallOptions } from '../../client/agent-client.ts';
-import { connect } from '../../client/connect.ts';
+import type { CallOptions } from '../../client/call-options.ts';
 import { ConnectionError } from '../../client/connection-error.ts';
 import { AgentError } from '../../base/errors.ts';
 import type { GlobalOptions } from './terminal.ts';
 
 /**
- * One call on a connection of its own, with the wire's own result, so that `--json` prints exactly that.
+ * One call on the command's connection, with the wire's own result, so that `--json` prints exactly that.
  * `undefined` among the params is left out on the wire.
  */
 export async function ask<Result>(
@@ -14,14 +13,10 @@ export async function ask<Result>(
   params: Readonly<Record<string, unknown>> = {},
   limits: CallOptions = {},
 ): Promise<Result> {
-  const { socket, apiKey } = globals;
+  const { socket, apiKey, session } = globals;
   await apiKey?.(); // one that cannot be read is said first, whether an agent runs or not
-  const client = await connect({ socket, apiKey });
-  try {
-    return (await client.call(method, params, limits)) as Result;
-  } finally {
-    await client.close();
-  }
+  const client = await session.client(socket, apiKey);
+  return (await client.call(method, params, limits)) as Result;
 }
 
 /** `ask` for a method that takes a message: where that is too large, the failure says so in its terms. */

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { AgentSession } from './agent-session.ts';
 
 /** What a command line has of the world. */
 export interface Terminal {
@@ -14,7 +15,7 @@ export interface Terminal {
   readonly now: () => number;
 }
 
-/** The flags that stand before every command, or behind it. */
+/** The flags that stand before every command, or behind it, and what they name. */
 export interface GlobalOptions {
   readonly socket?: string;
   /** The last one, where several are given. */
@@ -24,6 +25,8 @@ export interface GlobalOptions {
   readonly keyrings: readonly string[];
   /** The API key that connections authenticate with: what --api-key-file names, read when it is asked for. */
   readonly apiKey: (() => Promise<Buffer>) | undefined;
+  /** What the command asks the agent on; closed when the command is done. */
+  readonly session: AgentSession;
 }
 
 /** One command as it was called. `options` are its own, under commander's camelCase names. */

@@ -3,6 +3,8 @@ import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 const length = 32;
 /** Any scalar shows a point of low order: all of them are multiples of 8 (RFC 7748, section 5). */
 const scalar = Buffer.alloc(length, 1);
+/** DER of a PKCS#8 up to the scalar (RFC 8410, section 7). */
+const pkcs8Prefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
 /**
  * Why nothing may be encrypted for this X25519 public key, to follow what it is called; null where nothing speaks
@@ -28,15 +30,12 @@ function isCanonical(key: Uint8Array): boolean {
 
 /** Where the agreement is all zero (RFC 7748, section 6.1). OpenSSL fails there. */
 function isOfLowOrder(key: Uint8Array): boolean {
-  const curve = { kty: 'OKP', crv: 'X25519' };
-  const d = scalar.toString('base64url');
+  const der = Buffer.concat([pkcs8Prefix, scalar]);
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   const x = Buffer.from(key).toString('base64url');
   try {
-    const agreed = diffieHellman({
-      privateKey: createPrivateKey({ key: { ...curve, x: '', d }, format: 'jwk' }),
-      publicKey: createPublicKey({ key: { ...curve, x }, format: 'jwk' }),
-    });
-    return agreed.every((byte) => byte === 0);
+    const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
+    return diffieHellman({ privateKey, publicKey }).every((byte) => byte === 0);
   } catch {
     return true;
   }

@@ -1,5 +1,6 @@
+import type { JsonObject } from '../../api/jwt.ts';
 import { decodeBase64, encodeBase64 } from '../../base/base64.ts';
-import { readJsonObject, type JsonObject } from './json-object.ts';
+import { readJsonObject } from './json-object.ts';
 
 /** A JWS in its compact serialization (RFC 7515, section 7.1), taken apart. Nothing of it is verified. */
 export interface CompactJws {

@@ -1,6 +1,5 @@
+import type { JsonObject } from '../../api/jwt.ts';
 import { membersIn, membersWritten } from '../../base/json-members.ts';
-
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Deeper than any claims or header; keeps what walks over a hostile one short. */
 const maxDepth = 16;

@@ -1,18 +1,21 @@
 import { z } from 'zod';
 import { encodeBase64 } from '../../base/base64.ts';
+import type { PublicJwk } from '../../api/jwt.ts';
 import type { AlgorithmName } from '../../api/signing-backend.ts';
-import { algorithmNames } from '../../algorithms/algorithm-names.ts';
+import { algorithmNames, type JoseAlg } from '../../algorithms/algorithm-names.ts';
 
 export interface PublicKey {
   readonly kid: string;
   readonly algorithm: AlgorithmName;
   /** Ed25519: 32 bytes. ES256: 65 bytes, 04 first. */
   readonly bytes: Uint8Array;
+  /** What its JWK says it is for; absent: whatever keys of its kind are for. */
+  readonly alg?: JoseAlg | undefined;
 }
 
 const jwkSet = z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) });
 export type JwkSet = z.output<typeof jwkSet>;
-export type Jwk = JwkSet['keys'][number];
+type Jwk = JwkSet['keys'][number];
 
 /** A JWK Set (RFC 7517, section 5); null where the text is none. */
 export function parseJwkSet(text: string): JwkSet | null {
@@ -25,7 +28,7 @@ export function parseJwkSet(text: string): JwkSet | null {
 
 /** The key itself counts: another one may stand there under its id. */
 export function hasKey({ keys }: JwkSet, key: PublicKey): boolean {
-  const { kid, kty, crv, x, y } = jwkOf(key);
+  const { kid, kty, crv, x, y }: Jwk = jwkOf(key);
   return keys.some(
     (other) =>
       other['kid'] === kid &&
@@ -42,9 +45,9 @@ export function withKey(set: JwkSet, key: PublicKey): string {
 }
 
 /** RFC 8037 for Ed25519; RFC 7518, section 6.2, for P-256. */
-export function jwkOf({ kid, algorithm, bytes }: PublicKey): Jwk {
-  const { alg, kty, crv } = algorithmNames[algorithm].jose;
-  const names = { kid, use: 'sig', alg };
+export function jwkOf({ kid, algorithm, bytes, alg }: PublicKey): PublicJwk {
+  const { alg: usual, kty, crv } = algorithmNames[algorithm].jose;
+  const names = { kid, use: 'sig', alg: alg ?? usual } as const;
   if (kty === 'OKP') return { kty, crv, x: encodeBase64(bytes), ...names };
   const [x, y] = [bytes.subarray(1, 33), bytes.subarray(33)];
   return { kty, crv, x: encodeBase64(x), y: encodeBase64(y), ...names };

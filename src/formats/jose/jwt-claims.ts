@@ -1,5 +1,6 @@
+import type { JsonObject } from '../../api/jwt.ts';
 import { AgentError } from '../../base/errors.ts';
-import { isJsonObject, type JsonObject } from './json-object.ts';
+import { isJsonObject } from './json-object.ts';
 
 /** What a token is to say, by whoever asks for it. */
 export interface TokenRequest {

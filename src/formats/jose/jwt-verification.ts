@@ -1,44 +1,11 @@
+import type { JsonObject, JwtRule, JwtVerification } from '../../api/jwt.ts';
 import { quoted } from '../../base/errors.ts';
 import { formatTime } from '../../base/rfc3339.ts';
+import { faultOfAlg } from './accepted-algs.ts';
 import { readCompactJws } from './compact-jws.ts';
 import type { PublicKey } from './jwks.ts';
 import { faultOfSignature } from './jws-signature.ts';
-import { readJsonObject, type JsonObject } from './json-object.ts';
-
-/** Every rule that a token can break, in the order in which they are asked. */
-export const jwtRules = [
-  'form', // three parts of base64url
-  'header', // a JSON object, no member twice
-  'extension', // neither crit nor b64
-  'typ', // JWT, where it says one
-  'kid', // names a key that is valid now
-  'alg', // is that key's own
-  'signature',
-  'claims', // a JSON object, no member twice
-  'exp', // there, a time, and not come yet
-  'nbf', // a time that has come
-  'iat', // a time that has come
-  'aud', // as it was asked for
-] as const;
-type JwtRule = (typeof jwtRules)[number];
-
-/** The result of `jwt_verify`, in the wire's shape. */
-export type JwtVerification =
-  | {
-      readonly valid: true;
-      readonly kid: string;
-      readonly header: JsonObject;
-      readonly claims: JsonObject;
-      /** `exp` as RFC 3339. */
-      readonly expires_at: string;
-    }
-  | {
-      readonly valid: false;
-      /** The key that made the signature; null before that is known. */
-      readonly kid: string | null;
-      readonly rule: JwtRule;
-      readonly reason: string;
-    };
+import { readJsonObject } from './json-object.ts';
 
 export interface JwtExpectations {
   /** Milliseconds since the epoch. */
@@ -47,7 +14,12 @@ export interface JwtExpectations {
   readonly audience: string | null;
   /** How far the signer's clock may be off, seconds. */
   readonly skewSeconds: number;
+  /** The media type that `typ` must have (RFC 8725, section 3.11); null: `JWT` or none. */
+  readonly typ: string | null;
 }
+
+/** By kid. A set may have a kid for keys of several types (RFC 7517, section 4.5). */
+export type VerificationKeys = ReadonlyMap<string, readonly PublicKey[]>;
 
 /** The last second that RFC 3339 has a year for. */
 const lastSecond = 253_402_300_799;
@@ -58,18 +30,22 @@ const lastSecond = 253_402_300_799;
  */
 export function verifyJwt(
   token: string,
-  keys: ReadonlyMap<string, PublicKey>,
+  keys: VerificationKeys,
   expectations: JwtExpectations,
 ): JwtVerification {
   const jws = readCompactJws(token);
   if ('rule' in jws) return refuse(null, jws.rule, jws.reason);
   const { header } = jws;
-  if (!isJwtType(header['typ'])) return refuse(null, 'typ', 'the header says it is no JWT (typ)');
+  const otherType = faultOfType(header['typ'], expectations.typ);
+  if (otherType !== null) return refuse(null, 'typ', otherType);
   const kid = header['kid'];
   if (typeof kid !== 'string') return refuse(null, 'kid', 'the header names no key (kid)');
-  const key = keys.get(kid);
-  if (key === undefined) {
+  const key = keyFor(header['alg'], keys.get(kid) ?? []);
+  if (key === null) {
     return refuse(null, 'kid', `the key that the header names, ${quoted(kid)}, is not valid now`);
+  }
+  if (key === 'several') {
+    return refuse(null, 'kid', `several keys have the kid ${quoted(kid)} and that algorithm`);
   }
   const fault = faultOfSignature(jws, key);
   if (fault !== null) return refuse(null, fault.rule, fault.reason);
@@ -87,9 +63,31 @@ interface Fault {
   readonly reason: string;
 }
 
+/**
+ * The key of this kid that has the algorithm in the header; where none has, any of them, whose own is asked for then.
+ * The same key twice is one.
+ */
+function keyFor(alg: unknown, ofKid: readonly PublicKey[]): PublicKey | 'several' | null {
+  const [first, ...more] = ofKid.filter((key) => faultOfAlg(alg, key) === null);
+  if (first === undefined) return ofKid[0] ?? null;
+  const isOne = more.every(({ bytes }) => Buffer.compare(bytes, first.bytes) === 0);
+  return isOne ? first : 'several';
+}
+
+/** Null where it is the expected one. */
+function faultOfType(typ: unknown, expected: string | null): string | null {
+  if (expected === null) {
+    const isJwt = typ === undefined || (typeof typ === 'string' && shortType(typ) === 'jwt');
+    return isJwt ? null : 'the header says it is no JWT (typ)';
+  }
+  if (typ === undefined) return `the header says no type (typ), and ${expected} was asked for`;
+  const isExpected = typeof typ === 'string' && shortType(typ) === shortType(expected);
+  return isExpected ? null : `the header says it is no ${expected} (typ)`;
+}
+
 /** RFC 7519, section 5.1; RFC 7515, section 4.1.9: `application/` may be left out, and case does not count. */
-function isJwtType(typ: unknown): boolean {
-  return typ === undefined || (typeof typ === 'string' && /^(application\/)?jwt$/i.test(typ));
+function shortType(typ: string): string {
+  return typ.toLowerCase().replace(/^application\/(?=[^/]+$)/, '');
 }
 
 function faultOfTimes(claims: JsonObject, { now, skewSeconds }: JwtExpectations): Fault | null {

@@ -17,13 +17,18 @@ export function encodePublicKeyFile(bytes: Uint8Array): string {
   return `${untrustedPrefix}minisign public key ${keyIdText(keyId)}\n${key}\n`;
 }
 
-/** A `.pub` file. Throws MinisignFormatError for everything else, a secret key above all. */
+/**
+ * A `.pub` file: its first line is a comment, whatever it says, and behind the second one may be more, as minisign
+ * reads it. Throws MinisignFormatError for everything else, a secret key above all, and for several keys.
+ */
 export function readPublicKeyFile(text: string): MinisignPublicKey {
-  const [comment = '', encoded = '', ...more] = text.trim().split(/\r?\n/);
-  if (!comment.startsWith(untrustedPrefix) || more.length > 0) {
-    throw new MinisignFormatError('a minisign public key has two lines, the first a comment');
+  const [, encoded = '', ...more] = text.trim().split(/\r?\n/);
+  if (more.some(isPublicKey)) {
+    throw new MinisignFormatError(
+      'it holds several minisign keys: give a file with the one that is meant',
+    );
   }
-  const bytes = decodeBase64(encoded);
+  const bytes = decodeBase64(encoded.trim());
   const key = bytes === null ? null : publicKeyOf(bytes);
   if (key !== null) return key;
   const isSecret = bytes !== null && bytes.length > 100;
@@ -32,6 +37,16 @@ export function readPublicKeyFile(text: string): MinisignPublicKey {
       ? 'a minisign SECRET key: verifying needs the .pub file'
       : 'a minisign public key that cannot be decoded',
   );
+}
+
+/** Whether the second line of a text is a public key, which makes it a `.pub` file. */
+export function isPublicKeyFile(text: string): boolean {
+  return isPublicKey(text.trim().split(/\r?\n/)[1] ?? '');
+}
+
+function isPublicKey(line: string): boolean {
+  const bytes = decodeBase64(line.trim());
+  return bytes !== null && publicKeyOf(bytes) !== null;
 }
 
 /** What the base64 of a public key decodes to; null where it is none. */

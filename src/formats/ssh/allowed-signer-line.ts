@@ -1,5 +1,5 @@
-import { decodeBase64 } from '../../base/base64.ts';
-import { sshTypeOf } from './public-key.ts';
+import { blobOfLine, endOfOptions } from './public-key-line.ts';
+import { parseSshTime } from './time.ts';
 import { SshFormatError } from './wire.ts';
 
 /** A line of an allowed-signers file (ssh-keygen(1), ALLOWED SIGNERS), one character a byte of the file. */
@@ -29,35 +29,16 @@ export function principalsOf(line: string): { principals: string; rest: string }
 
 /** What follows the principals: `[options] type base64 [comment]`. Throws SshFormatError. */
 export function readAllowedSigner(rest: string): AllowedSigner {
-  const direct = keyIn(rest);
+  const direct = blobOfLine(rest);
   if (direct !== null) return { publicKey: direct, ...none };
   const end = endOfOptions(rest);
-  const publicKey = keyIn(rest.slice(end).replace(/^[ \t]+/, ''));
+  const publicKey = blobOfLine(rest.slice(end).replace(/^[ \t]+/, ''));
   if (publicKey === null) throw new SshFormatError('there is no key');
   return { publicKey, ...readOptions(rest.slice(0, end)) };
 }
 
 type Options = Omit<AllowedSigner, 'publicKey'>;
 const none: Options = { isAuthority: false, namespaces: null, validAfter: null, validBefore: null };
-
-function keyIn(text: string): Buffer | null {
-  const [type, encoded] = text.split(/[ \t]+/, 2);
-  const blob = decodeBase64(encoded ?? '');
-  return blob !== null && sshTypeOf(blob) === type ? blob : null;
-}
-
-/** Options end at the first space that stands in no quotes. */
-function endOfOptions(text: string): number {
-  let isQuoted = false;
-  let at = 0;
-  while (at < text.length && (isQuoted || !/[ \t]/.test(text.charAt(at)))) {
-    if (text.startsWith('\\"', at)) at += 1;
-    else if (text[at] === '"') isQuoted = !isQuoted;
-    at += 1;
-  }
-  if (isQuoted) throw new SshFormatError('a quote is not closed');
-  return at;
-}
 
 /** `name` or `name="value"`, where `\"` is a quote. */
 const option = /^([a-z-]+)(?:="((?:[^"\\]|\\"|\\(?!"))*)")?(,|$)/i;
@@ -87,33 +68,9 @@ function readOptions(text: string): Options {
 function readOption(name: string, value: string | undefined): Partial<Options> {
   if (name === 'cert-authority' && value === undefined) return { isAuthority: true };
   if (name === 'namespaces' && value !== undefined) return { namespaces: value };
-  if (name === 'valid-after' && value !== undefined) return { validAfter: timeOf(name, value) };
-  if (name === 'valid-before' && value !== undefined) return { validBefore: timeOf(name, value) };
+  if (name === 'valid-after' && value !== undefined)
+    return { validAfter: parseSshTime(name, value) };
+  if (name === 'valid-before' && value !== undefined)
+    return { validBefore: parseSshTime(name, value) };
   throw new SshFormatError(`option ${name} is not known, or not in this form`);
-}
-
-const time = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(z)?$/i;
-
-/**
- * `YYYYMMDD` or `YYYYMMDDHHMM[SS]`, in UTC with a `Z` behind it, else by the clock on this machine's wall. (ssh-keygen
- * itself leaves out summer time: there such a time is an hour later.)
- */
-function timeOf(name: string, text: string): number {
-  const match = time.exec(text);
-  if (match === null) throw new SshFormatError(`${name} is no time: YYYYMMDD[HHMM[SS]][Z]`);
-  const field = (at: number): number => Number(match[at] ?? '0');
-  const [year, month, day] = [field(1), field(2) - 1, field(3)];
-  const [hour, minute, second] = [field(4), field(5), field(6)];
-  const written = new Date(Date.UTC(year, month, day));
-  const isDay = written.getUTCMonth() === month && written.getUTCDate() === day;
-  if (!isDay || hour > 23 || minute > 59 || second > 60) {
-    throw new SshFormatError(`${name} is no time that there is`);
-  }
-  const ms =
-    match[7] === undefined
-      ? new Date(year, month, day, hour, minute, second).getTime()
-      : Date.UTC(year, month, day, hour, minute, second);
-  // To ssh-keygen the epoch itself is no time: it would stand for no limit.
-  if (ms <= 0) throw new SshFormatError(`${name} is no time that there is`);
-  return ms;
 }

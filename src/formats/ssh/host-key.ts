@@ -1,104 +1,66 @@
-import { createPublicKey, verify, type JsonWebKey, type KeyObject } from 'node:crypto';
-import { SshFormatError, SshReader } from './wire.ts';
+import { sshString, SshFormatError, SshReader } from './wire.ts';
+import {
+  blobVerifies,
+  keyTypes,
+  readVerificationKey,
+  type VerificationKey,
+} from './verification-key.ts';
 
-/** What of host keys is known: the types that OpenSSH verifies sessions with. */
-interface HostKeyType {
-  /** Reads what stands behind the type. */
-  readonly key: (reader: SshReader) => JsonWebKey;
-  /** Hash by type of signature; null: the algorithm has its own. */
-  readonly hashes: Readonly<Record<string, string | null>>;
-  /** The signature as node takes it, of what stands behind its type. */
-  readonly signature: (bytes: Buffer, key: KeyObject) => Buffer;
+/** What a server showed of itself. */
+export interface HostKey {
+  /** The blob of the key itself, without a certificate around it: what is compared, and shown. */
+  readonly plain: Buffer;
+  readonly key: VerificationKey;
 }
 
-/** Smallest RSA modulus that OpenSSH takes, bits, and largest that OpenSSL does, bytes. */
-const fewestModulusBits = 1024;
-const mostModulusBytes = 2048;
-const mostExponentBytes = 8;
-
-const b64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
-
-/** RFC 5656, section 3.1. `size`: bytes of a coordinate. */
-function ecdsa(curve: string, crv: string, size: number, hash: string): [string, HostKeyType] {
-  const type = `ecdsa-sha2-${curve}`;
-  return [
-    type,
-    {
-      key(reader) {
-        if (reader.text() !== curve) throw new SshFormatError('a key of another curve');
-        const point = reader.string();
-        if (point.length !== 1 + 2 * size || point[0] !== 4) {
-          throw new SshFormatError('a key that is no uncompressed point');
-        }
-        const [x, y] = [point.subarray(1, 1 + size), point.subarray(1 + size)];
-        return { kty: 'EC', crv, x: b64(x), y: b64(y) };
-      },
-      hashes: { [type]: hash },
-      signature(bytes) {
-        const numbers = new SshReader(bytes);
-        const raw = Buffer.concat([numbers.mpint(size), numbers.mpint(size)]);
-        numbers.end();
-        return raw;
-      },
-    },
-  ];
-}
-
-const types: ReadonlyMap<string, HostKeyType> = new Map([
-  [
-    'ssh-ed25519', // RFC 8709
-    {
-      key: (reader) => ({ kty: 'OKP', crv: 'Ed25519', x: b64(reader.string()) }),
-      hashes: { 'ssh-ed25519': null },
-      signature: (bytes) => bytes,
-    },
-  ],
-  ecdsa('nistp256', 'P-256', 32, 'sha256'),
-  ecdsa('nistp384', 'P-384', 48, 'sha384'),
-  ecdsa('nistp521', 'P-521', 66, 'sha512'),
-  [
-    'ssh-rsa', // RFC 4253, section 6.6; RFC 8332
-    {
-      key(reader) {
-        const e = reader.mpint(mostExponentBytes);
-        return { kty: 'RSA', e: b64(e), n: b64(reader.mpint(mostModulusBytes)) };
-      },
-      hashes: { 'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512' },
-      signature(bytes, { asymmetricKeyDetails }) {
-        const bits = asymmetricKeyDetails?.modulusLength ?? 0;
-        if (bits < fewestModulusBits) throw new SshFormatError('a key that is too short');
-        // RFC 8332 counts on a signature as long as the modulus; some leave its leading zeros out.
-        return Buffer.concat([
-          Buffer.alloc(Math.max(0, Math.ceil(bits / 8) - bytes.length)),
-          bytes,
-        ]);
-      },
-    },
-  ],
-]);
+const certificateSuffix = '-cert-v01@openssh.com';
+const ofHosts = 2;
 
 /**
- * Whether `signature`, a blob, is that of the host key, a blob, over `data`. Throws SshFormatError for blobs that are
- * none, or of a kind that is not known here; SHA-1 is none.
+ * The host key of a blob: a plain one, or one in a certificate (OpenSSH's PROTOCOL.certkeys), whose authority must have
+ * signed it; who that is and for which names, ssh has looked at. Throws SshFormatError for everything else.
  */
-export function hostKeyVerifies(keyBlob: Buffer, signature: Buffer, data: Uint8Array): boolean {
-  const ofKey = new SshReader(keyBlob);
-  const type = types.get(ofKey.text());
-  if (type === undefined) throw new SshFormatError('a host key of a kind that is not known here');
-  const key = keyObject(type.key(ofKey));
-  ofKey.end();
-  const ofSignature = new SshReader(signature);
-  const hash = type.hashes[ofSignature.text()];
-  if (hash === undefined) throw new SshFormatError('a signature of another kind than the host key');
-  const bytes = type.signature(ofSignature.string(), key);
-  ofSignature.end();
-  return verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, bytes);
+export function readHostKey(blob: Buffer): HostKey {
+  const certified = readCertificate(blob);
+  if (certified !== null) return certified;
+  const key = readVerificationKey(blob);
+  if (key === null) throw new SshFormatError('a host key of a kind that is not known here');
+  return { plain: blob, key };
 }
 
-function keyObject(jwk: JsonWebKey): KeyObject {
-  try {
-    return createPublicKey({ key: jwk, format: 'jwk' });
-  } catch {
-    throw new SshFormatError('a host key that is none');
+/** Null where the blob is no certificate of a known type. */
+function readCertificate(blob: Buffer): HostKey | null {
+  const reader = new SshReader(blob);
+  const plainType = plainTypeOf(reader.text());
+  const read = plainType === null ? undefined : keyTypes.get(plainType);
+  if (plainType === null || read === undefined) return null;
+  reader.string(); // nonce
+  const from = reader.at;
+  const key = read(reader);
+  const members = blob.subarray(from, reader.at);
+  reader.uint64(); // serial number
+  if (reader.uint32() !== ofHosts) throw new SshFormatError('a certificate that is not of a host');
+  reader.string(); // key id
+  reader.string(); // principals
+  reader.uint64(); // valid after
+  reader.uint64(); // valid before
+  reader.string(); // critical options
+  reader.string(); // extensions
+  reader.string(); // reserved
+  const authority = readVerificationKey(reader.string());
+  if (authority === null) throw new SshFormatError('an authority of a kind that is not known here');
+  const signed = blob.subarray(0, reader.at);
+  const signature = reader.string();
+  reader.end();
+  if (!blobVerifies(authority, signature, signed)) {
+    throw new SshFormatError('a certificate that its authority has not signed');
   }
+  return { plain: Buffer.concat([sshString(plainType), members]), key };
+}
+
+/** `ssh-ed25519-cert-v01@openssh.com` is of `ssh-ed25519`, `sk-ssh-ed25519-cert-v01@…` of `sk-ssh-ed25519@…`. */
+function plainTypeOf(type: string): string | null {
+  if (!type.endsWith(certificateSuffix)) return null;
+  const name = type.slice(0, -certificateSuffix.length);
+  return name.startsWith('sk-') ? `${name}@openssh.com` : name;
 }

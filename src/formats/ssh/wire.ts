@@ -63,6 +63,10 @@ export class SshReader {
     return this.#take(4).readUInt32BE();
   }
 
+  uint64(): bigint {
+    return this.#take(8).readBigUInt64BE();
+  }
+
   string(): Buffer {
     return this.#take(this.uint32());
   }
@@ -88,6 +92,11 @@ export class SshReader {
     const unsigned = padded ? bytes.subarray(1) : bytes;
     if (unsigned.length > length) throw new SshFormatError('a number that is too large');
     return Buffer.concat([Buffer.alloc(length - unsigned.length), unsigned]);
+  }
+
+  /** How many bytes were read. */
+  get at(): number {
+    return this.#at;
   }
 
   /** Whether everything was read. */

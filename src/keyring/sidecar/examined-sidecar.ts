@@ -1,22 +1,15 @@
-import type { Records } from '../reconcile.ts';
+import type { ExaminedRecords } from '../record-store.ts';
 import { formatTime } from '../../base/rfc3339.ts';
 import type { Seal } from '../../vault/vault.ts';
 import type { FileContent } from '../../base/files.ts';
-import { sealFault, type SealFault } from './seal.ts';
+import { sealFault } from '../seal/seal.ts';
 import type { ParsedSidecar } from './sidecar-format.ts';
 import { describeProblem } from '../../files/document-fields.ts';
 
-/** A sidecar as it was found, for its repair. */
-export interface ExaminedSidecar {
-  readonly records: Records;
+/** A sidecar as it was found. */
+export interface FoundSidecar extends Omit<ExaminedRecords, 'replace'> {
   /** null where there is no file. */
   readonly content: FileContent | null;
-  /** The token's seal; null where it has none. */
-  readonly token: Seal | null;
-  /** Why the records are not proved to be the newest; null too where nothing is there that could say. */
-  readonly fault: SealFault | null;
-  /** The counter of records whose MAC is right; any other number proves nothing. */
-  readonly provedCounter: number | null;
   /** What the seal in the file says, right or not; null where it has none. */
   readonly recordedCounter: number | null;
 }
@@ -26,7 +19,7 @@ export function examined(
   content: FileContent | null,
   token: Seal | null,
   parse: (bytes: Buffer) => ParsedSidecar,
-): ExaminedSidecar {
+): FoundSidecar {
   const unproved = { content, token, fault: null, provedCounter: null, recordedCounter: null };
   if (content === null) return { ...unproved, records: { found: 'missing' } };
   try {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { decodeBase64, encodeBase64 } from '../../base/base64.ts';
 import { kidOf } from '../../algorithms/kid.ts';
-import type { KeyRecord, KeyringState } from '../lifecycle.ts';
-import type { AlgorithmName } from '../../api/signing-backend.ts';
+import type { KeyRecord, KeyringState } from '../../vault/key-records.ts';
+import type { RecordsOwner } from '../record-store.ts';
 import type { Seal } from '../../vault/vault.ts';
-import { macOf, type SealedDocument } from './seal.ts';
+import { macOf, type SealedDocument } from '../seal/seal.ts';
 import {
   activated,
   duplicateOf,
@@ -44,19 +44,13 @@ const sidecar = z.strictObject({
   seal: z.strictObject({ counter: z.int().min(1), mac_b64: z.string() }).optional(),
 });
 
-/** Whose sidecar it must be; another keyring's or another algorithm's is refused. */
-export interface SidecarOwner {
-  readonly keyring: string;
-  readonly algorithm: AlgorithmName;
-}
-
 /** A sidecar's state, and what its seal was made over; whether that is right only the token can say. */
 export interface ParsedSidecar extends SealedDocument {
   readonly state: KeyringState;
 }
 
 /** Throws a ZodError or an Error with the reason. */
-export function parseSidecar(text: string, owner: SidecarOwner): ParsedSidecar {
+export function parseSidecar(text: string, owner: RecordsOwner): ParsedSidecar {
   const given: unknown = JSON.parse(text);
   const document = sidecar.parse(given);
   // As it was written, not as it was understood: the MAC is over every member that is there.
@@ -74,7 +68,7 @@ export function parseSidecar(text: string, owner: SidecarOwner): ParsedSidecar {
   };
 }
 
-function stateOf(document: z.output<typeof sidecar>, owner: SidecarOwner): KeyringState {
+function stateOf(document: z.output<typeof sidecar>, owner: RecordsOwner): KeyringState {
   if (document.keyring !== owner.keyring) {
     throw new Error(`it belongs to keyring ${document.keyring}, not ${owner.keyring}`);
   }
@@ -118,7 +112,7 @@ function stateOf(document: z.output<typeof sidecar>, owner: SidecarOwner): Keyri
 }
 
 /** The sidecar's text, sealed with that key and counter; null: without a seal. */
-export function sidecarText(state: KeyringState, owner: SidecarOwner, seal: Seal | null): string {
+export function sidecarText(state: KeyringState, owner: RecordsOwner, seal: Seal | null): string {
   const content = contentOf(state, owner);
   const document =
     seal === null
@@ -130,7 +124,7 @@ export function sidecarText(state: KeyringState, owner: SidecarOwner, seal: Seal
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-function contentOf(state: KeyringState, owner: SidecarOwner): z.input<typeof sidecar> {
+function contentOf(state: KeyringState, owner: RecordsOwner): z.input<typeof sidecar> {
   return {
     version: 1,
     keyring: owner.keyring,

@@ -1,31 +1,33 @@
 import { AgentError } from '../../base/errors.ts';
-import type { KeyringState } from '../lifecycle.ts';
-import type { Records } from '../reconcile.ts';
+import type { KeyringState } from '../../vault/key-records.ts';
+import type {
+  ExaminedRecords,
+  LookedAt,
+  RecordsOwner,
+  RecordStore,
+  RepairWorld,
+} from '../record-store.ts';
 import { acceptCommand, repairCommand } from '../repair-command.ts';
 import type { RollbackProtection } from '../../api/signing-backend.ts';
 import type { Seal, SealStore } from '../../vault/vault.ts';
-import { copyPath, examined, type ExaminedSidecar } from './examined-sidecar.ts';
+import { copyPath, examined, type FoundSidecar } from './examined-sidecar.ts';
 import type { Files } from '../../base/files.ts';
 import { ParsedFile } from '../../files/parsed-file.ts';
-import { SealKeeper } from './seal-keeper.ts';
-import { describeFault, sealFault, type SealFault } from './seal.ts';
-import {
-  parseSidecar,
-  sidecarText,
-  type ParsedSidecar,
-  type SidecarOwner,
-} from './sidecar-format.ts';
+import { SealKeeper } from '../seal/seal-keeper.ts';
+import { describeFault, sealFault, type SealFault } from '../seal/seal.ts';
+import { parseSidecar, sidecarText, type ParsedSidecar } from './sidecar-format.ts';
 import { describeProblem } from '../../files/document-fields.ts';
-import type { OpenedRecords, SealWorld, StateStore, Versioned } from '../state-store.ts';
+import type { OpenedRecords, SealWorld, Versioned } from '../../vault/state-store.ts';
 
 interface Loaded extends Versioned {
   readonly sealed: boolean;
 }
 
 /** The key records of a token's keyring, in a JSON file beside it, sealed where the token keeps a seal. */
-export class Sidecar implements StateStore {
+export class Sidecar implements RecordStore {
+  readonly noun = 'sidecar';
   readonly location: string;
-  readonly #owner: SidecarOwner;
+  readonly #owner: RecordsOwner;
   readonly #files: Files;
   readonly #requireSeal: boolean;
   readonly #file: ParsedFile<Loaded>;
@@ -35,7 +37,7 @@ export class Sidecar implements StateStore {
   #lastSave: Promise<unknown> = Promise.resolve();
 
   /** `requireSeal`: a token that keeps no seal is refused by `seal`, with `not_supported`. */
-  constructor(path: string, owner: SidecarOwner, files: Files, requireSeal = false) {
+  constructor(path: string, owner: RecordsOwner, files: Files, requireSeal = false) {
     this.location = path;
     this.#requireSeal = requireSeal;
     this.#owner = owner;
@@ -94,29 +96,26 @@ export class Sidecar implements StateStore {
     return saved;
   }
 
-  /** What is there, broken or not, without asking the token; `counter` of its seal, null where it has none. */
-  look(): { readonly records: Records; readonly counter: number | null } {
-    const content = this.#files.read(this.location);
-    const { records, recordedCounter } = examined(content, null, (bytes) => this.#parse(bytes));
-    return { records, counter: recordedCounter };
+  async look(): Promise<LookedAt> {
+    const { records, recordedCounter } = this.#find(null);
+    return Promise.resolve({ records, counter: recordedCounter });
   }
 
-  /** What is there, broken or not, and what its seal says. A file that may not be trusted is refused as ever. */
-  async examine(seals: SealStore | null): Promise<ExaminedSidecar> {
-    const token = await readSeal(seals);
+  /** A file that may not be trusted is refused as ever. */
+  async examine(seals: SealStore | null): Promise<ExaminedRecords> {
+    const found = this.#find(await readSeal(seals));
+    return { ...found, replace: (state, world) => this.#replace(state, found, seals, world) };
+  }
+
+  #find(token: Seal | null): FoundSidecar {
     return examined(this.#files.read(this.location), token, (bytes) => this.#parse(bytes));
   }
 
-  /**
-   * Saves in the place of what was examined, once that is kept in a file beside it, sealed with a counter above
-   * the token's and its own; answers the path of the copy, null where there was nothing to keep. `conflict`
-   * where the sidecar is another one by now.
-   */
-  async replaceExamined(
+  async #replace(
     state: KeyringState,
-    { content, token, provedCounter }: ExaminedSidecar,
+    { content, token, provedCounter }: FoundSidecar,
     seals: SealStore | null,
-    world: SealWorld & { readonly now: () => number },
+    world: RepairWorld,
   ): Promise<string | null> {
     const copy = content === null ? null : copyPath(this.location, world.now());
     if (content !== null && copy !== null) await this.#files.replace(copy, content.bytes, null);

@@ -1,37 +1,38 @@
 import { apiKeyRequests } from '../../access/api-key-request.ts';
-import { method } from '../method.ts';
+import { method, outcome } from '../method.ts';
 
-const readsKeys = { scope: 'admin', reach: 'agent', effect: 'reads' } as const;
-const changesKeys = { ...readsKeys, effect: 'changes' } as const;
+const admin = { scope: 'admin', reach: 'agent' } as const;
 
 /** The administration of API keys. A key that is for some keyrings alone may not do it. */
 export const apiKeyMethods = {
   apikey_create: method({
-    ...changesKeys,
+    ...admin,
     params: apiKeyRequests.create,
     subject: ({ id, seal_to: clientKey }) => (clientKey === undefined ? id : `${id},${clientKey}`),
-    act: ({ seal_to: clientKey, ...wanted }, { apiKeys, clientKeys }) =>
-      apiKeys.create(wanted, async (secret) =>
+    act: async ({ seal_to: clientKey, ...wanted }, { apiKeys, clientKeys }) => {
+      const created = await apiKeys.create(wanted, async (secret) =>
         clientKey === undefined
           ? { secret: secret.toString('latin1') }
           : { sealed: await clientKeys.seal([clientKey], secret) },
-      ),
+      );
+      return outcome(created);
+    },
   }),
   apikey_list: method({
-    ...readsKeys,
+    ...admin,
     params: {},
-    act: (_params, { apiKeys }) => apiKeys.list(),
+    act: (_params, { apiKeys }) => outcome(apiKeys.list()),
   }),
   apikey_update: method({
-    ...changesKeys,
+    ...admin,
     params: apiKeyRequests.update,
     subject: ({ id }) => id,
-    act: (wanted, { apiKeys }) => apiKeys.update(wanted),
+    act: async (wanted, { apiKeys }) => outcome(await apiKeys.update(wanted)),
   }),
   apikey_revoke: method({
-    ...changesKeys,
+    ...admin,
     params: apiKeyRequests.revoke,
     subject: ({ id }) => id,
-    act: ({ id }, { apiKeys }) => apiKeys.revoke(id),
+    act: async ({ id }, { apiKeys }) => outcome(await apiKeys.revoke(id)),
   }),
 };

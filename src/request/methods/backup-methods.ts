@@ -2,33 +2,33 @@ import { z } from 'zod';
 import { recipientOf } from '../../formats/age/age-recipient.ts';
 import { clientKeyIds } from './client-key-methods.ts';
 import { fields } from './fields.ts';
-import { method } from '../method.ts';
+import { method, outcome } from '../method.ts';
 
-const changesKeyring = { scope: 'admin', reach: 'keyring', effect: 'changes' } as const;
+const admin = { scope: 'admin', reach: 'keyring' } as const;
 
 /** A file keyring's keystore as an age file, and back. */
 export const backupMethods = {
   // Nothing is changed, but keys leave: recorded before they do.
   backup: method({
-    ...changesKeyring,
+    ...admin,
     params: { keyring: fields.keyring, to: clientKeyIds },
     subject: ({ to }) => to.join(','),
     act: async ({ keyring, to }, services) => {
-      const { bytes, kids } = services.keystore(keyring).take();
+      const { bytes, kids } = (await services.keystore(keyring)).take();
       try {
         const { age, keys } = await services.clientKeys.sealFor(to, bytes);
         const recipients = keys.map(({ id, publicKey }) => ({
           id,
           recipient: recipientOf(publicKey),
         }));
-        return { keyring, kids, recipients, age };
+        return outcome({ keyring, kids, recipients, age });
       } finally {
         bytes.fill(0);
       }
     },
   }),
   restore: method({
-    ...changesKeyring,
+    ...admin,
     params: {
       keyring: fields.keyring,
       keystore_b64: fields.binary,
@@ -36,11 +36,12 @@ export const backupMethods = {
     },
     act: async ({ keyring, keystore_b64, replace }, services) => {
       try {
-        return await services.keystore(keyring).restore(keystore_b64, { replace });
+        const keystore = await services.keystore(keyring);
+        const restored = await keystore.restore(keystore_b64, { replace });
+        return outcome(restored, { kid: restored.active_kid });
       } finally {
         keystore_b64.fill(0);
       }
     },
-    resultKid: (result) => result.active_kid,
   }),
 };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { readPublicKey, recipientOf } from '../../formats/age/age-recipient.ts';
 import { isClientKeyId } from '../../access/client-key.ts';
-import { method } from '../method.ts';
+import { method, outcome } from '../method.ts';
 
 const publicKey = z
   .string()
@@ -36,42 +36,37 @@ export const clientKeyIds = z.array(id).min(1).max(20);
 export const clientKeyMethods = {
   clientkey_register: method({
     ...own,
-    effect: 'changes',
     params: { public_key: publicKey, label: label.optional(), actor: actor.optional() },
     // Before it is done the key has no id; this one says what can be opened with it, for good.
     subject: (params) => recipientOf(params.public_key),
-    act: (params, services, { grant }) =>
-      services.clientKeys.register(
-        {
-          publicKey: params.public_key,
-          label: params.label ?? null,
-          actor: params.actor ?? null,
-        },
-        grant,
-      ),
+    act: async (params, services, { grant }) => {
+      const registration = {
+        publicKey: params.public_key,
+        label: params.label ?? null,
+        actor: params.actor ?? null,
+      };
+      return outcome(await services.clientKeys.register(registration, grant));
+    },
   }),
   clientkey_list: method({
     ...own,
-    effect: 'reads',
     params: { include_revoked: z.boolean().default(false), actor: actor.optional() },
-    act: (params, services, { grant }) =>
-      services.clientKeys.list(
-        { actor: params.actor ?? null, revokedToo: params.include_revoked },
-        grant,
-      ),
+    act: (params, services, { grant }) => {
+      const of = { actor: params.actor ?? null, revokedToo: params.include_revoked };
+      return outcome(services.clientKeys.list(of, grant));
+    },
   }),
   clientkey_show: method({
     ...own,
-    effect: 'reads',
     params: { id },
     subject: (params) => params.id,
-    act: (params, services, { grant }) => services.clientKeys.show(params.id, grant),
+    act: (params, services, { grant }) => outcome(services.clientKeys.show(params.id, grant)),
   }),
   clientkey_revoke: method({
     ...own,
-    effect: 'changes',
     params: { id },
     subject: (params) => params.id,
-    act: (params, services, { grant }) => services.clientKeys.revoke(params.id, grant),
+    act: async (params, services, { grant }) =>
+      outcome(await services.clientKeys.revoke(params.id, grant)),
   }),
 };

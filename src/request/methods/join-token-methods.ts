@@ -4,9 +4,9 @@ import { tokenHash } from '../../cluster/join-token-identity.ts';
 import { claimsSignedBytes, decodeJoinToken } from '../../cluster/join-token.ts';
 import { AgentError } from '../../base/errors.ts';
 import { fields } from './fields.ts';
-import { method } from '../method.ts';
+import { method, outcome } from '../method.ts';
 
-const readsCluster = { scope: 'reader', reach: 'cluster', effect: 'reads' } as const;
+const reader = { scope: 'reader', reach: 'cluster' } as const;
 
 const revocable = z.string().transform((given, context) => {
   const decoded = decodeJoinToken(given);
@@ -24,47 +24,48 @@ export const joinTokenMethods = {
   join_token_mint: method({
     scope: 'app',
     reach: 'cluster',
-    effect: 'signs',
     params: {
       claims: wantedClaims,
       ttl_seconds: fields.seconds.min(1).optional(),
       federated: z.boolean().default(false),
     },
     signatures: 1,
-    act: ({ claims, ttl_seconds: ttlSeconds, federated }, services, { caller }) =>
-      services.signing(caller.peer.uid, 1, () =>
+    act: async ({ claims, ttl_seconds: ttlSeconds, federated }, services, { caller }) => {
+      const minted = await services.signing(caller, 1, () =>
         services.joinTokens.mint({ claims, ttlSeconds, federated }),
-      ),
-    resultKid: ({ kid }) => kid,
-    resultSigned: ({ token }) => {
-      const decoded = decodeJoinToken(token);
-      if ('rule' in decoded) throw new Error(`a token was minted that is none: ${decoded.reason}`);
-      return [claimsSignedBytes(decoded.token.claims)];
+      );
+      return outcome(minted, { kid: minted.kid, signed: [signedBytesOf(minted.token)] });
     },
   }),
   join_token_verify: method({
-    ...readsCluster,
+    ...reader,
     params: { token: z.string() },
-    act: ({ token }, services) => services.joinTokens.verify(token),
+    act: ({ token }, services) => outcome(services.joinTokens.verify(token)),
   }),
   join_token_revoke: method({
     scope: 'admin',
     reach: 'cluster',
-    effect: 'changes',
     params: { token: revocable.optional(), hash: hash.optional() },
     subject: ({ token, hash: given }) =>
       given ?? (token === undefined ? null : tokenHash(token.given)),
-    act: ({ token, hash: given }, services) => {
+    act: async ({ token, hash: given }, services) => {
       if ((token === undefined) === (given === undefined)) throw notOne();
-      return services.joinTokens.revoke(token ?? { hash: given ?? '' });
+      return outcome(await services.joinTokens.revoke(token ?? { hash: given ?? '' }));
     },
   }),
   join_token_revocations: method({
-    ...readsCluster,
+    ...reader,
     params: {},
-    act: (_params, services) => services.joinTokens.revocations(),
+    act: async (_params, services) => outcome(await services.joinTokens.revocations()),
   }),
 };
+
+/** As it stands in the token itself: the record is to be of what leaves. */
+function signedBytesOf(token: string): Uint8Array {
+  const decoded = decodeJoinToken(token);
+  if ('rule' in decoded) throw new Error(`a token was minted that is none: ${decoded.reason}`);
+  return claimsSignedBytes(decoded.token.claims);
+}
 
 function notOne(): AgentError {
   const message = 'exactly one of token and hash says what is revoked';

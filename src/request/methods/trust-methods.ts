@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { members } from '../../cluster/document.ts';
 import { readTrustBundle } from '../../cluster/trust-bundles.ts';
-import { method } from '../method.ts';
+import { method, outcome } from '../method.ts';
 
 /** As text: what is kept is what was written, and nothing of it is spelled anew. */
 const bundle = z.string().transform((text, context) => {
@@ -16,24 +16,23 @@ export const trustMethods = {
   trust_import: method({
     scope: 'admin',
     reach: 'agent',
-    effect: 'changes',
     params: { bundle, replace: z.boolean().default(false) },
     subject: ({ bundle: { bundle: given } }) => `${given.cluster_domain},${given.ca_kid}`,
-    act: (params, services) => services.trustBundles.import(params.bundle, params.replace),
+    act: async (params, services) =>
+      outcome(await services.trustBundles.import(params.bundle, params.replace)),
   }),
   trust_list: method({
     scope: 'reader',
     reach: 'agent',
-    effect: 'reads',
     params: {},
-    act: (_params, services) => services.trustBundles.list(),
+    act: (_params, services) => outcome(services.trustBundles.list()),
   }),
   trust_remove: method({
     scope: 'admin',
     reach: 'agent',
-    effect: 'changes',
     params: { cluster_domain: members.domain },
     subject: (params) => params.cluster_domain,
-    act: (params, services) => services.trustBundles.remove(params.cluster_domain),
+    act: async (params, services) =>
+      outcome(await services.trustBundles.remove(params.cluster_domain)),
   }),
 };

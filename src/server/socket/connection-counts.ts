@@ -1,26 +1,26 @@
-/** Open connections, over every socket of the agent. */
+/** Open connections, over every listener of the agent. Shares: see `shareOf`. */
 export class ConnectionCounts {
-  readonly #ofUid = new Map<number, number>();
+  readonly #ofShare = new Map<string, number>();
   #total = 0;
 
   get total(): number {
     return this.#total;
   }
 
-  of(uid: number): number {
-    return this.#ofUid.get(uid) ?? 0;
+  of(share: string): number {
+    return this.#ofShare.get(share) ?? 0;
   }
 
   /** Every `enter` is followed by one `leave`. */
-  enter(uid: number): void {
+  enter(share: string): void {
     this.#total += 1;
-    this.#ofUid.set(uid, this.of(uid) + 1);
+    this.#ofShare.set(share, this.of(share) + 1);
   }
 
-  leave(uid: number): void {
+  leave(share: string): void {
     this.#total -= 1;
-    const left = this.of(uid) - 1;
-    if (left > 0) this.#ofUid.set(uid, left);
-    else this.#ofUid.delete(uid);
+    const left = this.of(share) - 1;
+    if (left > 0) this.#ofShare.set(share, left);
+    else this.#ofShare.delete(share);
   }
 }

@@ -2,18 +2,10 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { errnoName } from '../../base/errors.ts';
 import { endAndLinger } from './closing.ts';
+import { FrameDeadline } from './frame-deadline.ts';
+import type { FrameHandler } from './frame-handler.ts';
 import type { Decoder, Framing } from './framing.ts';
 import type { SocketLimits } from './limits.ts';
-
-/** What a connection's requests are handed to. */
-export interface Service<Answer> {
-  /** Answers one frame. Never throws, never rejects. */
-  answer(frame: Buffer): Promise<Answer>;
-  /** The longest frame that is taken now, bytes; null: no less than the agent takes. */
-  readonly maxFrameBytes: number | null;
-  /** Called once, when the connection is closed and every request of it was answered. */
-  closed(): void;
-}
 
 /** Frames handed on in one go: a client with a full pipe must not keep the others waiting. */
 const framesPerTurn = 64;
@@ -25,11 +17,12 @@ const framesPerTurn = 64;
 export class Connection<Answer> {
   readonly #socket: Socket;
   readonly #limits: SocketLimits;
-  readonly #service: Service<Answer>;
+  readonly #handler: FrameHandler<Answer>;
   readonly #framing: Framing<Answer>;
   readonly #log: Logger;
   readonly #onDone: () => void;
   readonly #decoder: Decoder;
+  readonly #deadline: FrameDeadline;
 
   #inFlight = 0;
   #inFlightBytes = 0;
@@ -45,22 +38,26 @@ export class Connection<Answer> {
   #lastWords: Answer[] = [];
   #ended = false;
   #closed = false;
-  /** `performance.now()` when the unfinished frame began, 0 where there is none. */
-  #frameStartedAt = 0;
-  #deadline: NodeJS.Timeout | null = null;
 
   /** `onDone` is called once: when the socket is closed and every request of it has been answered. */
   constructor(
     socket: Socket,
-    { limits, service, framing, log, onDone }: ConnectionOptions<Answer>,
+    { limits, handler, framing, log, onDone }: ConnectionOptions<Answer>,
   ) {
     this.#socket = socket;
     this.#limits = limits;
-    this.#service = service;
+    this.#handler = handler;
     this.#framing = framing;
     this.#log = log;
     this.#onDone = onDone;
     this.#decoder = framing.decoder(this.#maxFrameBytes);
+    this.#deadline = new FrameDeadline(
+      limits.frameDeadlineMs,
+      () => this.#reading,
+      () => {
+        this.finish(framing.tooSlow(limits));
+      },
+    );
     socket.on('data', (chunk) => {
       if (this.#finishing) return;
       this.#decoder.push(chunk);
@@ -87,7 +84,7 @@ export class Connection<Answer> {
   finish(lastWords?: Answer): void {
     if (this.#finishing) return;
     this.#finishing = true;
-    this.#frameStartedAt = 0;
+    this.#deadline.end();
     if (lastWords !== undefined) this.#lastWords = [lastWords];
     // What is still due may take its time: nothing that nobody will handle is read meanwhile.
     this.#pauseReading();
@@ -102,7 +99,7 @@ export class Connection<Answer> {
   /** An `authenticate` may change it from one frame to the next. */
   get #maxFrameBytes(): number {
     const { maxFrameBytes } = this.#limits;
-    return Math.min(this.#service.maxFrameBytes ?? maxFrameBytes, maxFrameBytes);
+    return Math.min(this.#handler.maxFrameBytes ?? maxFrameBytes, maxFrameBytes);
   }
 
   get #congested(): boolean {
@@ -132,10 +129,10 @@ export class Connection<Answer> {
 
   #handOn(frame: Buffer): void {
     const { length } = frame;
-    this.#frameStartedAt = 0;
+    this.#deadline.end();
     this.#inFlight++;
     this.#inFlightBytes += length;
-    this.#service.answer(frame).then(
+    this.#handler.answer(frame).then(
       (answer) => {
         this.#answered(answer, length);
       },
@@ -202,10 +199,7 @@ export class Connection<Answer> {
       this.finish(this.#decoder.partial ? this.#framing.cutOff() : undefined);
       return;
     }
-    if (this.#decoder.partial && this.#frameStartedAt === 0) {
-      this.#frameStartedAt = performance.now();
-      this.#deadline ??= this.#watch(this.#limits.frameDeadlineMs);
-    }
+    if (this.#decoder.partial) this.#deadline.begin();
     if (this.#reading) return;
     this.#reading = true;
     this.#socket.resume();
@@ -215,19 +209,6 @@ export class Connection<Answer> {
     if (!this.#reading) return;
     this.#reading = false;
     this.#socket.pause();
-  }
-
-  /** One timer looks after many frames: arming one a frame would cost more than the frame. */
-  #watch(ms: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#deadline = null;
-      if (this.#frameStartedAt === 0 || this.#closed) return;
-      // While we do not read, the rest may have been sent long ago: it gets the whole time again.
-      if (!this.#reading) this.#frameStartedAt = performance.now();
-      const left = this.#frameStartedAt + this.#limits.frameDeadlineMs - performance.now();
-      if (left > 0) this.#deadline = this.#watch(left);
-      else this.finish(this.#framing.tooSlow(this.#limits));
-    }, ms);
   }
 
   #endWhenAnswered(): void {
@@ -245,14 +226,14 @@ export class Connection<Answer> {
     this.#closed = true;
     this.#finishing = true;
     this.#out = [];
-    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline.stop();
     if (this.#inFlight === 0) this.#onDone();
   }
 }
 
 export interface ConnectionOptions<Answer> {
   readonly limits: SocketLimits;
-  readonly service: Service<Answer>;
+  readonly handler: FrameHandler<Answer>;
   readonly framing: Framing<Answer>;
   readonly log: Logger;
   readonly onDone: () => void;

@@ -1,11 +1,13 @@
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { shareOfUser } from '../../access/principal.ts';
 import type { PeerCredentials } from '../../native/peer-credentials.ts';
 import { describeFailure, errnoName } from '../../base/errors.ts';
 import type { Libc } from '../../native/libc.ts';
 import { endAndLinger } from './closing.ts';
-import { Connection, type Service } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { FrameHandler } from './frame-handler.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
 import type { Framing } from './framing.ts';
 import type { SocketLimits } from './limits.ts';
@@ -19,12 +21,12 @@ const highWaterMark = 64 * 1024;
 export interface ListenerOptions<Answer> extends SocketFileOptions {
   readonly framing: Framing<Answer>;
   readonly limits: SocketLimits;
-  /** What the limits of connections are held against. */
+  /** What the limits of connections are compared with. */
   readonly counts: ConnectionCounts;
   readonly libc: Libc;
   readonly log: Logger;
   /** Called once a connection, with what the kernel says of the peer. */
-  readonly accept: (peer: PeerCredentials) => Service<Answer>;
+  readonly accept: (peer: PeerCredentials) => FrameHandler<Answer>;
 }
 
 export interface Listener {
@@ -63,27 +65,28 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
       refuse(socket, peer, framing.tooManyConnections());
       return;
     }
-    if (counts.of(peer.uid) >= limits.maxConnectionsPerUid) {
+    const share = shareOfUser(peer.uid);
+    if (counts.of(share) >= limits.maxConnectionsPerUid) {
       refuse(socket, peer, framing.tooManyOfUser(limits));
       return;
     }
-    const service = serviceFor(peer);
-    if (service === null) {
+    const handler = handlerFor(peer);
+    if (handler === null) {
       socket.destroy();
       return;
     }
     accepted++;
-    counts.enter(peer.uid);
+    counts.enter(share);
     const connectionLog = log.child({ connection: accepted });
     const connection = new Connection(socket, {
       limits,
-      service,
+      handler,
       framing,
       log: connectionLog,
       onDone() {
-        service.closed();
+        handler.closed();
         connections.delete(connection);
-        counts.leave(peer.uid);
+        counts.leave(share);
         connectionLog.debug('connection closed');
         if (connections.size === 0) emptied?.();
       },
@@ -93,7 +96,7 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
   }
 
   /** null where it cannot be said who calls: with no file descriptor left, even the account database fails. */
-  function serviceFor(peer: PeerCredentials): Service<Answer> | null {
+  function handlerFor(peer: PeerCredentials): FrameHandler<Answer> | null {
     try {
       return accept(peer);
     } catch (error) {

@@ -31,8 +31,8 @@ export function validIdentities(
 }
 
 function identitiesOf(name: string, keyring: Keyring): readonly Identity[] {
-  const { trouble } = keyring.health;
-  if (trouble !== null) throw new AgentError(trouble.kind, trouble.message);
+  const { outage } = keyring.health;
+  if (outage !== null) throw new AgentError(outage.kind, outage.message);
   const { algorithm } = keyring.description;
   return keyring.validKeys().map(({ kid, publicKey }) => ({
     algorithm,
@@ -51,7 +51,7 @@ export function signingKeyOf(
   services: Pick<Services, 'keyring'>,
 ): SigningKey | null {
   if (key === null) return null;
-  let trouble: AgentError | null = null;
+  let outage: AgentError | null = null;
   for (const name of keyrings) {
     try {
       const keyring = services.keyring(name);
@@ -59,9 +59,9 @@ export function signingKeyOf(
       if (keyring.isValid(key.kid, key.bytes)) return { keyring: name, kid: key.kid };
     } catch (failure) {
       if (!(failure instanceof AgentError)) throw failure;
-      trouble ??= failure;
+      outage ??= failure;
     }
   }
-  if (trouble !== null) throw trouble;
+  if (outage !== null) throw outage;
   return null;
 }

@@ -5,7 +5,7 @@ const header = 4;
 
 /**
  * Messages of the agent protocol out of a byte stream that arrives in arbitrary pieces: a `uint32` length and as many
- * bytes (draft-miller-ssh-agent, section 3). Pulled one at a time, as FrameDecoder's lines are.
+ * bytes (RFC 9987). Pulled one at a time, as FrameDecoder's lines are.
  */
 export class MessageDecoder {
   /** The longest message accepted now, without its length. */

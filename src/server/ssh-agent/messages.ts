@@ -2,7 +2,7 @@ import type { AlgorithmName } from '../../api/signing-backend.ts';
 import { encodePublicKey, encodeSignature } from '../../formats/ssh/public-key.ts';
 import { sshString, uint32 } from '../../formats/ssh/wire.ts';
 
-/** The messages of the agent protocol (draft-miller-ssh-agent; OpenSSH's PROTOCOL.agent), as far as they are used. */
+/** The messages of the agent protocol (RFC 9987; OpenSSH's PROTOCOL.agent), as far as they are used. */
 
 /** First byte of a request. */
 export const requestTypes = {
@@ -27,7 +27,7 @@ export const longestMessage = 256 * 1024;
 
 /** Names of extensions. */
 export const extensions = {
-  /** Names the extensions that there are (draft-miller-ssh-agent). */
+  /** Names the extensions that there are (RFC 9987). */
   query: 'query',
   /** Says over which SSH session the connection is used (PROTOCOL.agent, section 1). */
   sessionBind: 'session-bind@openssh.com',

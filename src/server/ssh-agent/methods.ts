@@ -1,11 +1,18 @@
 import type { Needs } from '../../access/authorize.ts';
 import type { Caller } from '../../access/caller.ts';
+import type { Effect } from '../../api/methods.ts';
 import { AgentError } from '../../base/errors.ts';
-import type { CallContext, CheckedCall, Effect, Method } from '../../request/method.ts';
+import {
+  outcome,
+  type CallContext,
+  type CheckedCall,
+  type Method,
+  type Outcome,
+} from '../../request/method.ts';
 import type { Services } from '../../request/services.ts';
 import { signingKeyOf, validIdentities } from './keys.ts';
 import { identitiesAnswer, queryAnswer, rsaFlags, signResponse, success } from './messages.ts';
-import type { AgentCall, AgentResult } from './session.ts';
+import type { AgentCall } from './session.ts';
 import { fingerprint } from '../../formats/ssh/public-key.ts';
 import { bindText, readSessionBind } from './session-binds.ts';
 import { SshFormatError } from '../../formats/ssh/wire.ts';
@@ -18,13 +25,14 @@ interface Definition extends Needs {
     call: AgentCall,
     caller: Caller,
     services: Services,
-  ) => Partial<CheckedCall> & {
-    readonly act: (services: Services, context: CallContext) => Promise<AgentResult>;
+  ) => Partial<CheckedCall<Buffer>> & {
+    /** Its result is the whole answer, with its length. */
+    readonly act: (services: Services, context: CallContext) => Promise<Outcome<Buffer>>;
   };
 }
 
 /** An entry of the table: as those of the main socket's methods, of what is read from bytes. */
-function method({ scope, reach, effect, check }: Definition): Method {
+function method({ scope, reach, effect, check }: Definition): Method<Buffer> {
   return {
     scope,
     reach,
@@ -41,38 +49,35 @@ function method({ scope, reach, effect, check }: Definition): Method {
           kid: said.kid ?? null,
           subject: said.subject ?? null,
           act: said.act,
-          takeBack: said.takeBack ?? null,
+          undo: said.undo ?? null,
         };
       } catch (failure) {
         if (!(failure instanceof SshFormatError)) throw failure;
         throw new AgentError('invalid_params', `the message is malformed: ${failure.message}`);
       }
     },
-    kidOf: (result) => (result as AgentResult).kid,
-    signedOf: () => null,
-    reasonOf: () => null,
   };
 }
 
 const nothing: readonly Uint8Array[] = [];
-const done: AgentResult = { answer: success, kid: null };
+const done = outcome(success);
 
 /**
  * The requests of the SSH agent, as the request path knows them. Only what the agent's own user, root and `[access]`
  * give a scope gets here: there are no API keys on this socket.
  */
-export const agentMethods = {
+export const sshAgentMethods = {
   ssh_list: method({
     ...{ scope: 'app', reach: 'caller', effect: 'reads' },
     check({ body, agent }) {
       body.end();
       return {
         act: (services, { caller }) => {
-          const keyrings = agent.locks.isLocked(caller.peer.uid) ? [] : agent.keyrings;
+          const keyrings = agent.locks.isLocked(userOf(caller)) ? [] : agent.keyrings;
           const identities = validIdentities(keyrings, services, (keyring, reason) => {
             agent.log.debug({ keyring, reason }, 'the SSH agent shows no keys of a keyring');
           });
-          return Promise.resolve({ answer: identitiesAnswer(identities), kid: null });
+          return Promise.resolve(outcome(identitiesAnswer(identities)));
         },
       };
     },
@@ -84,7 +89,7 @@ export const agentMethods = {
       const data = body.string();
       const flags = body.uint32();
       body.end();
-      agent.locks.requireUnlocked(caller.peer.uid);
+      agent.locks.requireUnlocked(userOf(caller));
       if ((flags & ~rsaFlags) !== 0) {
         throw new AgentError('not_supported', `sign requests with flags ${flags} are not known`);
       }
@@ -98,18 +103,17 @@ export const agentMethods = {
         async act() {
           if (key === null) throw unknownKey(blob);
           const keyring = services.keyring(key.keyring);
-          const made = await services.signing(caller.peer.uid, 1, () =>
-            keyring.sign(data, key.kid),
-          );
+          const made = await services.signing(caller, 1, () => keyring.sign(data, key.kid));
           const { algorithm } = keyring.description;
-          return { answer: signResponse(algorithm, made.signature), kid: made.kid };
+          return outcome(signResponse(algorithm, made.signature), { kid: made.kid });
         },
       };
     },
   }),
   ssh_lock: method({
     ...{ scope: 'app', reach: 'caller', effect: 'changes' },
-    check({ body, agent: { locks } }, { peer: { uid } }) {
+    check({ body, agent: { locks } }, caller) {
+      const uid = userOf(caller);
       return withPassphrase(
         body,
         () => {
@@ -123,7 +127,8 @@ export const agentMethods = {
   }),
   ssh_unlock: method({
     ...{ scope: 'app', reach: 'caller', effect: 'changes' },
-    check({ body, agent: { locks } }, { peer: { uid } }) {
+    check({ body, agent: { locks } }, caller) {
+      const uid = userOf(caller);
       return withPassphrase(
         body,
         () => {
@@ -144,7 +149,7 @@ export const agentMethods = {
           binds.add(bind);
           return Promise.resolve(done);
         },
-        takeBack() {
+        undo() {
           binds.remove(bind);
         },
       };
@@ -154,17 +159,23 @@ export const agentMethods = {
     ...{ scope: 'app', reach: 'caller', effect: 'reads' },
     check({ body }) {
       body.end();
-      return { act: () => Promise.resolve({ answer: queryAnswer(), kid: null }) };
+      return { act: () => Promise.resolve(outcome(queryAnswer())) };
     },
   }),
-} satisfies Readonly<Record<string, Method>>;
+} satisfies Readonly<Record<string, Method<Buffer>>>;
+
+/** Whoever locks this agent, locks it for one user. Throws `forbidden` for a caller that is none of this machine. */
+function userOf({ peer }: Caller): number {
+  if (peer.kind === 'process') return peer.uid;
+  throw new AgentError('forbidden', 'the SSH agent is for processes of this machine');
+}
 
 /** A body that is a passphrase, which is wiped whatever comes of it. `require` throws what can be known before. */
 function withPassphrase(
   body: AgentCall['body'],
   require: () => void,
   act: (passphrase: Buffer) => Promise<void> | void,
-): { readonly act: () => Promise<AgentResult> } {
+): { readonly act: () => Promise<Outcome<Buffer>> } {
   const passphrase = body.string();
   try {
     body.end();

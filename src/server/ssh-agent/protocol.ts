@@ -1,12 +1,12 @@
 import type { Asked, Protocol } from '../../request/protocol.ts';
 import { extensions, failure, requestTypes } from './messages.ts';
-import { agentMethods } from './methods.ts';
-import type { AgentCall, AgentResult, SshAgent } from './session.ts';
+import { sshAgentMethods } from './methods.ts';
+import type { AgentCall, SshAgent } from './session.ts';
 import { NamedKeys } from './named-keys.ts';
 import { SessionBinds } from './session-binds.ts';
 import { SshFormatError, SshReader } from '../../formats/ssh/wire.ts';
 
-type MethodName = keyof typeof agentMethods;
+type MethodName = keyof typeof sshAgentMethods;
 
 const byType: ReadonlyMap<number, MethodName> = new Map([
   [requestTypes.requestIdentities, 'ssh_list'],
@@ -19,7 +19,7 @@ const byExtension: ReadonlyMap<string, MethodName> = new Map([
   [extensions.sessionBind, 'ssh_session_bind'],
 ]);
 
-interface AgentRequest extends Asked {
+interface AgentRequest extends Asked<Buffer> {
   readonly params: AgentCall;
 }
 
@@ -27,7 +27,7 @@ interface AgentRequest extends Asked {
  * One connection of the SSH agent. Whatever is refused, and every message that is not known here, is answered
  * SSH_AGENT_FAILURE: keys come from keyrings and from nowhere else, so that none is added or removed.
  */
-export function agentProtocol(agent: SshAgent): Protocol<AgentRequest, Buffer> {
+export function agentProtocol(agent: SshAgent): Protocol<AgentRequest, Buffer, Buffer> {
   const keys = new NamedKeys();
   const binds = new SessionBinds();
   return {
@@ -39,10 +39,10 @@ export function agentProtocol(agent: SshAgent): Protocol<AgentRequest, Buffer> {
         return { refusal: failure };
       }
       return {
-        request: { name, method: agentMethods[name], params: { body, agent, keys, binds } },
+        request: { name, method: sshAgentMethods[name], params: { body, agent, keys, binds } },
       };
     },
-    result: (_request, result) => (result as AgentResult).answer,
+    result: (_request, answer) => answer,
     error: () => failure,
   };
 }

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
 import { AgentError } from '../../base/errors.ts';
-import { hostKeyVerifies } from '../../formats/ssh/host-key.ts';
+import { readHostKey } from '../../formats/ssh/host-key.ts';
 import { fingerprint } from '../../formats/ssh/public-key.ts';
+import { blobVerifies } from '../../formats/ssh/verification-key.ts';
 import type { SshReader } from '../../formats/ssh/wire.ts';
 
 /** An SSH session that the connection is used over. */
 export interface SessionBind {
-  /** Fingerprint of the host key. */
+  /** Fingerprint of the host key, of the key itself where the host showed a certificate. */
   readonly host: string;
   /** SHA-256 of the session id: ids may be as long as a message. */
   readonly session: string;
@@ -22,13 +23,13 @@ const mostBinds = 16;
  * host key has not signed the session id, SshFormatError for what is none.
  */
 export function readSessionBind(reader: SshReader): SessionBind {
-  const hostKey = reader.string();
+  const { plain, key } = readHostKey(reader.string());
   const sessionId = reader.string();
   const signature = reader.string();
   const isForwarded = reader.boolean();
   reader.end();
-  const host = fingerprint(hostKey);
-  if (!hostKeyVerifies(hostKey, signature, sessionId)) {
+  const host = fingerprint(plain);
+  if (!blobVerifies(key, signature, sessionId)) {
     throw new AgentError('invalid_params', `host key ${host} has not signed that session id`);
   }
   return { host, session: hash('sha256', sessionId, 'hex'), isForwarded };

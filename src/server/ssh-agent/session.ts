@@ -19,11 +19,3 @@ export interface AgentCall {
   readonly keys: NamedKeys;
   readonly binds: SessionBinds;
 }
-
-/** What a request came to. */
-export interface AgentResult {
-  /** The whole answer, with its length. */
-  readonly answer: Buffer;
-  /** The key that signed. */
-  readonly kid: string | null;
-}

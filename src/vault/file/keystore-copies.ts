@@ -1,54 +1,20 @@
-import { sign as signMessage } from 'node:crypto';
-import { decodeBase64 } from '../../base/base64.ts';
 import { AgentError } from '../../base/errors.ts';
 import { kidOf } from '../../algorithms/kid.ts';
 import { formatTime } from '../../base/rfc3339.ts';
 import type { FileContent } from '../../base/files.ts';
 import { describeProblem } from '../../files/document-fields.ts';
 import type { World } from '../../base/world.ts';
-import { algorithms } from '../../algorithms/algorithm.ts';
+import type { KeystoreChanges, Restored } from '../../api/backup.ts';
+import type { KeyringBackup, KeystoreCopy } from '../keyring-backup.ts';
 import { isLegacySeed } from './keystore.ts';
 import type { Keystore } from './keystore-format.ts';
-import { readKeystore, type ReadKeystore } from './read-keystore.ts';
+import { checkedBackup } from './checked-backup.ts';
+import { readKeystore } from './read-keystore.ts';
 import { aheadOf, withLatestTime } from './restored-time.ts';
 import { publicKeyOf } from './seed.ts';
 
 /** Kids that are named in a sentence. */
 const mostNamed = 20;
-
-/** What a restore changes, or would. Each list has kids. */
-interface KeystoreChanges {
-  readonly active_kid: string;
-  /** Null where there was no keystore, or none that can be read. */
-  readonly previous_active_kid: string | null;
-  /** Every key that the backup brings. */
-  readonly kids: readonly string[];
-  /** Those of them that were not there before. */
-  readonly returning: readonly string[];
-  /** Keys that were there and are not in the backup. */
-  readonly leaving: readonly string[];
-  /** Keys that were revoked after the backup was made, and are valid as they were before. */
-  readonly unrevoked: readonly string[];
-}
-
-export interface Restored extends KeystoreChanges {
-  readonly keyring: string;
-  readonly file: string;
-  /** Where what was there before lies now; null where nothing was. */
-  readonly previous_file: string | null;
-  /**
-   * The latest time that the restored keystore knows of, where this machine's clock is behind it: keys go by that
-   * time, so that graces may be over. Null where it is not.
-   */
-  readonly latest_time_ahead: string | null;
-}
-
-/** A keystore's document as it stands in its file. */
-export interface KeystoreCopy {
-  /** The caller's, who wipes them. */
-  readonly bytes: Buffer;
-  readonly kids: readonly string[];
-}
 
 /** What was in the place of the keystore. */
 interface Previous {
@@ -62,7 +28,7 @@ interface Previous {
  * The copies of a file keyring's keystore: taken out for a backup, put back by a restore. Works on the file alone,
  * whether or not an agent serves it: one that does reads it again as soon as it has become another one.
  */
-export class KeystoreCopies {
+export class KeystoreCopies implements KeyringBackup {
   readonly #keyring: string;
   readonly #path: string;
   readonly #world: Pick<World, 'files' | 'now' | 'randomBytes'>;
@@ -73,7 +39,6 @@ export class KeystoreCopies {
     this.#world = world;
   }
 
-  /** Throws `backend_unavailable` where there is none, or one that could not be restored. */
   take(): KeystoreCopy {
     const content = this.#world.files.read(this.#path);
     if (content === null) {
@@ -91,13 +56,7 @@ export class KeystoreCopies {
     }
   }
 
-  /**
-   * Puts a keystore back: all of it or, where it rejects, nothing. What was there before is kept beside it. `bytes`
-   * stay the caller's.
-   *
-   * Rejects with `invalid_params` where they are no keystore that can be used, `already_exists` with what would
-   * change where there is one and `replace` is false, `conflict` where somebody changes it meanwhile.
-   */
+  /** As KeyringBackup; `bytes` are a keystore v1. */
   async restore(bytes: Buffer, { replace }: { replace: boolean }): Promise<Restored> {
     const backup = checkedBackup(bytes, this.#world);
     const previous = this.#previous();
@@ -158,38 +117,6 @@ export class KeystoreCopies {
     } catch (failure) {
       return { content, document: null, fault: describeProblem(failure) };
     }
-  }
-}
-
-/**
- * A keystore that an agent would start with: every id is the hash of its key, the revoked ones' too, and the active
- * key makes a signature that verifies. Throws `invalid_params` with the reason.
- */
-export function checkedBackup(
-  bytes: Uint8Array,
-  { randomBytes }: Pick<World, 'randomBytes'>,
-): ReadKeystore {
-  try {
-    const backup = readKeystore(bytes);
-    const { document, privateKeys, publicKeys } = backup;
-    for (const [kid, { public_key_b64 }] of Object.entries(document.revoked ?? {})) {
-      const publicKey = decodeBase64(public_key_b64);
-      if (publicKey === null || kidOf(publicKey) !== kid) {
-        throw new Error(`the public key of the revoked key ${kid} is another one`);
-      }
-    }
-    const [key, publicKey] = [privateKeys.get(document.active), publicKeys.get(document.active)];
-    if (key === undefined || publicKey === undefined) throw new Error('it has no active key');
-    const message = randomBytes(32);
-    if (!algorithms.ed25519.verify(message, signMessage(null, message, key), publicKey)) {
-      throw new Error(`a signature of its active key ${document.active} does not verify`);
-    }
-    return backup;
-  } catch (failure) {
-    const message = `the backup holds no keystore v1 that can be used: ${describeProblem(failure)}. Nothing was changed`;
-    throw new AgentError('invalid_params', message, {
-      details: { issues: [{ field: 'keystore_b64', message: describeProblem(failure) }] },
-    });
   }
 }
 

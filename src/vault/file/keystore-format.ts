@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { decodeBase64 } from '../../base/base64.ts';
-import type { KeyRecord, KeyringState } from '../../keyring/lifecycle.ts';
+import type { KeyRecord, KeyringState } from '../key-records.ts';
 import { encodeBase64 } from '../../base/base64.ts';
 import {
   activated,

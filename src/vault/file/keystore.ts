@@ -1,12 +1,12 @@
 import { sign as signMessage, type KeyObject } from 'node:crypto';
 import { AgentError } from '../../base/errors.ts';
 import { kidOf } from '../../algorithms/kid.ts';
-import { emptyState, heldKeys, type KeyringState } from '../../keyring/lifecycle.ts';
+import { emptyState, heldKeys, type KeyringState } from '../key-records.ts';
 import { formatTime } from '../../base/rfc3339.ts';
 import type { FileContent } from '../../base/files.ts';
 import { ParsedFile } from '../../files/parsed-file.ts';
 import { describeProblem } from '../../files/document-fields.ts';
-import type { OpenedRecords, StateStore, Versioned } from '../../keyring/state-store.ts';
+import type { OpenedRecords, StateStore, Versioned } from '../state-store.ts';
 import type { World } from '../../base/world.ts';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import type { Vault, VaultKey } from '../vault.ts';
@@ -32,7 +32,7 @@ export class FileKeystore implements Vault, StateStore {
   readonly algorithm = algorithms.ed25519;
   readonly protection = 'software';
   readonly reserve = null;
-  readonly trouble = null;
+  readonly outage = null;
   readonly openings = 0;
   readonly sealStore = null;
   /** Nothing outlives the file but itself. */

@@ -27,7 +27,7 @@ export class SeedFile implements Vault {
   readonly algorithm = algorithms.ed25519;
   readonly protection = 'software';
   readonly reserve = null;
-  readonly trouble = null;
+  readonly outage = null;
   readonly openings = 0;
   readonly sealStore = null;
   readonly #world: Pick<World, 'files' | 'randomBytes'>;

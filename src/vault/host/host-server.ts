@@ -1,22 +1,8 @@
 import type { Socket } from 'node:net';
-import { AgentError, describeFailure } from '../../base/errors.ts';
-import type { Protection } from '../../api/signing-backend.ts';
-import { algorithms } from '../../algorithms/algorithm.ts';
-import type { PinRefusal } from '../pin-gate.ts';
-import { CKR, nameOfReturnValue } from '../pkcs11/cryptoki.ts';
-import {
-  isFatal,
-  isGivenTwice,
-  isLoginLost,
-  isReturnValue,
-  returnValueOf,
-} from '../pkcs11/errors.ts';
-import { KnownPins } from '../pkcs11/known-pins.ts';
-import type { Shield } from '../pkcs11/login.ts';
-import { Pkcs11Modules } from '../pkcs11/module.ts';
-import type { ModuleWorld } from '../pkcs11/module-log.ts';
-import { openPkcs11Vault } from '../pkcs11/pkcs11-vault.ts';
-import type { TokenVault } from '../pkcs11/token-vault.ts';
+import { AgentError } from '../../base/errors.ts';
+import type { BackendName, Protection } from '../../api/signing-backend.ts';
+import type { HostedFailure, HostedKind, HostedLog, ServedVault } from '../hosted.ts';
+import type { SealStore } from '../vault.ts';
 import { frameKinds, frameOf, FrameReader, type Frame } from './frames.ts';
 import {
   jsonPayload,
@@ -25,7 +11,7 @@ import {
   readSign,
   wireKey,
   wireObject,
-  type Call,
+  type HostCall,
   type Failure,
   type Note,
   type Opened,
@@ -35,14 +21,12 @@ import {
 export interface HostServerOptions {
   /** To the agent. Its end is the end of this process. */
   readonly channel: Socket;
-  readonly world: Omit<ModuleWorld, 'log'>;
-  readonly shield: Shield;
+  /** Begins the side of a kind that this process has; rejects for one that is opened in no vault host. */
+  readonly serve: (backend: BackendName) => Promise<HostedKind>;
   /** Of the thread pool. */
   readonly threads: number;
-  /** What the module sees. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Kill tests end this process at certain steps. */
-  readonly reached: (step: string) => void;
+  readonly testPoint: (step: string) => void;
   /** Called once everything was closed. */
   readonly stopped: () => void;
 }
@@ -56,11 +40,11 @@ const enoughAtWork = 3;
 /** The vault host's side of the channel: opens tokens, signs, and answers in any order. */
 export class HostServer {
   readonly #options: HostServerOptions;
-  readonly #modules = new Pkcs11Modules();
-  readonly #vaults = new Map<VaultNumber, TokenVault>();
+  readonly #vaults = new Map<VaultNumber, ServedVault>();
+  /** What is opened here: since one process serves one module or device, of one kind alone. */
+  #kind: HostedKind | null = null;
   readonly #protections = new Map<VaultNumber, Protection>();
   readonly #reader = new FrameReader();
-  readonly #knownPins: KnownPins;
   #working = 0;
   #out: Buffer[] = [];
   #flushPlanned = false;
@@ -68,7 +52,6 @@ export class HostServer {
 
   constructor(options: HostServerOptions) {
     this.#options = options;
-    this.#knownPins = new KnownPins(options.world.randomBytes(32));
     options.channel.on('data', (piece: Buffer) => {
       this.#receive(piece);
     });
@@ -99,12 +82,12 @@ export class HostServer {
             this.#settle(number, frameOf(id, frameKinds.done, made));
           },
           (failure: unknown) => {
-            this.#settle(number, failedFrame(id, failure));
+            this.#settle(number, this.#failed(id, failure));
           },
         );
       }
     } catch (failure) {
-      this.#send(failedFrame(id, failure));
+      this.#send(this.#failed(id, failure));
     }
   }
 
@@ -119,13 +102,19 @@ export class HostServer {
         this.#options.channel.end(this.#options.stopped);
       },
       (failure: unknown) => {
-        this.#settle(vaultOf(call), failedFrame(id, failure));
+        this.#settle(vaultOf(call), this.#failed(id, failure));
       },
     );
   }
 
-  async #act(call: Call, secret: Buffer): Promise<unknown> {
+  async #act(call: HostCall, secret: Buffer): Promise<unknown> {
     switch (call.op) {
+      case 'prepare': {
+        const { backend, place, libraryParameters } = call;
+        this.#kind ??= await this.#options.serve(backend);
+        await this.#kind.prepare({ place, libraryParameters });
+        return null;
+      }
       case 'open':
         return this.#open(call, secret);
       case 'login': {
@@ -139,7 +128,7 @@ export class HostServer {
       }
       case 'generate': {
         const key = await this.#vault(call.vault).generate(call.objectId);
-        this.#options.reached('host/generated');
+        this.#options.testPoint('host/generated');
         return wireKey(key);
       }
       case 'adopt': {
@@ -148,21 +137,21 @@ export class HostServer {
       }
       case 'destroy':
         await this.#destroy(call);
-        this.#options.reached('host/destroyed');
+        this.#options.testPoint('host/destroyed');
         return null;
       case 'list':
         return (await this.#vault(call.vault).list()).map(wireObject);
       case 'evidence':
         return this.#vault(call.vault).evidence(keyFromWire(call.key));
       case 'readSeal': {
-        const seal = await this.#vault(call.vault).sealStore.read();
+        const seal = await this.#seals(call.vault).read();
         if (seal === null) return null;
         return { key: Buffer.from(seal.key).toString('base64url'), counter: seal.counter };
       }
       case 'writeSeal': {
         const key = Buffer.from(call.seal.key, 'base64url');
-        await this.#vault(call.vault).sealStore.write({ key, counter: call.seal.counter });
-        this.#options.reached('host/sealed');
+        await this.#seals(call.vault).write({ key, counter: call.seal.counter });
+        this.#options.testPoint('host/sealed');
         return null;
       }
       case 'close':
@@ -174,26 +163,24 @@ export class HostServer {
     }
   }
 
-  async #open(call: Extract<Call, { op: 'open' }>, secret: Buffer): Promise<unknown> {
+  async #open(call: Extract<HostCall, { op: 'open' }>, secret: Buffer): Promise<unknown> {
     const pin = ownCopy(secret);
-    const { vault: number, keyring, uri, algorithm, sessions, libraryParameters } = call;
-    await this.#close(number);
-    const vault = await openPkcs11Vault({
-      uri: { ...uri, id: null, pinSource: null },
-      keyring,
-      algorithm: algorithms[algorithm],
-      libraryParameters,
-      sessions,
-      pin,
-      modules: this.#modules,
-      world: { ...this.#options.world, log: this.#log() },
-      environment: this.#options.environment,
-      shield: this.#options.shield,
-      knownPins: this.#knownPins,
-    });
-    this.#vaults.set(number, vault);
-    this.#protections.set(number, vault.protection);
-    return this.#opened(number);
+    const { vault: number, backend, place, keyring, algorithm, sessions } = call;
+    const { libraryParameters } = call;
+    try {
+      await this.#close(number);
+      this.#kind ??= await this.#options.serve(backend);
+      const log = this.#log();
+      const vault = await this.#kind.open({
+        ...{ place, keyring, algorithm, sessions, libraryParameters },
+        ...{ pin, log },
+      });
+      this.#vaults.set(number, vault);
+      this.#protections.set(number, vault.protection);
+      return this.#opened(number);
+    } finally {
+      pin.fill(0);
+    }
   }
 
   #opened(number: VaultNumber): Opened {
@@ -201,7 +188,7 @@ export class HostServer {
     return { protection, ids, takenIds };
   }
 
-  async #destroy(call: Extract<Call, { op: 'destroy' }>): Promise<void> {
+  async #destroy(call: Extract<HostCall, { op: 'destroy' }>): Promise<void> {
     const vault = this.#vault(call.vault);
     const publicKey = call.publicKey === null ? null : Buffer.from(call.publicKey, 'base64url');
     await vault.destroy(call.objectId, publicKey);
@@ -215,10 +202,16 @@ export class HostServer {
     await vault?.close();
   }
 
-  #vault(number: VaultNumber): TokenVault {
+  #vault(number: VaultNumber): ServedVault {
     const vault = this.#vaults.get(number);
     if (vault !== undefined) return vault;
     throw new AgentError('backend_unavailable', 'this token is not open in its vault host');
+  }
+
+  #seals(number: VaultNumber): SealStore {
+    const { sealStore } = this.#vault(number);
+    if (sealStore !== null) return sealStore;
+    throw new AgentError('not_supported', 'this device keeps no seal of key records');
   }
 
   #settle(number: VaultNumber | null, answer: Buffer): void {
@@ -236,7 +229,7 @@ export class HostServer {
     this.#note({ note: 'protection', vault, protection });
   }
 
-  #log(): ModuleWorld['log'] {
+  #log(): HostedLog {
     const at =
       (level: 'info' | 'warn' | 'error') =>
       (fields: Readonly<Record<string, unknown>>, message: string): void => {
@@ -247,6 +240,20 @@ export class HostServer {
 
   #note(note: Note): void {
     this.#send(frameOf(0, frameKinds.note, jsonPayload(note)));
+  }
+
+  #failed(id: number, thrown: unknown): Buffer {
+    return frameOf(id, frameKinds.failed, jsonPayload(this.#failureOf(thrown)));
+  }
+
+  #failureOf(thrown: unknown): Failure {
+    if (!(thrown instanceof AgentError)) {
+      // The agent logs it whole: here is nobody who would.
+      const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+      return { kind: 'internal', message: `vault host: ${text}`, details: {}, ...plain };
+    }
+    const { kind, message, details } = thrown;
+    return { kind, message, details, ...(this.#kind?.failureOf(thrown) ?? plain) };
   }
 
   /**
@@ -289,45 +296,14 @@ function ownCopy(secret: Buffer): Buffer {
   return copy;
 }
 
-function vaultOf(call: Call): VaultNumber | null {
+function vaultOf(call: HostCall): VaultNumber | null {
   return call.op === 'stop' ? null : call.vault;
 }
 
-function failedFrame(id: number, thrown: unknown): Buffer {
-  return frameOf(id, frameKinds.failed, jsonPayload(failureOf(thrown)));
-}
-
-function failureOf(thrown: unknown): Failure {
-  if (!(thrown instanceof AgentError)) {
-    // The agent logs it whole: here is nobody who would.
-    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-    const message = `vault host: ${text}`;
-    return {
-      kind: 'internal',
-      message,
-      details: {},
-      fatal: false,
-      loginLost: false,
-      givenTwice: false,
-      pinRefusal: null,
-    };
-  }
-  const { kind, message, details } = thrown;
-  return {
-    kind,
-    message,
-    details,
-    fatal: isFatal(thrown),
-    loginLost: isLoginLost(thrown),
-    givenTwice: isGivenTwice(thrown),
-    pinRefusal: pinRefusalOf(thrown),
-  };
-}
-
-function pinRefusalOf({ kind, cause }: AgentError): PinRefusal | null {
-  if (kind !== 'locked' || cause === undefined) return null; // the token was not asked
-  const value = returnValueOf(cause);
-  const reason = value === null ? describeFailure(cause) : nameOfReturnValue(value);
-  const incorrect = isReturnValue(cause, CKR.PIN_INCORRECT, CKR.PIN_INVALID, CKR.PIN_LEN_RANGE);
-  return { kind: incorrect ? 'incorrect' : 'closed', reason };
-}
+/** The device was not asked, or said nothing that the agent has to know beside it. */
+const plain: HostedFailure = {
+  fatal: false,
+  loginLost: false,
+  givenTwice: false,
+  pinRefusal: null,
+};

@@ -1,9 +1,7 @@
 import { AgentError, describeFailure } from '../../base/errors.ts';
-import type { Protection } from '../../api/signing-backend.ts';
-import type { World } from '../../base/world.ts';
+import type { BackendName, Protection } from '../../api/signing-backend.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
-import { KeyNames } from '../pkcs11/key-names.ts';
-import { keyLabel } from '../pkcs11/uri.ts';
+import { KeyNames } from '../key-names.ts';
 import type { CloseOptions, SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { backoff } from './backoff.ts';
 import {
@@ -14,20 +12,16 @@ import {
   type VaultNote,
 } from './host-process.ts';
 import { HostedCalls } from './hosted-calls.ts';
-import { HostFailure, type Call, type Opened, type VaultNumber } from './messages.ts';
-import type { ModuleHost, HostUser } from './module-host.ts';
+import type { HostedVaultOptions } from './hosted-vault-options.ts';
+import { HostFailure, type HostCall, type Opened, type VaultNumber } from './messages.ts';
+import type { HostUser } from './module-host.ts';
 import { SignatureJobs } from './signature-jobs.ts';
-import { logInWith, openToken, type TokenOpening } from './token-opening.ts';
-
-export interface HostedVaultOptions extends TokenOpening {
-  readonly host: ModuleHost;
-  readonly world: World;
-}
+import { logInWith, openToken } from './token-opening.ts';
 
 type State =
   | { readonly is: 'open'; readonly process: HostProcess }
   | { readonly is: 'opening' }
-  /** The breaker: until then nobody is let through. `until` on the clock that nobody sets. */
+  /** The breaker: until then nobody is let through. `until` on the monotonic clock. */
   | { readonly is: 'away'; readonly failure: AgentError; readonly until: number }
   | { readonly is: 'locked'; readonly failure: AgentError }
   | { readonly is: 'closed' };
@@ -45,7 +39,7 @@ const restartWait = { first: 50, longest: 2000 };
  * back, and it is opened again without being asked.
  */
 export class HostedVault implements Vault, HostUser {
-  readonly name = 'pkcs11';
+  readonly name: BackendName;
   readonly algorithm: Algorithm;
   readonly sealStore: SealStore;
   readonly #options: HostedVaultOptions;
@@ -70,8 +64,9 @@ export class HostedVault implements Vault, HostUser {
 
   private constructor(options: HostedVaultOptions) {
     this.#options = options;
+    this.name = options.target.backend;
     this.algorithm = options.algorithm;
-    this.#names = new KeyNames(keyLabel(options.keyring, options.uri), 'time');
+    this.#names = new KeyNames(options.target.label, 'time');
     this.#number = options.host.join(this);
     this.#jobs = new SignatureJobs({
       sessions: options.sessions,
@@ -118,7 +113,7 @@ export class HostedVault implements Vault, HostUser {
     return this.#protection;
   }
 
-  get trouble(): AgentError | null {
+  get outage(): AgentError | null {
     const state = this.#state;
     return state.is === 'away' || state.is === 'locked' ? state.failure : null;
   }
@@ -171,7 +166,7 @@ export class HostedVault implements Vault, HostUser {
       this.#jobs.refuse(shuttingDown());
       return;
     }
-    if (!end.innocent) this.#failures += 1;
+    if (!end.isExpected) this.#failures += 1;
     if (this.#failures >= mostFailures) this.#goAway(new HostLost(end));
     else this.#reopen();
   }
@@ -192,7 +187,7 @@ export class HostedVault implements Vault, HostUser {
     if (state.is !== 'open' || !state.process.usable) return; // a call beside it said so already
     // Handles that are given twice say nothing against the token: the next process has others.
     if (!failure.givenTwice) this.#failures += 1;
-    state.process.retire({ innocent: true, reason: failure.message });
+    state.process.retire({ isExpected: true, reason: failure.message });
   }
 
   /** The token has forgotten the login. Once a process that is done again there; then another is better. */
@@ -226,7 +221,7 @@ export class HostedVault implements Vault, HostUser {
   /** Tries on where the process is lost on the way, for as long as a caller may be kept waiting. */
   async #open(running: HostProcess | null): Promise<void> {
     const { host, callTimeout, pins, refuseProtection, world } = this.#options;
-    const begun = world.elapsed();
+    const begun = world.monotonicNow();
     for (let attempt = 0; ; attempt += 1) {
       let process = running?.usable === true ? running : null;
       try {
@@ -249,14 +244,14 @@ export class HostedVault implements Vault, HostUser {
       } catch (failure) {
         // A token that is away is no reason to end a process that serves others.
         if (failure instanceof HostFailure && failure.fatal && host.users === 1) {
-          process?.retire({ innocent: true, reason: failure.message });
+          process?.retire({ isExpected: true, reason: failure.message });
         }
         // A module may list the tokens that it found as it started, and no others (SoftHSM).
         const missing = failure instanceof HostFailure && failure.kind === 'backend_unavailable';
         if (missing && this.#absences % freshProcessEvery === freshProcessEvery - 1) {
-          process?.retire({ innocent: true, reason: failure.message });
+          process?.retire({ isExpected: true, reason: failure.message });
         }
-        const patient = world.elapsed() - begun < callTimeout && this.#closing === null;
+        const patient = world.monotonicNow() - begun < callTimeout && this.#closing === null;
         if (!(failure instanceof HostLost) || !patient) throw failure;
         await new Promise((resolve) =>
           setTimeout(resolve, backoff(attempt, restartWait, world.randomBytes)),
@@ -268,7 +263,7 @@ export class HostedVault implements Vault, HostUser {
   #isOpenIn(process: HostProcess | null): void {
     // Its end may have come while the PIN was written down as the right one: nobody would hear of it.
     if (process?.usable !== true) {
-      throw new HostLost({ innocent: true, reason: 'it ended as it opened the token' });
+      throw new HostLost({ isExpected: true, reason: 'it ended as it opened the token' });
     }
     this.#state = { is: 'open', process };
     this.#openings += 1;
@@ -287,7 +282,7 @@ export class HostedVault implements Vault, HostUser {
     const wait = backoff(this.#absences, awayWait, world.randomBytes);
     this.#absences += 1;
     this.#log(failure, wait);
-    const state = { is: 'away', failure, until: world.elapsed() + wait } as const;
+    const state = { is: 'away', failure, until: world.monotonicNow() + wait } as const;
     this.#state = state;
     this.#jobs.refuse(this.#awayError(state));
     if (this.#retry !== null) clearTimeout(this.#retry);
@@ -308,7 +303,7 @@ export class HostedVault implements Vault, HostUser {
   }
 
   #awayError({ failure, until }: Extract<State, { is: 'away' }>): AgentError {
-    const left = Math.max(1, Math.round(until - this.#options.world.elapsed()));
+    const left = Math.max(1, Math.round(until - this.#options.world.monotonicNow()));
     if (failure.kind !== 'backend_unavailable') return failure;
     return new AgentError('backend_unavailable', failure.message, {
       details: { ...failure.details, retry_after_ms: left },
@@ -323,7 +318,7 @@ export class HostedVault implements Vault, HostUser {
     return state.is === 'locked' ? state.failure : null;
   }
 
-  async #attempt<Result>(call: Call, timeLimit = this.#options.callTimeout): Promise<Result> {
+  async #attempt<Result>(call: HostCall, timeLimit = this.#options.callTimeout): Promise<Result> {
     const process = await this.#openProcess();
     try {
       return await process.call<Result>(call, timeLimit);
@@ -343,7 +338,7 @@ export class HostedVault implements Vault, HostUser {
       if (state.is === 'open') {
         if (state.process.usable) return state.process;
         await state.process.ended;
-        if (this.#state === state) throw new HostLost({ innocent: true, reason: 'it has ended' });
+        if (this.#state === state) throw new HostLost({ isExpected: true, reason: 'it has ended' });
       } else {
         await this.#opening;
       }

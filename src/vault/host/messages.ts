@@ -1,9 +1,9 @@
 import type { ErrorDetails, ErrorKind } from '../../base/errors.ts';
 import { AgentError } from '../../base/errors.ts';
-import type { AlgorithmName, Protection } from '../../api/signing-backend.ts';
+import type { AlgorithmName, BackendName, Protection } from '../../api/signing-backend.ts';
+import type { HostedFailure } from '../hosted.ts';
 import type { PinRefusal } from '../pin-gate.ts';
-import type { IdForm } from '../pkcs11/quirks.ts';
-import type { Pkcs11Uri } from '../pkcs11/uri.ts';
+import type { IdForm } from '../key-names.ts';
 import type { VaultKey, VaultObject } from '../vault.ts';
 import { frameKinds, newFrame, payloadStart } from './frames.ts';
 
@@ -13,15 +13,25 @@ import { frameKinds, newFrame, payloadStart } from './frames.ts';
 export type VaultNumber = number;
 
 /** Everything but signatures, as JSON, which is easier to read and seldom. Bytes are base64url in it. */
-export type Call =
+export type HostCall =
   | {
       readonly op: 'open';
       readonly vault: VaultNumber;
       readonly keyring: string;
-      readonly uri: Omit<Pkcs11Uri, 'id' | 'pinSource'>;
+      readonly backend: BackendName;
+      /** See HostedTarget. */
+      readonly place: unknown;
       readonly algorithm: AlgorithmName;
       readonly sessions: number;
       /** For C_Initialize; null for none. */
+      readonly libraryParameters: string | null;
+    }
+  /** Before a PIN is sent: loads what the kind loads, and looks for the device. */
+  | {
+      readonly op: 'prepare';
+      readonly vault: VaultNumber;
+      readonly backend: BackendName;
+      readonly place: unknown;
       readonly libraryParameters: string | null;
     }
   /** Again, after the token has forgotten the login. */
@@ -81,18 +91,10 @@ export type Note =
     };
 
 /** A failure on its way to the agent. */
-export interface Failure {
+export interface Failure extends HostedFailure {
   readonly kind: ErrorKind;
   readonly message: string;
   readonly details: ErrorDetails;
-  /** The module is in a state that only another process gets out of. */
-  readonly fatal: boolean;
-  /** The token has forgotten the login; nothing was done. */
-  readonly loginLost: boolean;
-  /** Two objects have one handle: what was made is to be found by its id, in another process. */
-  readonly givenTwice: boolean;
-  /** Set where the token refused the PIN, or takes none. */
-  readonly pinRefusal: PinRefusal | null;
 }
 
 /** A failure that came from the host. */
@@ -112,7 +114,7 @@ export class HostFailure extends AgentError {
 }
 
 /** `u16 length | JSON | secret`: the secret (a PIN) stays bytes and is wiped on both sides. */
-export function callFrame(id: number, call: Call, secret: Uint8Array | null): Buffer {
+export function callFrame(id: number, call: HostCall, secret: Uint8Array | null): Buffer {
   const json = Buffer.from(JSON.stringify(call), 'utf8');
   const frame = newFrame(id, frameKinds.call, 2 + json.length + (secret?.length ?? 0));
   frame.writeUInt16BE(json.length, payloadStart);
@@ -122,10 +124,10 @@ export function callFrame(id: number, call: Call, secret: Uint8Array | null): Bu
 }
 
 /** `secret` is a view of the frame. */
-export function readCall(payload: Buffer): { readonly call: Call; readonly secret: Buffer } {
+export function readCall(payload: Buffer): { readonly call: HostCall; readonly secret: Buffer } {
   const end = 2 + payload.readUInt16BE(0);
   return {
-    call: JSON.parse(payload.toString('utf8', 2, end)) as Call,
+    call: JSON.parse(payload.toString('utf8', 2, end)) as HostCall,
     secret: payload.subarray(end),
   };
 }

@@ -1,45 +1,34 @@
-import type { Protection } from '../../api/signing-backend.ts';
-import type { Algorithm } from '../../algorithms/algorithm.ts';
 import type { PinGate } from '../pin-gate.ts';
-import type { Pkcs11Uri } from '../pkcs11/uri.ts';
 import type { HostProcess } from './host-process.ts';
-import { HostFailure, type Call, type Opened, type VaultNumber } from './messages.ts';
-
-/** What opens a keyring's token in a vault host. */
-export interface TokenOpening {
-  readonly uri: Pkcs11Uri;
-  readonly keyring: string;
-  readonly algorithm: Algorithm;
-  /** For C_Initialize; null for none. One for all keyrings on a module. */
-  readonly libraryParameters: string | null;
-  /** Signatures at a time. */
-  readonly sessions: number;
-  /** A call that takes longer is taken for hung, milliseconds. */
-  readonly callTimeout: number;
-  readonly pins: PinGate;
-  /** Throws where this protection is less than the configuration requires. */
-  readonly refuseProtection: (protection: Protection) => void;
-}
+import type { HostedVaultOptions } from './hosted-vault-options.ts';
+import { HostFailure, type HostCall, type Opened, type VaultNumber } from './messages.ts';
 
 /**
- * A login with the PIN that the gate hands out. `login` calls `announce` right before it sends the PIN. It is asked first, so that a
- * PIN that may not be tried starts no process. Rejects with what the gate throws and with what `login` does;
+ * A login with the PIN that the gate hands out; without a gate, with none. `login` calls `announce` right before it
+ * sends the PIN. The gate is asked first, so that a PIN that may not be tried starts no process. Rejects with what the gate throws and with what `login` does;
  * a PIN that the token refused was written down by then.
  */
 export async function logInWith(
-  pins: PinGate,
+  pins: PinGate | null,
   login: (pin: Buffer, announce: () => Promise<void>) => Promise<Opened>,
 ): Promise<Opened> {
+  if (pins === null) return login(Buffer.alloc(0), () => Promise.resolve());
   const pin = pins.pin();
+  const sending = { isAnnounced: false };
   try {
     const sent = Buffer.alloc(pin.length, pin);
-    const opened = await login(sent, () => pins.trying(pin)).finally(() => sent.fill(0));
+    const opened = await login(sent, async () => {
+      await pins.trying(pin);
+      sending.isAnnounced = true;
+    }).finally(() => sent.fill(0));
     // Also where the process was logged in already: it was compared with the PIN that did that.
     await pins.accepted(pin);
     return opened;
   } catch (failure) {
-    if (failure instanceof HostFailure && failure.pinRefusal !== null) {
-      await pins.refused(pin, failure.pinRefusal);
+    if (failure instanceof HostFailure) {
+      if (failure.pinRefusal !== null) await pins.refused(pin, failure.pinRefusal);
+      // A device that fails may have counted the attempt. What failed before the login says nothing of one.
+      else if (sending.isAnnounced && !failure.fatal) await pins.answered(pin);
     }
     throw failure;
   } finally {
@@ -51,21 +40,24 @@ export async function logInWith(
 export async function openToken(
   process: HostProcess,
   vault: VaultNumber,
-  { uri, keyring, algorithm, libraryParameters, sessions, callTimeout }: TokenOpening,
+  { target, keyring, algorithm, libraryParameters, sessions, callTimeout }: HostedVaultOptions,
   pin: Buffer,
   announce: () => Promise<void>,
 ): Promise<Opened> {
-  const { token, serial, manufacturer, model, object, modulePath, moduleName } = uri;
-  const call: Call = {
+  const call: HostCall = {
     op: 'open',
     vault,
     keyring,
-    uri: { token, serial, manufacturer, model, object, modulePath, moduleName },
+    backend: target.backend,
+    place: target.place,
     algorithm: algorithm.name,
     sessions,
     libraryParameters,
   };
   await process.started();
+  // What cannot be loaded or is not there fails before the login is announced: no PIN was at stake.
+  const { backend, place } = target;
+  await process.call({ op: 'prepare', vault, backend, place, libraryParameters }, callTimeout);
   await announce();
   return process.call<Opened>(call, callTimeout, pin);
 }

@@ -1,22 +1,16 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import { lockedError, unlockCommand } from './locked.ts';
-import { PinMemory, pinMemoryPath, tokenNamed, type RememberedRefusal } from './pin-memory.ts';
+import { PinMemory, pinMemoryPath, type RememberedRefusal } from './pin-memory.ts';
 import type { PinGate, PinRefusal } from '../pin-gate.ts';
 import { readPin } from './read-pin.ts';
-import type { Pkcs11Uri } from '../pkcs11/uri.ts';
+import type { PinPlace } from '../pin-place.ts';
 import type { World } from '../../base/world.ts';
 
-interface KeyringPinOptions {
+interface KeyringPinOptions extends PinPlace {
   readonly keyring: string;
-  /** The URI's `pin-source`, or null. */
-  readonly pinSource: string | null;
   /** For systemd credentials. */
   readonly credentialsDirectory: string | null;
-  /** The memory of refused PINs stands beside it. */
-  readonly sidecarPath: string;
-  /** See tokenNamed. */
-  readonly token: string;
   readonly world: Pick<World, 'files' | 'now' | 'randomBytes' | 'log'>;
 }
 
@@ -37,8 +31,8 @@ type Source =
  * again, by a later agent neither, unless an operator says so.
  */
 export class KeyringPin implements PinGate {
-  /** Those of the keyrings on the same token: a PIN that one of them saw refused is not tried for another. */
-  kin: readonly KeyringPin[] = [];
+  /** The gates of the other keyrings on the same device: a PIN that one of them saw refused is not tried for another. */
+  sameDevice: readonly KeyringPin[] = [];
   /** Digest, under a key of this process, of the PIN that the token took last. */
   #good: Buffer | null = null;
   readonly #key: Buffer;
@@ -51,9 +45,9 @@ export class KeyringPin implements PinGate {
   #before: Source = this.#source;
 
   constructor(options: KeyringPinOptions) {
-    const { keyring, sidecarPath, token, world } = options;
+    const { keyring, besidePath, device, world } = options;
     this.#options = options;
-    this.#memory = new PinMemory(pinMemoryPath(sidecarPath, keyring), keyring, token, world);
+    this.#memory = new PinMemory(pinMemoryPath(besidePath, keyring), keyring, device, world);
     this.#key = world.randomBytes(32);
   }
 
@@ -99,6 +93,19 @@ export class KeyringPin implements PinGate {
       this.#options.world.log.warn(
         { keyring: this.#options.keyring, reason: describeFailure(failure) },
         'the PIN was right, but the record of PINs refused before could not be cleared',
+      );
+    }
+  }
+
+  async answered(pin: Buffer): Promise<void> {
+    if (this.#isGood(pin)) return;
+    try {
+      await this.#memory.undo();
+    } catch (failure) {
+      // It counts as cut off then: an operator is asked sooner.
+      this.#options.world.log.warn(
+        { keyring: this.#options.keyring, reason: describeFailure(failure) },
+        'the login was answered, but the record that it had begun could not be taken back',
       );
     }
   }
@@ -168,12 +175,11 @@ export class KeyringPin implements PinGate {
   }
 
   #readPin(): Buffer {
-    const { keyring, pinSource, credentialsDirectory } = this.#options;
+    const { keyring, pinSource, sourceInWords, credentialsDirectory } = this.#options;
     const pin = readPin({ pinSource, keyring, credentialsDirectory });
     if (pin !== null) return pin;
     throw this.#locked(
-      'it has no PIN yet (neither a pin-source=file:PATH in its uri nor a systemd credential ' +
-        `${keyring}.pin)`,
+      `it has no PIN yet (neither a ${sourceInWords} nor a systemd credential ${keyring}.pin)`,
     );
   }
 
@@ -192,7 +198,7 @@ export class KeyringPin implements PinGate {
             'token refused the PIN, and each attempt may count; see to the token, then',
         );
       }
-      const known = this.#refusalAmongKin(pin);
+      const known = this.#refusalOnDevice(pin);
       if (known === null) return pin;
       throw this.#locked(
         `the token refused the PIN ${this.#origin()} on ${known.at} (${known.reason}), so it is not tried ` +
@@ -204,8 +210,8 @@ export class KeyringPin implements PinGate {
     }
   }
 
-  #refusalAmongKin(pin: Buffer): RememberedRefusal | null {
-    for (const { memory } of [this, ...this.kin]) {
+  #refusalOnDevice(pin: Buffer): RememberedRefusal | null {
+    for (const { memory } of [this, ...this.sameDevice]) {
       const known = memory.refusalNow(pin);
       if (known !== null) return known;
     }
@@ -233,30 +239,6 @@ export class KeyringPin implements PinGate {
   #locked(because: string, cause?: unknown): AgentError {
     return lockedError(this.#options.keyring, because, cause);
   }
-}
-
-/** What the configuration says of what may have a PIN: a keyring, the CA of a cluster. */
-export type PinSettings = { readonly name: string } & (
-  | { readonly backend: 'file' }
-  | {
-      readonly backend: 'pkcs11';
-      readonly uri: Pkcs11Uri;
-      /** See KeyringPinOptions. */
-      readonly sidecarPath: string;
-    }
-);
-
-/** Of a keyring in a token; null for one that has no PIN. */
-export function keyringPin(
-  settings: PinSettings,
-  credentialsDirectory: string | null,
-  world: KeyringPinOptions['world'],
-): KeyringPin | null {
-  if (settings.backend === 'file') return null;
-  const { name: keyring, uri, sidecarPath } = settings;
-  const { pinSource } = uri;
-  const token = tokenNamed(uri);
-  return new KeyringPin({ keyring, pinSource, credentialsDirectory, sidecarPath, token, world });
 }
 
 /** Not from the shared pool, so that nothing of it is left there. */

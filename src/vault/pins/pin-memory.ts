@@ -7,22 +7,12 @@ import { AgentError, quoted } from '../../base/errors.ts';
 import { unlockCommand } from './locked.ts';
 import { formatTime } from '../../base/rfc3339.ts';
 import type { PinRefusal } from '../pin-gate.ts';
-import type { Pkcs11Uri } from '../pkcs11/uri.ts';
 import type { World } from '../../base/world.ts';
 import { describeProblem, time } from '../../files/document-fields.ts';
 
-/** Beside the keyring's sidecar. */
-export function pinMemoryPath(sidecarPath: string, keyring: string): string {
-  return join(dirname(sidecarPath), `${keyring}.pin-refused.json`);
-}
-
-/**
- * The token that a configuration means, as one text: module, label, serial, manufacturer and model. No one of them
- * tells tokens apart, and all that is known of a token before its module is loaded is what the URI says.
- */
-export function tokenNamed(uri: Pkcs11Uri): string {
-  const { modulePath, moduleName, token, serial, manufacturer, model } = uri;
-  return JSON.stringify([modulePath ?? moduleName, token, serial, manufacturer, model]);
+/** See PinPlace. */
+export function pinMemoryPath(besidePath: string, keyring: string): string {
+  return join(dirname(besidePath), `${keyring}.pin-refused.json`);
 }
 
 /** When the token refused, and in which words (CKR_PIN_INCORRECT). */
@@ -37,7 +27,7 @@ const cost = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
 /** Only another process of ours could be quicker this often. */
 const maxConflicts = 8;
 
-/** `token`: the one that said so, see tokenNamed; absent: any. */
+/** `token`: the one that said so, see PinPlace.device; absent: any. */
 const refusal = z.strictObject({ at: time, reason: z.string(), token: z.string().optional() });
 const bytes = z.string().refine((text) => decodeBase64(text)?.length === keyLength, {
   error: `must be ${keyLength} bytes in base64`,
@@ -130,6 +120,16 @@ export class PinMemory {
     const times = afresh ? 1 : (before?.times ?? 0) + 1;
     const trying = { at: formatTime(this.#world.now()), times, token: this.#token };
     await this.#world.files.replace(this.path, textOf({ ...memory, trying }), identity);
+  }
+
+  /** The login begun last has been answered: it is none whose end is not known. */
+  async undo(): Promise<void> {
+    const { memory, identity, unreadable } = this.#examine();
+    if (unreadable !== null) throw unreadable;
+    const { trying, ...rest } = memory;
+    if (trying === undefined || !this.#isOurs(trying)) return;
+    const before = trying.times > 1 ? { trying: { ...trying, times: trying.times - 1 } } : {};
+    await this.#world.files.replace(this.path, textOf({ ...rest, ...before }), identity);
   }
 
   /** Durable when it resolves. Where it rejects, this process remembers all the same. */

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { AgentError } from '../../base/errors.ts';
 import { readClosedFile } from '../../files/closed-file.ts';
-import { faultOfPin, maxPinLength, withoutNewline } from './pin-form.ts';
+import { maxPinFileLength, pinIn } from './pin-form.ts';
 
 /**
  * The PIN of a keyring: from the URI's `pin-source` file, else from the systemd credential
  * `<credentialsDirectory>/<keyring>.pin`, else null, and the keyring waits for `unlock`.
- * One trailing newline is not part of the PIN. The caller owns the Buffer and wipes it.
+ * What is no part of the PIN, as `secretIn` has it, is left out or refused. The caller owns the Buffer and wipes it.
  *
  * Throws `backend_unavailable`, naming file and remedy, where a file that was named is not there or is not safe:
  * it must be regular, owned by this user or root, and closed to everyone else. Symbolic links are followed,
@@ -27,13 +27,12 @@ export function readPin(options: {
 
 /** As `readPin`, of one file; null where there is no such file. */
 export function readPinFile(path: string): Buffer | null {
-  const bytes = readClosedFile(path, 'PIN file', maxPinLength + 1); // and the newline
+  const bytes = readClosedFile(path, 'PIN file', maxPinFileLength);
   if (bytes === null) return null;
-  const pin = withoutNewline(bytes);
-  const fault = faultOfPin(pin);
-  if (fault === null) return pin;
+  const read = pinIn(bytes);
+  if ('secret' in read) return read.secret;
   bytes.fill(0);
-  return refuse(path, fault);
+  return refuse(path, read.fault);
 }
 
 function refuse(path: string, problem: string): never {

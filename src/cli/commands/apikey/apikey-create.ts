@@ -1,4 +1,4 @@
-import type { CreatedApiKey } from '../../../access/api-key-view.ts';
+import type { CreatedApiKey } from '../../../api/api-keys.ts';
 import { lstatOrNull } from '../../../files/ownership.ts';
 import { apiKeyParams, type ApiKeyFlags } from './apikey-params.ts';
 import { administer, warn } from './apikey-session.ts';

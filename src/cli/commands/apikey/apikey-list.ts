@@ -1,4 +1,4 @@
-import type { ApiKeyList, ListedApiKey } from '../../../access/api-key-view.ts';
+import type { ApiKeyList, ListedApiKey } from '../../../api/api-keys.ts';
 import { administer } from './apikey-session.ts';
 import { restrictionsText } from './apikey-text.ts';
 import { exitCodes } from '../../shell/failure.ts';

@@ -1,4 +1,4 @@
-import type { RevokedApiKey } from '../../../access/api-key-view.ts';
+import type { RevokedApiKey } from '../../../api/api-keys.ts';
 import { administer } from './apikey-session.ts';
 import { confirm } from '../../shell/confirm.ts';
 import { exitCodes } from '../../shell/failure.ts';

@@ -1,4 +1,4 @@
-import type { ApiKeyView } from '../../../access/api-key-view.ts';
+import type { ApiKeyView } from '../../../api/api-keys.ts';
 import type { Cell } from '../../shell/output.ts';
 import { when } from '../../shell/when.ts';
 

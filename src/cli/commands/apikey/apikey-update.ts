@@ -1,4 +1,4 @@
-import type { UpdatedApiKey } from '../../../access/api-key-view.ts';
+import type { UpdatedApiKey } from '../../../api/api-keys.ts';
 import { apiKeyParams, type ApiKeyFlags } from './apikey-params.ts';
 import { administer, warn } from './apikey-session.ts';
 import { apiKeyRows } from './apikey-text.ts';

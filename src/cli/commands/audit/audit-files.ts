@@ -35,14 +35,14 @@ export function filesIn(dir: string): {
   const ordered = names.filter(isOfLog).sort((a, b) => number(a) - number(b));
   if (ordered.length === 0) throw new CommandError(`${dir} has no audit files (000001.jsonl, ...)`);
   return {
-    files: ordered.map((name) => lookAt(join(dir, name), commandError)),
+    files: ordered.map((name) => inspectFile(join(dir, name), commandError)),
     strange: names.filter((name) => !isOfLog(name)),
   };
 }
 
 /** The files that a command line names, in its order. */
 export function namedFiles(paths: readonly string[]): readonly AuditFile[] {
-  return paths.map((path) => lookAt(path, usageError));
+  return paths.map((path) => inspectFile(path, usageError));
 }
 
 /**
@@ -89,7 +89,7 @@ function namesIn(dir: string): string[] {
   }
 }
 
-function lookAt(path: string, asError: AsError): AuditFile {
+function inspectFile(path: string, asError: AsError): AuditFile {
   try {
     const stat = statSync(path);
     if (stat.isDirectory()) {

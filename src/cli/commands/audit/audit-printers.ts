@@ -90,8 +90,11 @@ function rowOf(record: AuditRecord, now: number): Cell[] {
   ];
 }
 
-function who({ uid, user, api_key: apiKey }: AuditRecord): string {
-  if (uid === null) return 'the agent';
+function who({ uid, user, api_key: apiKey, scope }: AuditRecord): string {
+  if (uid === null) {
+    if (apiKey !== null) return apiKey;
+    return scope === null ? 'the agent' : 'the network';
+  }
   const peer = user === null ? `uid ${uid}` : `${user} (${uid})`;
   return apiKey === null ? peer : `${apiKey}, ${peer}`;
 }

@@ -1,3 +1,4 @@
+import type { Backup } from '../../../api/backup.ts';
 import { exitCodes, UsageError } from '../../shell/failure.ts';
 import { Output } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';
@@ -8,14 +9,6 @@ export interface BackupOptions {
   readonly to: string;
   readonly out?: string;
   readonly force?: true;
-}
-
-/** The wire's result. */
-interface Backup {
-  readonly keyring: string;
-  readonly kids: readonly string[];
-  readonly recipients: readonly { readonly id: string; readonly recipient: string }[];
-  readonly age: string;
 }
 
 /** `agentctl backup`: a file keyring's keystore as an age file. */

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import type { Restored } from '../../../api/backup.ts';
 import type { Settings } from '../../../config/settings.ts';
 import { configuredKeystore } from '../../../agent/configured-keystore.ts';
 import type { Libc } from '../../../native/libc.ts';
 import { ensurePrivateDir } from '../../../files/checked-dir.ts';
 import { AlreadyRunningError, lockStateDir } from '../../../files/state-dir-lock.ts';
-import type { Restored } from '../../../vault/file/keystore-copies.ts';
 import { CommandError } from '../../shell/failure.ts';
 import { offlineWorld } from '../../offline/offline-world.ts';
 import type { Terminal } from '../../shell/terminal.ts';
@@ -18,7 +18,7 @@ export interface OfflineRestore {
 }
 
 /**
- * Puts a keystore back without an agent, and keeps agents away meanwhile. Rejects as `KeystoreCopies.restore` does;
+ * Puts a keystore back without an agent, and keeps agents away meanwhile. Rejects as `KeyringBackup.restore` does;
  * with CommandError where an agent has the state dir, though none answered.
  */
 export async function restoreOffline(
@@ -26,7 +26,7 @@ export async function restoreOffline(
   { settings, keyring, replace, libc, terminal }: OfflineRestore,
 ): Promise<Restored> {
   const { stateDir, keyrings, socket } = settings;
-  const copies = configuredKeystore(keyrings, keyring, offlineWorld(terminal, libc));
+  const copies = await configuredKeystore(keyrings, keyring, offlineWorld(terminal, libc));
   ensurePrivateDir(stateDir);
   ensurePrivateDir(join(stateDir, 'keyrings'));
   const lock = locked(stateDir, socket.path, libc);

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import type { Restored } from '../../../api/backup.ts';
 import { openSealed } from '../../../formats/age/sealing.ts';
 import { AgentError, describeFailure } from '../../../base/errors.ts';
 import { ConnectionError } from '../../../client/connection-error.ts';
 import { openLibc, type Libc } from '../../../native/libc.ts';
-import { checkedBackup, kidsInWords, type Restored } from '../../../vault/file/keystore-copies.ts';
+import { kidsInWords } from '../../../vault/file/keystore-copies.ts';
+import { checkedBackup } from '../../../vault/file/checked-backup.ts';
 import { CommandError, exitCodes } from '../../shell/failure.ts';
 import { readIdentities } from './identity-file.ts';
 import { readInput } from '../../shell/message.ts';

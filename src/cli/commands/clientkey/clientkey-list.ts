@@ -1,4 +1,4 @@
-import type { ClientKeyList, ClientKeyView } from '../../../access/client-key.ts';
+import type { ClientKeyList, ClientKeyView } from '../../../api/client-keys.ts';
 import { actorParam, ownerText } from './clientkey-text.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output, type Cell } from '../../shell/output.ts';

@@ -1,4 +1,4 @@
-import type { ClientKeyView } from '../../../access/client-key.ts';
+import type { ClientKeyView } from '../../../api/client-keys.ts';
 import { readClientKey } from './client-key-input.ts';
 import { actorParam, ownerText } from './clientkey-text.ts';
 import { exitCodes } from '../../shell/failure.ts';

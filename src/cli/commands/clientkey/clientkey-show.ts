@@ -1,4 +1,4 @@
-import type { ClientKeyView } from '../../../access/client-key.ts';
+import type { ClientKeyView } from '../../../api/client-keys.ts';
 import { ownerText } from './clientkey-text.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output } from '../../shell/output.ts';

@@ -1,4 +1,4 @@
-import type { ClientKeyView } from '../../../access/client-key.ts';
+import type { ClientKeyView } from '../../../api/client-keys.ts';
 import { UsageError } from '../../shell/failure.ts';
 
 /** Whose a key is, in one phrase. */

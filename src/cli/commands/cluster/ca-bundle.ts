@@ -1,4 +1,5 @@
-import { trustBundleText, type TrustBundle } from '../../../cluster/trust-bundle.ts';
+import type { TrustBundle } from '../../../api/cluster.ts';
+import { trustBundleText } from '../../../cluster/trust-bundle.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';

@@ -1,4 +1,5 @@
-import { caCertText, type CaCert } from '../../../cluster/ca-cert.ts';
+import type { CaCert } from '../../../api/cluster.ts';
+import { caCertText } from '../../../cluster/ca-cert.ts';
 import { parseDuration } from '../../../base/duration.ts';
 import { exitCodes, UsageError } from '../../shell/failure.ts';
 import { Output } from '../../shell/output.ts';

@@ -1,4 +1,4 @@
-import type { CaView } from '../../../cluster/ca-view.ts';
+import type { CaView } from '../../../api/cluster.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output, protectionInWords } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';

@@ -1,4 +1,4 @@
-import type { CaVerdict } from '../../../cluster/ca-verdict.ts';
+import type { CaVerdict } from '../../../api/cluster.ts';
 import { CommandError, exitCodes, UsageError } from '../../shell/failure.ts';
 import { readInput } from '../../shell/message.ts';
 import { Output } from '../../shell/output.ts';

@@ -1,4 +1,4 @@
-import type { MintedJoinToken } from '../../../cluster/join-tokens.ts';
+import type { MintedJoinToken } from '../../../api/join-tokens.ts';
 import { parseDuration } from '../../../base/duration.ts';
 import { compareTimes, parseTime } from '../../../base/rfc3339.ts';
 import { lstatOrNull } from '../../../files/ownership.ts';

@@ -1,4 +1,4 @@
-import type { RevokedTokenList } from '../../../cluster/revoked-tokens.ts';
+import type { RevokedTokenList } from '../../../api/join-tokens.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output, type Cell } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';

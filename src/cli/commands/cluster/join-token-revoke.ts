@@ -1,4 +1,4 @@
-import type { RevokedTokenView } from '../../../cluster/revoked-tokens.ts';
+import type { RevokedTokenView } from '../../../api/join-tokens.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { readJoinToken } from './join-token-input.ts';
 import { Output } from '../../shell/output.ts';

@@ -1,5 +1,4 @@
-import type { JoinTokenVerdict } from '../../../cluster/join-token-verification.ts';
-import type { JoinClaims } from '../../../cluster/join-token.ts';
+import type { JoinClaims, JoinTokenVerdict } from '../../../api/join-tokens.ts';
 import { CommandError, exitCodes } from '../../shell/failure.ts';
 import { readJoinToken } from './join-token-input.ts';
 import { Output, type Cell } from '../../shell/output.ts';

@@ -1,4 +1,4 @@
-import type { ImportedBundle } from '../../../cluster/trust-bundles.ts';
+import type { ImportedBundle } from '../../../api/cluster.ts';
 import { exitCodes, UsageError } from '../../shell/failure.ts';
 import { readInput } from '../../shell/message.ts';
 import { Output } from '../../shell/output.ts';

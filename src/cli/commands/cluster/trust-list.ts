@@ -1,4 +1,4 @@
-import type { TrustBundleView } from '../../../cluster/trust-bundles.ts';
+import type { TrustBundleView } from '../../../api/cluster.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output, type Cell } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';

@@ -1,5 +1,5 @@
 import { resolveRules, type Accounts, type AccessNames } from '../../../access/access-rules.ts';
-import { ok, warning, type Finding } from './finding.ts';
+import { ok, warning, type Finding } from '../../../base/finding.ts';
 
 const subject = 'access';
 

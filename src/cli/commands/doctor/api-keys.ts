@@ -5,7 +5,7 @@ import { loadApiKeys } from '../../../access/load-api-keys.ts';
 import { readApiKeysFile } from '../../../access/api-keys-file.ts';
 import type { World } from '../../../base/world.ts';
 import { unknownName } from './access.ts';
-import { lookedAt, ok, warning, type Finding } from './finding.ts';
+import { inspected, ok, warning, type Finding } from '../../../base/finding.ts';
 
 const subject = 'API keys';
 
@@ -30,7 +30,7 @@ export function checkApiKeys(
   const path = join(stateDir, 'api-keys.json');
   const names = keyrings.map(({ name }) => name);
   const faults: Finding[] = [];
-  const finding = lookedAt(subject, () => {
+  const finding = inspected(subject, () => {
     const { document, identity } = readApiKeysFile(path, world.files);
     if (identity === null) return ok(subject, `${path} is not there: there are none`);
     const loaded = loadApiKeys(document, accounts);

@@ -1,11 +1,11 @@
 import { dirname } from 'node:path';
-import { refuseCaByAnotherName } from '../../../config/ca-file.ts';
-import { parametersByModule } from '../../../config/library-parameters.ts';
+import { refuseCaByAnotherName } from '../../../config/ca-clash.ts';
+import { libraryParameters } from '../../../config/library-parameters.ts';
 import { ConfigError } from '../../../config/load.ts';
 import { readConfig } from '../../../config/read.ts';
 import { resolveSettings, type Settings } from '../../../config/settings.ts';
 import { requireTrustedParent } from '../../../files/ownership.ts';
-import { failure, lookedAt, ok, type Finding } from './finding.ts';
+import { failure, inspected, ok, type Finding } from '../../../base/finding.ts';
 
 const subject = 'configuration';
 
@@ -29,7 +29,7 @@ export function checkConfiguration(options: {
       { env, uid, cwd: process.cwd(), file: file ?? 'configuration', processors: 1 },
     );
     refuseCaByAnotherName(settings);
-    parametersByModule(settings.keyrings);
+    libraryParameters(settings.keyrings);
     return { findings: [file === undefined ? without() : valid(file, settings)], settings };
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
@@ -43,7 +43,7 @@ function without(): Finding {
 
 /** Who may write the directory may put another configuration, and so another module, in its place. */
 function valid(file: string, { keyrings }: Settings): Finding {
-  return lookedAt(subject, () => {
+  return inspected(subject, () => {
     requireTrustedParent(file);
     const names = keyrings.map(({ name }) => name).join(', ');
     return ok(

@@ -4,8 +4,7 @@ import { machineFingerprint } from '../../../native/machine.ts';
 import { durableFiles } from '../../../files/durable-files.ts';
 import { effectiveUid } from '../../../files/ownership.ts';
 import { examine } from './examine.ts';
-import type { Finding } from './finding.ts';
-import { childProbe } from './probe.ts';
+import type { Finding } from '../../../base/finding.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output, type Style } from '../../shell/output.ts';
 import type { Invocation } from '../../shell/terminal.ts';
@@ -38,7 +37,6 @@ export async function doctor(invocation: Invocation<DoctorOptions>): Promise<num
     uid: effectiveUid(),
     world: { now: terminal.now, randomBytes, files: durableFiles(libc) },
     accounts: libc,
-    probe: childProbe(terminal.env),
     machine: machineFingerprint(),
     apiKey: globals.apiKey,
   });

@@ -1,24 +1,20 @@
 import type { Accounts } from '../../../access/access-rules.ts';
-import type { KeyringSettings, Settings } from '../../../config/settings.ts';
-import type { TokenKeyringSettings } from '../../../agent/configured-keyring.ts';
+import type { Settings } from '../../../config/settings.ts';
+import { listenerKinds } from '../../../server/listeners.ts';
 import type { World } from '../../../base/world.ts';
+import { supervisedCa } from '../../../agent/configured-ca.ts';
+import { kindOf } from '../../../vault/kinds/kinds.ts';
 import { checkAccess } from './access.ts';
 import { checkApiKeys } from './api-keys.ts';
 import { checkClock } from './clock.ts';
-import { checkClusterCa } from './cluster-ca.ts';
 import { checkConfiguration } from './configuration.ts';
-import { checkFileKeyring } from './file-keyring.ts';
-import { failure, type Finding } from './finding.ts';
+import { failure, type Finding } from '../../../base/finding.ts';
 import { checkHealth } from './health.ts';
 import { checkLimits } from './limits.ts';
-import { checkModule } from './module.ts';
-import { checkPin } from './pin.ts';
-import type { ProbeModule } from './probe.ts';
+import { checkRecords } from './records.ts';
 import { checkRunning } from './running.ts';
-import { checkSidecar } from './sidecar.ts';
 import { checkSocket } from './socket.ts';
 import { checkStateDir } from './state-dir.ts';
-import { judgeProbe } from './token.ts';
 
 export interface Examination {
   readonly configFile: string | undefined;
@@ -30,7 +26,6 @@ export interface Examination {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   readonly world: Pick<World, 'now' | 'randomBytes' | 'files'>;
-  readonly probe: ProbeModule;
   /** Where the names of users and groups are looked up. */
   readonly accounts: Accounts;
   /** Fingerprint of this machine; null where it cannot be told. */
@@ -48,7 +43,7 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
   if (settings === null) return [...findings, checkClock(now)];
   const { finding, agent } = checkRunning(settings.stateDir);
   const socket = settings.socket.path;
-  const atSocket = await checkSocket(socket, settings.socket, agent.running);
+  const listeners = await checkListeners(settings, agent.running);
   return [
     ...findings,
     ...checkAccess(settings.access, uid, accounts),
@@ -57,9 +52,8 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
     finding,
     ...(await checkKeyrings(settings, options)),
     ...(await checkCluster(settings, options)),
-    atSocket.finding,
-    ...(await checkSshAgent(settings, agent.running)),
-    ...(atSocket.accepts && agent.running !== false
+    ...listeners.findings,
+    ...(listeners.accepts && agent.running !== false
       ? await checkHealth(socket, {
           wanted: options.keyring,
           pid: agent.pid,
@@ -71,12 +65,21 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
   ];
 }
 
-async function checkSshAgent(
-  { sshAgent }: Settings,
+/** `accepts`: the agent can be asked at its own socket. */
+async function checkListeners(
+  settings: Settings,
   running: boolean | null,
-): Promise<readonly Finding[]> {
-  if (sshAgent === null) return [];
-  return [(await checkSocket(sshAgent.path, sshAgent, running, 'ssh_agent')).finding];
+): Promise<{ readonly findings: readonly Finding[]; readonly accepts: boolean }> {
+  const findings: Finding[] = [];
+  let accepts = false;
+  for (const kind of Object.values(listenerKinds)) {
+    const file = kind.socketFile(settings);
+    if (file === null) continue;
+    const checked = await checkSocket(file, running, kind.table);
+    findings.push(checked.finding);
+    if (kind === listenerKinds.connections) accepts = checked.accepts;
+  }
+  return { findings, accepts };
 }
 
 /** One after the other: keyrings on one device would disturb each other. */
@@ -95,9 +98,8 @@ async function checkKeyrings(
   const findings: Finding[] = [];
   for (const keyring of chosen) {
     findings.push(
-      ...(isInToken(keyring)
-        ? await checkTokenKeyring(keyring, options)
-        : checkFileKeyring(keyring, world.files, world.now())),
+      ...(await kindOf(keyring).examine(keyring, options)),
+      ...(await checkRecords(keyring, world.files, world.now())),
     );
   }
   return findings;
@@ -105,26 +107,10 @@ async function checkKeyrings(
 
 async function checkCluster(
   { cluster }: Settings,
-  { keyring: wanted, env, world, probe }: Examination,
+  options: Examination,
 ): Promise<readonly Finding[]> {
+  const { keyring: wanted } = options;
   if (cluster === null || (wanted !== null && wanted !== cluster.keyring)) return [];
-  const credentialsDirectory = env['CREDENTIALS_DIRECTORY'] ?? null;
-  return checkClusterCa(cluster.ca, { world, probe, credentialsDirectory });
-}
-
-async function checkTokenKeyring(
-  keyring: TokenKeyringSettings,
-  { env, world, probe }: Examination,
-): Promise<readonly Finding[]> {
-  const { finding, path } = checkModule(keyring);
-  return [
-    finding,
-    ...(path === null ? [] : judgeProbe(keyring, await probe(path, keyring))),
-    checkPin(keyring, env['CREDENTIALS_DIRECTORY'] ?? null, world),
-    ...checkSidecar(keyring, world.files, world.now()),
-  ];
-}
-
-function isInToken(keyring: KeyringSettings): keyring is TokenKeyringSettings {
-  return keyring.backend === 'pkcs11';
+  const place = supervisedCa(cluster.ca);
+  return (await kindOf(place).ca?.examine(place, options)) ?? [];
 }

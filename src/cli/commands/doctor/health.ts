@@ -5,7 +5,7 @@ import { AgentError } from '../../../base/errors.ts';
 import { unlockCommand } from '../../../vault/pins/locked.ts';
 import type { AgentStatus, KeyringStatus } from '../../../api/status.ts';
 import type { KnownStatus } from '../status/known-status.ts';
-import { failure, ok, warning, type Finding } from './finding.ts';
+import { failure, ok, warning, type Finding } from '../../../base/finding.ts';
 
 /** Milliseconds, for the connection and for the answer. */
 const patience = 3000;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Settings } from '../../../config/settings.ts';
-import { failure, ok, warning, type Finding } from './finding.ts';
+import { failure, ok, warning, type Finding } from '../../../base/finding.ts';
 import type { RunningAgent } from './running.ts';
 
 /** Files that an agent has open beside its connections: logs, tokens, node's own. */

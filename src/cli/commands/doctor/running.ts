@@ -1,5 +1,5 @@
 import { lockHolder } from '../../../files/state-dir-lock.ts';
-import { lookedAt, ok, type Finding } from './finding.ts';
+import { inspected, ok, type Finding } from '../../../base/finding.ts';
 
 /** The agent that holds a state dir. */
 export interface RunningAgent {
@@ -14,7 +14,7 @@ export function checkRunning(stateDir: string): {
   readonly agent: RunningAgent;
 } {
   let agent: RunningAgent = { running: null, pid: null };
-  const finding = lookedAt('agent', () => {
+  const finding = inspected('agent', () => {
     const { held, pid } = lockHolder(stateDir);
     agent = { running: held, pid };
     if (!held) return ok('agent', `none runs on ${stateDir}`);

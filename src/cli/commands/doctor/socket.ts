@@ -1,22 +1,21 @@
 import type { Stats } from 'node:fs';
 import { connect } from 'node:net';
-import type { Settings } from '../../../config/settings.ts';
+import type { SocketFileSettings } from '../../../config/settings.ts';
 import { describeFailure, errnoName } from '../../../base/errors.ts';
 import { lstatOrNull, requireTrustedParent } from '../../../files/ownership.ts';
-import { failure, failureOf, ok, warning, type Finding } from './finding.ts';
-
-/** The table of the configuration that a socket is of. */
-type Subject = 'socket' | 'ssh_agent';
+import { failure, failureOf, ok, warning, type Finding } from '../../../base/finding.ts';
 
 /** A connection to a local socket is made at once, or waits in a full queue. Milliseconds. */
 const patience = 2000;
 
-/** `running`: whether an agent holds the state dir; null: not known. `accepts`: somebody can be asked there. */
+/**
+ * `running`: whether an agent holds the state dir; null: not known. `subject`: its table in the configuration.
+ * `accepts`: somebody can be asked there.
+ */
 export async function checkSocket(
-  path: string,
-  settings: Pick<Settings['socket'], 'mode'>,
+  { path, mode }: Pick<SocketFileSettings, 'path' | 'mode'>,
   running: boolean | null,
-  subject: Subject = 'socket',
+  subject: string,
 ): Promise<{ readonly finding: Finding; readonly accepts: boolean }> {
   try {
     const { inode, finding } = fileFault(subject, path, running);
@@ -24,7 +23,7 @@ export async function checkSocket(
     const fault = await connectionFault(path);
     if (fault !== null) return { finding: notConnected(subject, path, fault), accepts: false };
     const found = inode.mode & 0o777;
-    return { finding: accepting(subject, path, found, settings.mode, running), accepts: true };
+    return { finding: accepting(subject, path, found, mode, running), accepts: true };
   } catch (thrown) {
     return { finding: failureOf(subject, thrown), accepts: false };
   }
@@ -34,7 +33,7 @@ type FileFault =
   | { readonly inode: Stats; readonly finding: null }
   | { readonly inode: null; readonly finding: Finding };
 
-function fileFault(subject: Subject, path: string, running: boolean | null): FileFault {
+function fileFault(subject: string, path: string, running: boolean | null): FileFault {
   const inode = lstatOrNull(path);
   if (inode === null) return { inode, finding: missing(subject, path, running) };
   if (!inode.isSocket()) {
@@ -44,7 +43,7 @@ function fileFault(subject: Subject, path: string, running: boolean | null): Fil
   return { inode, finding: null };
 }
 
-function missing(subject: Subject, path: string, running: boolean | null): Finding {
+function missing(subject: string, path: string, running: boolean | null): Finding {
   if (running === null) return warning(subject, `${path} is not there: start the agent`);
   return running
     ? failure(
@@ -54,7 +53,7 @@ function missing(subject: Subject, path: string, running: boolean | null): Findi
     : warning(subject, `${path} is not there, since no agent runs: start it`);
 }
 
-function notConnected(subject: Subject, path: string, fault: string): Finding {
+function notConnected(subject: string, path: string, fault: string): Finding {
   if (fault === 'ECONNREFUSED') {
     return warning(subject, `nobody listens on ${path}: start the agent, which replaces the file`);
   }
@@ -66,7 +65,7 @@ function notConnected(subject: Subject, path: string, fault: string): Finding {
 }
 
 function accepting(
-  subject: Subject,
+  subject: string,
   path: string,
   found: number,
   mode: number,

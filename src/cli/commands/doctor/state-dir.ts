@@ -2,7 +2,7 @@ import { accessSync, constants, readdirSync, statfsSync, type StatsFs } from 'no
 import { dirname, join } from 'node:path';
 import { errnoName } from '../../../base/errors.ts';
 import { lstatOrNull, refusal, requirePrivate } from '../../../files/ownership.ts';
-import { failure, failureOf, lookedAt, ok, warning, type Finding } from './finding.ts';
+import { failure, failureOf, inspected, ok, warning, type Finding } from '../../../base/finding.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -21,7 +21,7 @@ export function checkStateDir(stateDir: string, uid: number): readonly Finding[]
 }
 
 function directory(subject: string, path: string, uid: number): Finding {
-  return lookedAt(subject, () => {
+  return inspected(subject, () => {
     const inode = lstatOrNull(path);
     if (inode === null) {
       const fault = writeFault(subject, nearestDirectory(path), uid);
@@ -88,7 +88,7 @@ export function roomFault(
 
 /** Files that are well are not worth a line each. */
 function fileFault(path: string): readonly Finding[] {
-  const finding = lookedAt('state files', () => {
+  const finding = inspected('state files', () => {
     const inode = lstatOrNull(path);
     if (inode === null) return ok('state files', '');
     if (!inode.isFile()) throw refusal(path, 'is not a regular file');

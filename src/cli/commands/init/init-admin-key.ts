@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ApiKeyList, CreatedApiKey } from '../../../access/api-key-view.ts';
+import type { ApiKeyList, CreatedApiKey } from '../../../api/api-keys.ts';
 import { ConnectionError } from '../../../client/connection-error.ts';
 import type { Settings } from '../../../config/settings.ts';
 import { openLibc } from '../../../native/libc.ts';

@@ -1,20 +1,25 @@
 import { Option, type Command } from 'commander';
+import { backendNames, kindOf } from '../../../vault/kinds/kinds.ts';
 import type { Act } from '../../shell/act.ts';
 
 /** `agentctl init`: its flags and its help. */
 export function addInitCommand(program: Command, act: Act): void {
-  program
+  const command = program
     .command('init')
     .description('set up a state dir, a configuration, the first key and the first admin API key')
     .option('--config <file>', 'the configuration; written where it does not exist (default: none)')
     .option('--state-dir <dir>', "the agent's state dir")
     .addOption(
-      new Option('--backend <backend>', 'where the keys of a new configuration are').choices([
-        'file',
-        'pkcs11',
-      ]),
-    )
-    .option('--uri <uri>', 'the PKCS#11 URI of the token, for --backend pkcs11')
+      new Option('--backend <backend>', 'where the keys of a new configuration are').choices(
+        backendNames,
+      ),
+    );
+  for (const backend of backendNames) {
+    for (const { key, value, description } of kindOf({ backend }).init.flags) {
+      command.option(`--${key} ${value}`, `${description}, for --backend ${backend}`);
+    }
+  }
+  command
     .option('--yes', 'ask nothing: defaults where no flag says otherwise')
     .action(act(async () => (await import('./init.ts')).init))
     .addHelpText(

@@ -1,7 +1,8 @@
 import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError, parseConfig } from '../../../config/load.ts';
-import { parsePkcs11Uri } from '../../../vault/pkcs11/uri.ts';
+import { TableFault } from '../../../vault/kind-calls.ts';
+import { kindOf } from '../../../vault/kinds/kinds.ts';
 import { describeFailure } from '../../../base/errors.ts';
 import { CommandError, UsageError } from '../../shell/failure.ts';
 import type { NewConfig } from './init-plan.ts';
@@ -10,13 +11,18 @@ import type { NewConfig } from './init-plan.ts';
 export function writeConfig(path: string, wanted: NewConfig): void {
   const text = configText(wanted);
   try {
-    parseConfig(text, path);
-    if (wanted.uri !== null) parsePkcs11Uri(wanted.uri);
+    const config = parseConfig(text, path).keyrings[wanted.keyring];
+    // The values of a kind's own keys are looked at here, so that the flag that gave one can be named.
+    if (config !== undefined) {
+      const where = { name: wanted.keyring, stateDir: resolve(wanted.stateDir), processors: 1 };
+      kindOf(config).settings(config, where);
+    }
   } catch (failure) {
-    const why = describeFailure(failure);
-    throw new UsageError(failure instanceof ConfigError ? why : `--uri: ${why}`, {
-      cause: failure,
-    });
+    if (failure instanceof TableFault) {
+      throw new UsageError(`--${failure.key}: ${failure.message}`, { cause: failure });
+    }
+    if (!(failure instanceof ConfigError)) throw failure;
+    throw new UsageError(failure.message, { cause: failure });
   }
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   try {
@@ -34,7 +40,7 @@ export function writeConfig(path: string, wanted: NewConfig): void {
 }
 
 /** What is said, and what else could be. */
-function configText({ stateDir, keyring, uri }: NewConfig): string {
+function configText({ stateDir, keyring, backend, answers }: NewConfig): string {
   return `# Configuration of signing-agent. What is commented out is the default, or an example.
 
 # Keys, API keys and the audit log. Open to the agent's user alone.
@@ -58,24 +64,11 @@ enabled = true
 fsync = true              # false: faster, and a power cut may take the last records
 
 [keyrings.${keyring}]
-${uri === null ? fileKeyring(keyring) : tokenKeyring(uri)}
+${kindOf({ backend }).init.table(keyring, answers, toml)}
 # [keyrings.${keyring}.rotation]
 # every = "30d"           # absent: rotated by hand
 # prepublish = "1d"
 # grace = "7d"
-`;
-}
-
-function fileKeyring(keyring: string): string {
-  return `backend = "file"          # the keys are in keyrings/${keyring}.json of the state dir
-`;
-}
-
-function tokenKeyring(uri: string): string {
-  return `backend = "pkcs11"
-uri = ${toml(uri)}
-# algorithm = "ed25519"   # or "es256"
-# require = "hardware"    # refuse to start with keys that are protected less
 `;
 }
 

@@ -1,5 +1,8 @@
-import { defaultStateDir } from '../../../base/default-paths.ts';
+import type { BackendName } from '../../../api/signing-backend.ts';
+import { defaultStateDir, homeDir, type Environment } from '../../../base/default-paths.ts';
 import { effectiveUid, lstatOrNull } from '../../../files/ownership.ts';
+import type { Answers, InitFlag } from '../../../vault/init-words.ts';
+import { backendNames, kindOf } from '../../../vault/kinds/kinds.ts';
 import { UsageError } from '../../shell/failure.ts';
 import { withQuestions, type Question } from '../../shell/questions.ts';
 import type { Invocation } from '../../shell/terminal.ts';
@@ -8,8 +11,9 @@ export interface InitOptions {
   readonly config?: string;
   readonly stateDir?: string;
   readonly backend?: string;
-  readonly uri?: string;
   readonly yes?: true;
+  /** What else a kind of backend asks for, by its flag. */
+  readonly [flag: string]: string | true | undefined;
 }
 
 /** What is to be set up. */
@@ -23,8 +27,8 @@ export interface InitPlan {
 export interface NewConfig {
   readonly stateDir: string;
   readonly keyring: string;
-  /** PKCS#11 URI of the keyring's token; null: a file keyring. */
-  readonly uri: string | null;
+  readonly backend: BackendName;
+  readonly answers: Answers;
 }
 
 /** From flags, and at a terminal from answers. Rejects with UsageError where they do not fit together. */
@@ -39,11 +43,16 @@ async function plan(
   { terminal, globals, options }: Invocation<InitOptions>,
   question: Question,
 ): Promise<InitPlan> {
+  const path = async (text: string, otherwise: string): Promise<string> =>
+    withHome(await question(text, otherwise), terminal.env);
   const config =
-    options.config ?? ((await question('Configuration file, empty for none', '')) || undefined);
-  const wanted = options.backend === 'pkcs11' || options.uri !== undefined;
+    options.config ?? ((await path('Configuration file, empty for none', '')) || undefined);
+  const given = givenFlags(options);
   if (config === undefined) {
-    if (wanted) throw new UsageError('a token needs a configuration: give --config FILE');
+    for (const backend of [kindNamed(options.backend), ...given.map((one) => one.backend)]) {
+      const needsConfig = backend === undefined ? null : kindOf({ backend }).init.needsConfig;
+      if (needsConfig !== null) throw new UsageError(needsConfig);
+    }
     if (globals.keyring !== undefined && globals.keyring !== 'default') {
       throw new UsageError('a keyring of that name needs a configuration: give --config FILE');
     }
@@ -51,22 +60,76 @@ async function plan(
     return { config, newConfig: null, stateDir: options.stateDir };
   }
   const usual = defaultStateDir(terminal.env, effectiveUid());
-  const stateDir = options.stateDir ?? (await question('State dir', usual));
+  const stateDir = options.stateDir ?? (await path('State dir', usual));
   if (config === undefined) return { config, newConfig: null, stateDir };
-  const uri = await uriOf(options, question);
-  return { config, newConfig: { stateDir, keyring: globals.keyring ?? 'default', uri }, stateDir };
+  const keyring = globals.keyring ?? 'default';
+  const backend = await backendOf(options, given, question);
+  const answers = await answersOf(backend, given, question);
+  return { config, newConfig: { stateDir, keyring, backend, answers }, stateDir };
 }
 
-async function uriOf(options: InitOptions, question: Question): Promise<string | null> {
-  const implied = options.uri === undefined ? 'file' : 'pkcs11';
-  const asked = options.backend ?? (implied === 'pkcs11' ? implied : null);
-  const backend = asked ?? (await question('Keys in a file or in a token: file, pkcs11', implied));
-  if (backend === 'file') {
-    if (options.uri === undefined) return null;
-    throw new UsageError('--uri is the URI of a token, and --backend says file');
+interface GivenFlag {
+  readonly backend: BackendName;
+  readonly flag: InitFlag;
+  readonly text: string;
+}
+
+function givenFlags(options: InitOptions): readonly GivenFlag[] {
+  return backendNames.flatMap((backend) =>
+    kindOf({ backend }).init.flags.flatMap((flag) => {
+      const text = options[flag.key];
+      return typeof text === 'string' ? [{ backend, flag, text }] : [];
+    }),
+  );
+}
+
+function kindNamed(name: string | undefined): BackendName | undefined {
+  return backendNames.find((backend) => backend === name);
+}
+
+/** Flags that only one kind has say which it is. */
+async function backendOf(
+  options: InitOptions,
+  given: readonly GivenFlag[],
+  question: Question,
+): Promise<BackendName> {
+  const [first] = backendNames;
+  const implied = given[0]?.backend;
+  const places = backendNames.map((backend) => kindOf({ backend }).init.place).join(' or ');
+  const asked =
+    options.backend ??
+    implied ??
+    (await question(`Keys ${places}: ${backendNames.join(', ')}`, first ?? ''));
+  const backend = kindNamed(asked);
+  if (backend === undefined) {
+    throw new UsageError(`there is no backend ${asked}: ${backendNames.join(' or ')}`);
   }
-  if (backend !== 'pkcs11') throw new UsageError(`there is no backend ${backend}: file or pkcs11`);
-  const uri = options.uri ?? (await question('PKCS#11 URI of the token', ''));
-  if (uri !== '') return uri;
-  throw new UsageError('a pkcs11 keyring needs the URI of its token: give --uri URI');
+  for (const { backend: other, flag } of given) {
+    if (other === backend || kindOf({ backend }).init.flags.some(({ key }) => key === flag.key))
+      continue;
+    throw new UsageError(`--${flag.key} is ${flag.noun}, and --backend says ${backend}`);
+  }
+  return backend;
+}
+
+async function answersOf(
+  backend: BackendName,
+  given: readonly GivenFlag[],
+  question: Question,
+): Promise<Answers> {
+  const answers = new Map<string, string>();
+  for (const flag of kindOf({ backend }).init.flags) {
+    const text = given.find(({ flag: { key } }) => key === flag.key)?.text;
+    const answer = text ?? (await question(flag.question, ''));
+    if (answer === '') throw new UsageError(flag.missing);
+    answers.set(flag.key, answer);
+  }
+  return answers;
+}
+
+/** Who answers a question has no shell between that would replace a `~`. */
+function withHome(answer: string, env: Environment): string {
+  if (answer === '~' || answer.startsWith('~/')) return `${homeDir(env)}${answer.slice(1)}`;
+  if (!answer.startsWith('~')) return answer;
+  throw new UsageError(`${answer}: only your own ~/ is known here: write the path out`);
 }

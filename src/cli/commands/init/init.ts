@@ -6,6 +6,7 @@ import { ensurePrivateDir } from '../../../files/checked-dir.ts';
 import { lockStateDir } from '../../../files/state-dir-lock.ts';
 import { lstatOrNull } from '../../../files/ownership.ts';
 import { configuredHosts } from '../../../agent/configured-hosts.ts';
+import { kindOf } from '../../../vault/kinds/kinds.ts';
 import { ModuleHosts } from '../../../vault/host/module-hosts.ts';
 import { runningAgent } from '../../offline/api-keys-offline.ts';
 import { exitCodes } from '../../shell/failure.ts';
@@ -30,8 +31,8 @@ interface InitKeyring {
   readonly name: string;
   /** Of the first key, where it was made now. */
   readonly made: string | null;
-  /** The agent makes its first key. */
-  readonly by_agent: boolean;
+  /** Says that the agent makes its first key; null where it has one. */
+  readonly byAgent: string | null;
 }
 
 /** `agentctl init`: what a first start needs, as far as it is not there yet. */
@@ -66,7 +67,7 @@ export async function init(invocation: Invocation<InitOptions>): Promise<number>
     ...done,
   };
   const output = new Output(terminal);
-  if (globals.json) output.json(report);
+  if (globals.json) output.json(reportDocument(report));
   else print(report, options.config ?? config, output);
   return exitCodes.done;
 }
@@ -87,19 +88,29 @@ async function setUpHere(
     const keyrings: InitKeyring[] = [];
     for (const keyring of settings.keyrings) {
       const { name } = keyring;
-      const isFile = keyring.backend === 'file';
-      if (!isFile || lstatOrNull(keyring.path) !== null) {
-        keyrings.push({ name, made: null, by_agent: !isFile });
+      const kind = kindOf(keyring);
+      const firstKey = kind.firstKey(keyring);
+      if (firstKey !== 'to_make') {
+        const byAgent = firstKey === 'by_agent' ? kind.init.firstKeyByAgent : null;
+        keyrings.push({ name, made: null, byAgent });
         continue;
       }
       const opened = await open(keyring, null);
-      keyrings.push({ name, made: await opened.activeKeyId(), by_agent: false });
+      keyrings.push({ name, made: await opened.activeKeyId(), byAgent: null });
       await opened.close();
     }
     return { keyrings, admin_key: await adminKeyHere(settings, world, terminal) };
   } finally {
     lock.release();
   }
+}
+
+/** For `--json`. */
+function reportDocument(report: InitReport): unknown {
+  const keyrings = report.keyrings.map(({ name, made, byAgent }) => {
+    return { name, made, by_agent: byAgent !== null };
+  });
+  return { ...report, keyrings };
 }
 
 function print(report: InitReport, config: string | undefined, output: Output): void {
@@ -110,8 +121,8 @@ function print(report: InitReport, config: string | undefined, output: Output): 
     rows.push(['configuration', `${report.config.path}${report.config.made ? '' : there}`]);
   }
   rows.push(['state dir', `${stateDir.path}${stateDir.made ? '' : there}`]);
-  for (const { name, made, by_agent } of keyrings) {
-    const has = by_agent ? 'its token: the agent makes the first key' : 'has its keys (was there)';
+  for (const { name, made, byAgent } of keyrings) {
+    const has = byAgent ?? 'has its keys (was there)';
     rows.push([`keyring ${name}`, made === null ? has : `first key ${made}`]);
   }
   rows.push(['admin API key', admin.made ? `its secret is in ${admin.file ?? ''}` : 'was there']);

@@ -1,44 +1,34 @@
-import { parseJwkSet, type Jwk, type PublicKey } from '../../../formats/jose/jwks.ts';
+import type { PublicKey } from '../../../formats/jose/jwks.ts';
+import type { VerificationKeys } from '../../../formats/jose/jwt-verification.ts';
 import { UsageError } from '../../shell/failure.ts';
-import { readInput } from '../../shell/message.ts';
-import { fromJwk, PublicKeyFormError } from '../signatures/public-key-forms.ts';
+import { inWords, readKeySetFile } from '../signatures/key-set.ts';
 import type { Terminal } from '../../shell/terminal.ts';
 
 /** Thousands of keys. */
 const maxKeySetBytes = 4 * 1024 * 1024;
 
+/** The keys of a JWK Set, and of those that are passed over (RFC 7517, section 5) why. */
+interface TokenKeys {
+  readonly keys: VerificationKeys;
+  readonly passedOver: ReadonlyMap<string, string>;
+}
+
 /**
- * The keys of a JWK Set in a file, by the `kid` that each has there. Those of other kinds and for other uses, and those
- * without a kid, are passed over (RFC 7517, section 5). UsageError for what is no such file, for a private key in it,
- * and for two keys of one kid.
+ * The keys of a JWK Set in a file, by the `kid` that each has there; those without one are passed over too. UsageError
+ * as `readKeySetFile` has it, and where nothing is left.
  */
-export async function readJwksFile(
-  path: string,
-  terminal: Terminal,
-): Promise<ReadonlyMap<string, PublicKey>> {
-  const set = parseJwkSet((await readInput(path, terminal, maxKeySetBytes)).toString('utf8'));
-  if (set === null) throw new UsageError(`${path}: not a JWK Set: {"keys":[...]} is expected`);
-  const keys = new Map<string, PublicKey>();
-  for (const [at, jwk] of set.keys.entries()) {
-    const { kid } = jwk;
-    if (typeof kid !== 'string' || !isForSignatures(jwk)) continue;
-    if (keys.has(kid)) throw new UsageError(`${path}: two keys have the kid ${kid}`);
-    keys.set(kid, { kid, ...publicKeyOf(jwk, `${path}: key ${at + 1}`) });
+export async function readJwksFile(path: string, terminal: Terminal): Promise<TokenKeys> {
+  const set = await readKeySetFile(path, terminal, maxKeySetBytes);
+  const keys = new Map<string, PublicKey[]>();
+  for (const { kid, key } of set.keys) {
+    if (kid === null) continue;
+    keys.set(kid, [...(keys.get(kid) ?? []), { kid, ...key }]);
   }
-  if (keys.size === 0) throw new UsageError(`${path}: has no Ed25519 or P-256 key with a kid`);
-  return keys;
-}
-
-function isForSignatures({ kty, crv, use }: Jwk): boolean {
-  const isKnown = (kty === 'OKP' && crv === 'Ed25519') || (kty === 'EC' && crv === 'P-256');
-  return isKnown && (use === undefined || use === 'sig');
-}
-
-function publicKeyOf(jwk: Jwk, name: string): Omit<PublicKey, 'kid'> {
-  try {
-    return fromJwk(JSON.stringify(jwk));
-  } catch (failure) {
-    if (!(failure instanceof PublicKeyFormError)) throw failure;
-    throw new UsageError(`${name}: ${failure.message}`, { cause: failure });
-  }
+  const passedOver = new Map(
+    set.passedOver.flatMap(({ kid, name, reason }) =>
+      kid === null || keys.has(kid) ? [] : [[kid, `${name}: ${reason}`]],
+    ),
+  );
+  if (keys.size > 0) return { keys, passedOver };
+  throw new UsageError(`${path}: has no Ed25519 or P-256 key with a kid${inWords(set.passedOver)}`);
 }

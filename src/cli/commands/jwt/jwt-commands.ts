@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Act } from '../../shell/act.ts';
+import { joseAlgOption } from '../signatures/jose-alg-option.ts';
 
 /** `agentctl jwks` and `agentctl jwt …`: the flags and the help. */
 export function addJwtCommands(program: Command, act: Act): void {
@@ -38,6 +39,8 @@ function addSign(jwt: Command, act: Act): void {
     .option('--audience <name>', 'whom it is for (aud); may be given several times', several)
     .option('--subject <name>', 'whom it is about (sub)')
     .option('--kid <kid>', 'the key (default: the active one)')
+    .addOption(joseAlgOption())
+    .option('--typ <type>', 'what the header says it is, such as at+jwt (default: JWT)')
     .option('--out <file>', 'write the token to this file (0600), and do not show it')
     .action(act(async () => (await import('./jwt-sign.ts')).signToken))
     .addHelpText(
@@ -61,6 +64,7 @@ function addVerify(jwt: Command, act: Act): void {
     .description('verify a token, strictly; exit code 5 where it does not verify')
     .argument('[file]', 'what the token is in; stdin where it is left out or -; or the token')
     .option('--audience <name>', 'who reads it: it must be for that audience (aud)')
+    .option('--typ <type>', 'what it must say it is, such as at+jwt (default: JWT, or nothing)')
     .option('--clock-skew <duration>', "how far the signer's clock may be off: at most 10m")
     .option('--jwks <file>', 'against the keys of this JWK Set, without an agent')
     .action(act(async () => (await import('./jwt-verify.ts')).verifyToken))

@@ -1,6 +1,6 @@
+import type { JsonObject, SignedJwt } from '../../../api/jwt.ts';
 import { parseDuration } from '../../../base/duration.ts';
-import { readJsonObject, type JsonObject } from '../../../formats/jose/json-object.ts';
-import type { SignedJwt } from '../../../request/methods/jwt/jwt-signing.ts';
+import { readJsonObject } from '../../../formats/jose/json-object.ts';
 import { CommandError, exitCodes, UsageError } from '../../shell/failure.ts';
 import { maxSentMessageBytes, readInput } from '../../shell/message.ts';
 import { Output } from '../../shell/output.ts';
@@ -13,6 +13,8 @@ export interface JwtSignOptions {
   readonly audience?: readonly string[];
   readonly subject?: string;
   readonly kid?: string;
+  readonly alg?: string;
+  readonly typ?: string;
   readonly out?: string;
 }
 
@@ -21,7 +23,7 @@ const tokenForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** `agentctl jwt sign`: the token alone, on stdout or in a file. */
 export async function signToken(invocation: Invocation<JwtSignOptions>): Promise<number> {
   const { terminal, globals, options } = invocation;
-  const { audience = [], subject, kid, out } = options;
+  const { audience = [], subject, kid, alg, typ, out } = options;
   const ttl = parseDuration(options.ttl);
   if (ttl === null) throw new UsageError(`--ttl: not a duration: ${options.ttl} (90s 15m 24h 7d)`);
   const result = await ask<SignedJwt>(globals, 'jwt_sign', {
@@ -31,6 +33,8 @@ export async function signToken(invocation: Invocation<JwtSignOptions>): Promise
     ttl_seconds: ttl,
     audience: audience.length > 1 ? audience : audience[0],
     subject,
+    alg,
+    typ,
   });
   const { token, ...shown } = result;
   if (!tokenForm.test(token)) throw new CommandError('what the agent answered is no token');

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
+import type { JwtVerification } from '../../../api/jwt.ts';
 import { formatDuration, parseDuration } from '../../../base/duration.ts';
-import type { JwtVerification } from '../../../formats/jose/jwt-verification.ts';
+import type { CompactJws, JwsFault } from '../../../formats/jose/compact-jws.ts';
 import { CommandError, exitCodes, UsageError } from '../../shell/failure.ts';
 import { maxSentMessageBytes, readInput } from '../../shell/message.ts';
 import { Output } from '../../shell/output.ts';
@@ -13,6 +14,7 @@ export interface JwtVerifyOptions {
   readonly audience?: string;
   readonly clockSkew?: string;
   readonly jwks?: string;
+  readonly typ?: string;
 }
 
 /** As the agent has it, seconds. */
@@ -70,6 +72,7 @@ async function askAgent(
     keyring: globals.keyring,
     token,
     audience: options.audience,
+    typ: options.typ,
     clock_skew_seconds: skew,
   });
   if (isYes(answer) || isNo(answer)) return answer;
@@ -94,10 +97,27 @@ async function checkHere(
   jwks: string,
 ): Promise<JwtVerification> {
   const { readJwksFile } = await import('./jwks-file.ts');
-  const keys = await readJwksFile(jwks, terminal);
+  const { keys, passedOver } = await readJwksFile(jwks, terminal);
+  const { readCompactJws } = await import('../../../formats/jose/compact-jws.ts');
   const { verifyJwt } = await import('../../../formats/jose/jwt-verification.ts');
   const audience = options.audience ?? null;
-  return verifyJwt(token, keys, { now: terminal.now(), audience, skewSeconds: skew ?? 0 });
+  const verification = verifyJwt(token, keys, {
+    now: terminal.now(),
+    audience,
+    skewSeconds: skew ?? 0,
+    typ: options.typ ?? null,
+  });
+  if (verification.valid || verification.rule !== 'kid') return verification;
+  const why = passedOver.get(kidIn(readCompactJws(token)) ?? '');
+  return why === undefined
+    ? verification
+    : { ...verification, reason: `${verification.reason} (${why})` };
+}
+
+/** The kid that the header names. */
+function kidIn(jws: CompactJws | JwsFault): string | null {
+  const kid = 'rule' in jws ? null : jws.header['kid'];
+  return typeof kid === 'string' ? kid : null;
 }
 
 function report(

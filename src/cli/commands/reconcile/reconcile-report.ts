@@ -1,4 +1,5 @@
-import type { Comparison, Records, Row } from '../../../keyring/reconcile.ts';
+import type { Comparison, Row } from '../../../keyring/reconcile.ts';
+import type { Records } from '../../../keyring/record-store.ts';
 import type { Cell, Output } from '../../shell/output.ts';
 import { reconcileCommand, type GivenFlags } from './reconcile-command.ts';
 import { isRefused, sealCell, sealDocument, type SealReport } from './reconcile-seal.ts';
@@ -6,7 +7,9 @@ import { isRefused, sealCell, sealDocument, type SealReport } from './reconcile-
 /** What `agentctl reconcile` found and did. */
 export interface Report {
   readonly keyring: string;
-  /** The sidecar's path. */
+  /** What the store of its records is called, see RecordStore. */
+  readonly noun: string;
+  /** Where that is. */
   readonly location: string;
   readonly records: Records;
   readonly comparison: Comparison;
@@ -18,17 +21,17 @@ export interface Report {
   /** Why the key that would be active could not prove itself; null where it did, or there is none. */
   readonly unproved: string | null;
   readonly applied: boolean;
-  /** Path of the previous sidecar; null where there was none, or nothing was written. */
+  /** Where the previous records are; null where there was none, or nothing was written. */
   readonly keptCopy: string | null;
 }
 
 /** For `--json`. */
 export function reportDocument(report: Report): unknown {
-  const { keyring, location, records, comparison, seal, applied, keptCopy } = report;
+  const { keyring, noun, location, records, comparison, seal, applied, keptCopy } = report;
   const { rows, verdict } = comparison;
   return {
     keyring,
-    sidecar: {
+    [noun]: {
       path: location,
       found: records.found,
       ...(records.found === 'broken' ? { reason: records.reason } : {}),
@@ -53,17 +56,17 @@ export function reportDocument(report: Report): unknown {
 
 /** For people: both sides, what is done about each line, and what that means. */
 export function printReport(report: Report, given: GivenFlags, output: Output): void {
-  const { keyring, location, records, comparison } = report;
+  const { keyring, noun, location, records, comparison } = report;
   const { rows, verdict } = comparison;
   const state = records.found === 'broken' ? `broken: ${records.reason}` : records.found;
   output.table([
     ['keyring', { text: keyring, style: 'bold' }],
-    ['sidecar', location],
+    [noun, location],
     ['', records.found === 'readable' ? state : { text: state, style: 'red' }],
     ['seal', sealCell(report.seal)],
   ]);
   if (rows.length > 0) {
-    const header = ['KID', 'OBJECT ID', 'SIDECAR', 'TOKEN', 'WHAT IS DONE'];
+    const header = ['KID', 'OBJECT ID', noun.toUpperCase(), 'TOKEN', 'WHAT IS DONE'];
     output.line('');
     output.table([
       header.map((text): Cell => ({ text, style: 'dim' })),
@@ -82,7 +85,7 @@ export function printReport(report: Report, given: GivenFlags, output: Output): 
     output.line(
       verdict.active === null
         ? 'nothing is recorded and the token has no key: the agent makes the first one'
-        : `sidecar and token fit${report.mustWrite || isRefused(report.seal) ? '' : ': nothing was changed'}`,
+        : `${noun} and token fit${report.mustWrite || isRefused(report.seal) ? '' : ': nothing was changed'}`,
     );
   }
   if (!report.mustWrite || isRefused(report.seal)) return;
@@ -92,18 +95,18 @@ export function printReport(report: Report, given: GivenFlags, output: Output): 
     return;
   }
   output.line('written; the agent can be started');
-  if (report.keptCopy !== null) output.line(`the previous sidecar is kept: ${report.keptCopy}`);
+  if (report.keptCopy !== null) output.line(`the previous ${noun} is kept: ${report.keptCopy}`);
 }
 
 /** Why nothing could be done, and what can be; null where the command did its work. */
 export function refusalOf(
-  { keyring, location, records, comparison, seal, unproved }: Report,
+  { keyring, noun, location, records, comparison, seal, unproved }: Report,
   given: GivenFlags & { readonly writes: boolean },
 ): string | null {
   const { verdict } = comparison;
   if (isRefused(seal) && given.writes) {
     return (
-      `the sidecar ${seal.text}; nothing was changed. Put the newest file back, or accept this one knowingly ` +
+      `the ${noun} ${seal.text}; nothing was changed. Put the newest file back, or accept this one knowingly ` +
       `with: ${reconcileCommand(given, { acceptRecords: true })}`
     );
   }
@@ -189,14 +192,14 @@ function remedy(row: Row): Cell {
 }
 
 function consequences(
-  { records, comparison, seal, clockReset }: Report,
+  { noun, records, comparison, seal, clockReset }: Report,
   given: GivenFlags,
 ): string[] {
   const { rows, verdict } = comparison;
   const said: string[] = [];
   if (isRefused(seal)) {
     said.push(
-      'The agent refuses this sidecar. Put the newest file back; or accept this one knowingly, with what it does ' +
+      `The agent refuses this ${noun}. Put the newest file back; or accept this one knowingly, with what it does ` +
         'not know of later rotations and revocations:',
       `  ${reconcileCommand(given, { acceptRecords: true })}`,
     );
@@ -214,7 +217,7 @@ function consequences(
   }
   if (records.found !== 'readable' && verdict.kind === 'repair') {
     said.push(
-      'With the sidecar, graces and revocations are lost. A copy of it, where there is one, is the better repair.',
+      `With the ${noun}, graces and revocations are lost. A copy of it, where there is one, is the better repair.`,
     );
   }
   const leftOver = rows.flatMap(({ kid, finding, becomes }) =>

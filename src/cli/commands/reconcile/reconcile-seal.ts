@@ -1,12 +1,12 @@
-import type { ExaminedSidecar } from '../../../keyring/sidecar/examined-sidecar.ts';
-import { describeFault, type SealFault } from '../../../keyring/sidecar/seal.ts';
+import type { ExaminedRecords } from '../../../keyring/record-store.ts';
+import { describeFault, type SealFault } from '../../../keyring/seal/seal.ts';
 import type { Cell } from '../../shell/output.ts';
 
-/** What the seal says of a sidecar, and what was said to that. */
+/** What the seal says of key records, and what was said to that. */
 export interface SealReport {
   /** `none`: nothing on either side that could say anything. */
   readonly found: 'newest' | 'none' | SealFault['fault'];
-  /** Completes "the sidecar ...". */
+  /** Completes "the sidecar ", or what the store is called. */
   readonly text: string;
   readonly counter: number | null;
   readonly tokenCounter: number | null;
@@ -15,7 +15,12 @@ export interface SealReport {
 }
 
 export function sealOf(
-  { records, fault, provedCounter, token }: ExaminedSidecar,
+  {
+    records,
+    fault,
+    provedCounter,
+    token,
+  }: Pick<ExaminedRecords, 'records' | 'fault' | 'provedCounter' | 'token'>,
   accepted: boolean,
 ): SealReport {
   const tokenCounter = token?.counter ?? null;
@@ -39,7 +44,7 @@ export function sealOf(
   return { ...common, found: 'none', text };
 }
 
-/** Whether the agent refuses the sidecar as it is, and nobody has accepted it. */
+/** Whether the agent refuses the records as they are, and nobody has accepted them. */
 export function isRefused({ found, accepted }: SealReport): boolean {
   return found !== 'newest' && found !== 'none' && !accepted;
 }

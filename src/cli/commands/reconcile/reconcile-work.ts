@@ -1,8 +1,9 @@
-import type { TokenKeyringParts } from '../../../agent/configured-keyring.ts';
+import type { OfflineKeyring } from '../../../agent/offline-keyring.ts';
 import { AgentError, describeFailure } from '../../../base/errors.ts';
-import type { KeyringState } from '../../../keyring/lifecycle.ts';
+import type { KeyringState } from '../../../vault/key-records.ts';
 import { proveKey } from '../../../keyring/prove-key.ts';
-import { reconcile, type Records } from '../../../keyring/reconcile.ts';
+import type { Records } from '../../../keyring/record-store.ts';
+import { reconcile } from '../../../keyring/reconcile.ts';
 import { isWhole } from '../../../keyring/side-by-side.ts';
 import type { VaultObject } from '../../../vault/vault.ts';
 import { formatTime, parseTime } from '../../../base/rfc3339.ts';
@@ -22,7 +23,7 @@ export interface Wishes extends GivenFlags {
 
 /** Compares, proves the key that is to be active, and only then writes. */
 export async function repair(
-  { vault, store }: TokenKeyringParts,
+  { vault, store }: OfflineKeyring,
   wishes: Wishes,
   world: World,
 ): Promise<Report> {
@@ -39,10 +40,15 @@ export async function repair(
     const known = accepted ? withoutUnsure(state, objects) : state;
     return dropsClock ? withoutFuture(known, world.now()) : known;
   });
-  const comparison = reconcile(records, objects, { now: world.now(), active });
+  const comparison = reconcile(records, objects, {
+    now: world.now(),
+    active,
+    noun: store.noun,
+  });
   const { verdict } = comparison;
   const report: Report = {
     keyring,
+    noun: store.noun,
     location: store.location,
     records,
     comparison,
@@ -65,7 +71,7 @@ export async function repair(
   const state = stateToWrite(verdict, records);
   if (!report.mustWrite || state === null || !writes || (fault !== null && !accepted))
     return report;
-  const keptCopy = await store.replaceExamined(state, examined, vault.sealStore, world);
+  const keptCopy = await examined.replace(state, world);
   return { ...report, applied: true, keptCopy };
 }
 

@@ -2,7 +2,9 @@ import { decodeBase64 } from '../../../base/base64.ts';
 import type { AlgorithmName } from '../../../api/signing-backend.ts';
 import { MinisignFormatError } from '../../../formats/minisign/format.ts';
 import { readPublicKeyFile } from '../../../formats/minisign/public-key.ts';
+import { blobOfLine, endOfOptions } from '../../../formats/ssh/public-key-line.ts';
 import { decodePublicKey, sshTypeOf } from '../../../formats/ssh/public-key.ts';
+import { SshFormatError } from '../../../formats/ssh/wire.ts';
 import { algorithmNames, type AlgorithmNames } from '../../../algorithms/algorithm-names.ts';
 import type { GivenKey } from './given-key.ts';
 
@@ -11,15 +13,22 @@ export class PublicKeyFormError extends Error {
   override readonly name = 'PublicKeyFormError';
 }
 
+/** It is a private key, whatever else is wrong with it. */
+export class PrivateKeyError extends PublicKeyFormError {}
+
 const names = Object.entries(algorithmNames) as [AlgorithmName, AlgorithmNames][];
 
 const supported = 'only Ed25519 and P-256 public keys can be used';
 
-/** PEM of a SubjectPublicKeyInfo (RFC 7468, section 13). */
+/** PEM of a SubjectPublicKeyInfo (RFC 7468, section 13); text before and behind it says what it is (section 2). */
 export function fromPem(text: string): GivenKey {
-  const match = /^-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/.exec(text);
-  const label = match?.[1] ?? /^-----BEGIN ([A-Z0-9 ]+)-----/.exec(text)?.[1] ?? '';
-  if (label.includes('PRIVATE')) throw privateKey('PEM file');
+  const labels = [...text.matchAll(/^-----BEGIN ([A-Z0-9 ]+)-----/gm)].map(
+    ([, label = '']) => label,
+  );
+  if (labels.some((label) => label.includes('PRIVATE'))) throw privateKey('PEM file');
+  refuseSeveral(labels.length);
+  const match = /^-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/m.exec(text);
+  const label = match?.[1] ?? labels[0] ?? '';
   if (label === 'CERTIFICATE') {
     throw new PublicKeyFormError(
       'a certificate; take its key out with openssl x509 -noout -pubkey',
@@ -43,32 +52,69 @@ export function fromJwk(text: string): GivenKey {
   const jwk = parseObject(text);
   if ('d' in jwk || jwk['kty'] === 'oct') throw privateKey('JWK');
   if ('keys' in jwk) throw new PublicKeyFormError('a JWK set; give one of its keys');
-  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') {
-    throw new PublicKeyFormError('a JWK that is not for signatures ("use")');
-  }
+  refuseOtherUses(jwk);
   if (jwk['kty'] === 'OKP' && jwk['crv'] === 'Ed25519') {
-    expectAlg(jwk, ['EdDSA', 'Ed25519']);
-    return { algorithm: 'ed25519', bytes: coordinate(jwk, 'x') };
+    return { algorithm: 'ed25519', ...algOf(jwk, 'ed25519'), bytes: coordinate(jwk, 'x') };
   }
   if (jwk['kty'] === 'EC' && jwk['crv'] === 'P-256') {
-    expectAlg(jwk, ['ES256']);
+    const alg = algOf(jwk, 'es256');
     const bytes = Buffer.concat([Buffer.of(4), coordinate(jwk, 'x'), coordinate(jwk, 'y')]);
-    return { algorithm: 'es256', bytes };
+    return { algorithm: 'es256', ...alg, bytes };
   }
   throw new PublicKeyFormError(`a JWK of another kind; ${supported}`);
 }
 
-/** A line of authorized_keys or a .pub file (RFC 4253 section 6.6, RFC 8709, RFC 5656). */
-export function fromSshLine(text: string): GivenKey {
-  const [type, encoded] = text.split(/\s+/);
-  const blob = decodeBase64(encoded ?? '') ?? Buffer.alloc(0);
-  if (sshTypeOf(blob) !== type) throw new PublicKeyFormError('an ssh key that cannot be decoded');
+/** The key of an ssh blob, where it is of a kind that signs everything here. */
+export function fromSshBlob(blob: Buffer): GivenKey {
   const key = decodePublicKey(blob);
   if (key !== null) return key;
   throw new PublicKeyFormError(`an ssh key of another kind; ${supported}`);
 }
 
-/** The two lines of minisign's .pub file. */
+/**
+ * The blob in a .pub file (RFC 4253 section 6.6, RFC 8709, RFC 5656): one line, which may have the options of
+ * authorized_keys before it. Lines that are empty or begin with # are none, as for ssh-keygen.
+ */
+export function sshBlobIn(text: string): Buffer {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  refuseSeveral(keys.length);
+  const blob = blobBehindOptions(keys[0] ?? '');
+  if (blob !== null) return blob;
+  throw new PublicKeyFormError('an ssh key that cannot be decoded');
+}
+
+function blobBehindOptions(line: string): Buffer | null {
+  const direct = blobOfLine(line);
+  if (direct !== null) return direct;
+  try {
+    return blobOfLine(line.slice(endOfOptions(line)).trimStart());
+  } catch (error) {
+    if (error instanceof SshFormatError) return null;
+    throw error;
+  }
+}
+
+/** The blob in the file format of RFC 4716, as `ssh-keygen -e` writes it. */
+export function sshBlobInRfc4716(text: string): Buffer {
+  refuseSeveral([...text.matchAll(/^---- BEGIN /gm)].length);
+  const body = /^---- BEGIN SSH2 PUBLIC KEY ----\r?\n([^]*?)^---- END SSH2 PUBLIC KEY ----/m.exec(
+    text,
+  );
+  // A header goes on where its line ends with a backslash (section 3.3).
+  const headers = /^[^:\r\n]+:(?:[^\r\n]*\\\r?\n)*[^\r\n]*$/gm;
+  const encoded = (body?.[1] ?? '-').replaceAll(headers, '').replaceAll(/\s/g, '');
+  const blob = decodeBase64(encoded);
+  if (blob !== null && sshTypeOf(blob) !== null) return blob;
+  throw new PublicKeyFormError('an ssh key (RFC 4716) that cannot be decoded');
+}
+
+function refuseSeveral(keys: number): void {
+  if (keys < 2) return;
+  throw new PublicKeyFormError(`it holds ${keys} keys: give a file with the one that is meant`);
+}
+
+/** minisign's .pub file. */
 export function fromMinisign(text: string): GivenKey {
   try {
     const { bytes, keyId } = readPublicKeyFile(text);
@@ -87,9 +133,23 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function expectAlg(jwk: Readonly<Record<string, unknown>>, allowed: readonly string[]): void {
-  const alg = jwk['alg'];
-  if (alg === undefined || (typeof alg === 'string' && allowed.includes(alg))) return;
+/** RFC 7517, sections 4.2 and 4.3. */
+function refuseOtherUses({ use, key_ops: operations }: Readonly<Record<string, unknown>>): void {
+  if (use !== undefined && use !== 'sig') {
+    throw new PublicKeyFormError('a JWK that is not for signatures ("use")');
+  }
+  if (operations === undefined) return;
+  if (Array.isArray(operations) && operations.includes('verify')) return;
+  throw new PublicKeyFormError('a JWK that is not for verifying ("key_ops")');
+}
+
+function algOf(
+  { alg }: Readonly<Record<string, unknown>>,
+  algorithm: AlgorithmName,
+): Pick<GivenKey, 'alg'> {
+  if (alg === undefined) return {};
+  const known = algorithmNames[algorithm].jose.algs.find((name) => name === alg);
+  if (known !== undefined) return { alg: known };
   throw new PublicKeyFormError(`a JWK whose "alg" does not fit its key: ${JSON.stringify(alg)}`);
 }
 
@@ -100,8 +160,8 @@ function coordinate(jwk: Readonly<Record<string, unknown>>, name: 'x' | 'y'): Bu
   return bytes;
 }
 
-function privateKey(what: string): PublicKeyFormError {
-  return new PublicKeyFormError(
+function privateKey(what: string): PrivateKeyError {
+  return new PrivateKeyError(
     `this ${what} holds a PRIVATE key; verifying needs the public one, and a private key that lies about should be replaced`,
   );
 }

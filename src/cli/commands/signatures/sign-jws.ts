@@ -1,11 +1,11 @@
 import { AgentError } from '../../../base/errors.ts';
 import { compactJws, signingInputOf } from '../../../formats/jose/compact-jws.ts';
 import { CommandError } from '../../shell/failure.ts';
-import { joseAlg } from './jose-alg.ts';
+import { headerAlg } from './jose-alg.ts';
 import { maxSentMessageBytes, readInput } from '../../shell/message.ts';
 import { ask, askAbout } from '../../shell/session.ts';
 import { signatureBytes, type SignResult } from './made-signature.ts';
-import type { Signed, SignOptions } from './sign.ts';
+import type { Signed, SignOptions } from './sign-options.ts';
 import type { GlobalOptions, Invocation } from '../../shell/terminal.ts';
 
 /** What is signed has the file in base64, and a header. */
@@ -15,8 +15,7 @@ const maxPayloadBytes = Math.floor((maxSentMessageBytes * 3) / 4) - 1024;
 export async function signJws(invocation: Invocation<SignOptions>): Promise<Signed> {
   const { terminal, globals, args, options } = invocation;
   const payload = await readInput(args[0], terminal, maxPayloadBytes);
-  const alg = await joseAlg(globals);
-  const { kid } = options;
+  const { kid, alg } = options;
   try {
     return await signWith(kid ?? (await activeKid(globals)), { alg, payload, globals });
   } catch (failure) {
@@ -34,9 +33,14 @@ async function activeKid(globals: GlobalOptions): Promise<string> {
 
 async function signWith(
   kid: string,
-  what: { readonly alg: string; readonly payload: Buffer; readonly globals: GlobalOptions },
+  what: {
+    readonly alg: string | undefined;
+    readonly payload: Buffer;
+    readonly globals: GlobalOptions;
+  },
 ): Promise<Signed> {
-  const { alg, payload, globals } = what;
+  const { payload, globals } = what;
+  const alg = await headerAlg(globals, kid, what.alg);
   const input = signingInputOf({ alg, kid }, payload);
   const params = { keyring: globals.keyring, kid };
   const result = await askAbout<SignResult>(

@@ -2,7 +2,7 @@ import { encodeSshsig, sshsigMessage, type SshsigContext } from '../../../format
 import { digestOf } from '../../shell/digest.ts';
 import { UsageError } from '../../shell/failure.ts';
 import { signedBy } from './made-signature.ts';
-import type { Signed, SignOptions } from './sign.ts';
+import type { Signed, SignOptions } from './sign-options.ts';
 import { defaultNamespace } from './sshsig-namespace.ts';
 import type { Invocation } from '../../shell/terminal.ts';
 import { signingKey } from './valid-keys.ts';

@@ -1,26 +1,11 @@
 import { AgentError } from '../../../base/errors.ts';
 import { exitCodes, UsageError } from '../../shell/failure.ts';
 import { signatureBytes, type SignResult } from './made-signature.ts';
+import type { FormatName, Signed, SignOptions } from './sign-options.ts';
 import { maxSentMessageBytes, readInput } from '../../shell/message.ts';
 import { askAbout } from '../../shell/session.ts';
 import type { Invocation } from '../../shell/terminal.ts';
 import { jsonText } from '../../shell/text.ts';
-
-export interface SignOptions {
-  readonly kid?: string;
-  readonly format?: FormatName;
-  readonly out?: string;
-  /** Of `sshsig`. */
-  readonly namespace?: string;
-  /** Of `minisign`. */
-  readonly trustedComment?: string;
-}
-
-/** What a format makes: what is written, and the wire's result for `--json`. */
-export interface Signed {
-  readonly result: SignResult;
-  readonly content: Buffer | string;
-}
 
 /** One entry a format; what only that one needs is loaded for it alone. */
 const formats = {
@@ -35,8 +20,7 @@ const formats = {
     (await import('./sign-minisign.ts')).signMinisign(invocation),
   jws: async (invocation: Invocation<SignOptions>) =>
     (await import('./sign-jws.ts')).signJws(invocation),
-} satisfies Record<string, (invocation: Invocation<SignOptions>) => Promise<Signed>>;
-type FormatName = keyof typeof formats;
+} satisfies Record<FormatName, (invocation: Invocation<SignOptions>) => Promise<Signed>>;
 
 /** `agentctl sign [FILE]`: the signature of a file or of stdin, on stdout or in a file. */
 export async function sign(invocation: Invocation<SignOptions>): Promise<number> {
@@ -70,6 +54,9 @@ function formatOf({ terminal, globals, options }: Invocation<SignOptions>): Form
 function refuseForeignOptions(options: SignOptions, format: FormatName): void {
   if (options.namespace !== undefined && format !== 'sshsig') {
     throw new UsageError('--namespace goes with --format sshsig alone');
+  }
+  if (options.alg !== undefined && format !== 'jws') {
+    throw new UsageError('--alg goes with --format jws alone');
   }
   if (options.trustedComment !== undefined && format !== 'minisign') {
     throw new UsageError('--trusted-comment goes with --format minisign alone');

@@ -3,10 +3,10 @@ import {
   type CompactJws,
   type JwsFault,
 } from '../../../formats/jose/compact-jws.ts';
+import { faultOfAlg } from '../../../formats/jose/accepted-algs.ts';
 import { isKid } from '../../../algorithms/kid.ts';
 import type { Verification } from '../../../api/signing-backend.ts';
-import { algorithmNames } from '../../../algorithms/algorithm-names.ts';
-import { joseAlg } from './jose-alg.ts';
+import { keyringAlgorithm } from './jose-alg.ts';
 import type { GivenKey } from './given-key.ts';
 import type { GlobalOptions } from '../../shell/terminal.ts';
 
@@ -47,22 +47,26 @@ export async function unwrapForKeyring(
   if (kid !== undefined && kid !== named) {
     return refuse(`the header of the JWS names key ${named}, not ${kid}`);
   }
-  return unwrap(jws, { message, alg: await joseAlg(globals), kid: named });
+  return unwrap(jws, { message, key: { algorithm: await keyringAlgorithm(globals) }, kid: named });
 }
 
 /** For a key that was given: whatever the header calls it. */
-export function unwrapForKey(jws: JwsText, message: Buffer, { algorithm }: GivenKey): Unwrapped {
+export function unwrapForKey(jws: JwsText, message: Buffer, key: GivenKey): Unwrapped {
   if ('rule' in jws) return refuse(jws.reason);
-  return unwrap(jws, { message, alg: algorithmNames[algorithm].jose.alg, kid: undefined });
+  return unwrap(jws, { message, key, kid: undefined });
 }
 
 function unwrap(
   jws: CompactJws,
-  { message, alg, kid }: { message: Buffer; alg: string; kid: string | undefined },
+  what: {
+    readonly message: Buffer;
+    readonly key: Pick<GivenKey, 'algorithm' | 'alg'>;
+    readonly kid: string | undefined;
+  },
 ): Unwrapped {
-  if (jws.header['alg'] !== alg) {
-    return refuse(`the algorithm in the header of the JWS is not that of the key, ${alg}`);
-  }
+  const { message, key, kid } = what;
+  const fault = faultOfAlg(jws.header['alg'], key);
+  if (fault !== null) return refuse(`the algorithm in the header of the JWS ${fault}`);
   if (!jws.payload.equals(message)) return refuse('the payload of the JWS is not this message');
   return { message: jws.signingInput, signature: jws.signature, kid };
 }

@@ -9,6 +9,9 @@ export interface VerifyOptions {
   readonly allowedSigners?: string;
   readonly identity?: string;
   readonly namespace?: string;
+  /** Of ssh signatures: the time at which the allowed signers are to be valid, and who is not, whatever allows it. */
+  readonly at?: string;
+  readonly revoked?: string;
 }
 
 /** What came of it. */
@@ -16,6 +19,8 @@ export interface Checked {
   readonly verification: Verification & {
     /** Of an ssh signature: who the allowed-signers file says it is. */
     readonly identity?: string;
+    /** Of an ssh signature by a key of a type that no keyring has: `SHA256:…`. */
+    readonly fingerprint?: string;
     /** Of a minisign signature. */
     readonly trusted_comment?: string;
   };

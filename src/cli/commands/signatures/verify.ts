@@ -13,6 +13,7 @@ import { askAbout } from '../../shell/session.ts';
 import { signatureIn } from './signature-file.ts';
 import type { Invocation } from '../../shell/terminal.ts';
 import { notValid, type Check, type Checked, type VerifyOptions } from './verify-outcome.ts';
+import { timeOf } from './verify-time.ts';
 import { jwsIn, unwrapForKey, unwrapForKeyring, type JwsText } from './verify-jws.ts';
 
 /** Forms of signatures that say themselves what they are, by how they begin. */
@@ -56,13 +57,17 @@ export async function verify(invocation: Invocation<VerifyOptions>): Promise<num
 }
 
 function refuseContradictions({ args, options }: Invocation<VerifyOptions>): void {
-  const { signature, allowedSigners, identity } = options;
-  const fromStdin = [args[0] ?? '-', signature, allowedSigners].filter((path) => path === '-');
-  if (fromStdin.length > 1) {
+  const { signature, allowedSigners, identity, revoked } = options;
+  const files = [args[0] ?? '-', signature, allowedSigners, revoked];
+  if (files.filter((path) => path === '-').length > 1) {
     throw new UsageError(
-      'stdin can be only one of what is signed, its signature and the allowed signers',
+      'stdin can be only one of what is signed, its signature, the allowed signers and the revoked keys',
     );
   }
+  if (options.at !== undefined && allowedSigners === undefined) {
+    throw new UsageError('--at goes with --allowed-signers alone: other keys have no times there');
+  }
+  timeOf(options.at);
   if ((allowedSigners === undefined) !== (identity === undefined)) {
     throw new UsageError('--allowed-signers FILE and --identity NAME go together');
   }
@@ -71,8 +76,10 @@ function refuseContradictions({ args, options }: Invocation<VerifyOptions>): voi
 }
 
 /** A signature of another form must not get around what these ask for. */
-function optionOfSsh({ allowedSigners, namespace }: VerifyOptions): string | undefined {
+function optionOfSsh(options: VerifyOptions): string | undefined {
+  const { allowedSigners, revoked, namespace } = options;
   if (allowedSigners !== undefined) return '--allowed-signers';
+  if (revoked !== undefined) return '--revoked';
   return namespace === undefined ? undefined : '--namespace';
 }
 

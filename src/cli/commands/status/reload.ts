@@ -1,4 +1,4 @@
-import type { Reloaded } from '../../../request/services.ts';
+import type { Reloaded } from '../../../api/reload.ts';
 import { CommandError, exitCodes } from '../../shell/failure.ts';
 import { Output, type Cell } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';

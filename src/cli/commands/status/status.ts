@@ -1,5 +1,6 @@
 import { formatDuration } from '../../../base/duration.ts';
 import type { KeyringStatus } from '../../../api/status.ts';
+import { backendNames, kindOf } from '../../../vault/kinds/kinds.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import type { KnownStatus } from './known-status.ts';
 import { changeInWords } from '../../shell/next-change.ts';
@@ -100,9 +101,8 @@ function describe(keyring: KeyringStatus, now: number): Cell[][] {
 function rollbackInWords({ backend, rollback_protection }: Partial<KeyringStatus>): string {
   if (rollback_protection === 'token') return 'noticed: the token keeps a seal of the key records';
   if (rollback_protection !== 'none') return 'not known';
-  return backend === 'file'
-    ? 'not noticed: nothing outlives the keystore file'
-    : 'not noticed: the token cannot keep a seal of the key records';
+  const known = backendNames.find((name) => name === backend); // a newer agent may have others
+  return known === undefined ? 'not noticed' : kindOf({ backend: known }).words.withoutSeal;
 }
 
 function rotationFacts(

@@ -1,32 +1,27 @@
+import type { SignedJwt } from '../../../api/jwt.ts';
 import { encodeBase64 } from '../../../base/base64.ts';
 import { formatDuration } from '../../../base/duration.ts';
 import { AgentError } from '../../../base/errors.ts';
 import type { Keyring } from '../../../keyring/keyring.ts';
 import type { Signature } from '../../../api/signing-backend.ts';
 import { formatTime, parseTime } from '../../../base/rfc3339.ts';
-import { algorithmNames } from '../../../algorithms/algorithm-names.ts';
+import { algorithmNames, type JoseAlg } from '../../../algorithms/algorithm-names.ts';
 import { compactJws, signingInputOf } from '../../../formats/jose/compact-jws.ts';
 import {
   claimsSet,
   faultsOfClaims,
   refuseFaults,
+  type ClaimFault,
   type TokenRequest,
 } from '../../../formats/jose/jwt-claims.ts';
-
-/** The result of `jwt_sign`. */
-export interface SignedJwt {
-  readonly token: string;
-  readonly kid: string;
-  /** 16 random bytes, base64url. */
-  readonly jti: string;
-  /** `exp` as RFC 3339. */
-  readonly expires_at: string;
-}
 
 export interface TokenSigning {
   readonly keyring: Keyring;
   /** null: the active one. */
   readonly kid: string | null;
+  /** `alg` and `typ` of the header; null: the keyring's own, and `JWT`. */
+  readonly alg: JoseAlg | null;
+  readonly typ: string | null;
   readonly randomBytes: (size: number) => Buffer;
   /** Makes the one signature, where the agent's queue has room for it. */
   readonly signing: (make: () => Promise<Signature>) => Promise<Signature>;
@@ -39,7 +34,7 @@ const jtiBytes = 16;
  * signed and for a token that would outlive its key, with `unknown_kid` as `Keyring.sign` does.
  */
 export async function signJwt(request: TokenRequest, by: TokenSigning): Promise<SignedJwt> {
-  refuseFaults(faultsOfClaims(request));
+  refuseFaults([...faultsOfAlg(by), ...faultsOfClaims(request)]);
   try {
     return await signOnce(request, by);
   } catch (failure) {
@@ -57,14 +52,21 @@ async function signOnce(request: TokenRequest, by: TokenSigning): Promise<Signed
   await refuseOutliving(keyring, kid, { at, ttlSeconds: request.ttlSeconds });
   const jti = encodeBase64(by.randomBytes(jtiBytes));
   const claims = claimsSet(request, { at, jti });
-  const { alg } = algorithmNames[keyring.description.algorithm].jose;
   const input = signingInputOf(
-    { alg, typ: 'JWT', kid },
+    { alg: by.alg ?? keyring.joseAlg, typ: by.typ ?? 'JWT', kid },
     Buffer.from(JSON.stringify(claims), 'utf8'),
   );
   const { signature } = await by.signing(() => keyring.sign(Buffer.from(input, 'latin1'), kid));
   const expires_at = formatTime(claims.exp * 1000);
   return { token: compactJws(input, signature), kid, jti, expires_at };
+}
+
+function faultsOfAlg({ keyring, alg }: TokenSigning): readonly ClaimFault[] {
+  const { algorithm } = keyring.description;
+  const { algs } = algorithmNames[algorithm].jose;
+  if (alg === null || algs.includes(alg)) return [];
+  const message = `the ${algorithm} keys of keyring ${keyring.name} sign with ${algs.join(' or ')}`;
+  return [{ field: 'alg', message }];
 }
 
 /**

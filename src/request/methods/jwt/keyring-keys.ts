@@ -1,21 +1,25 @@
 import { decodeBase64 } from '../../../base/base64.ts';
+import type { PublicJwkSet } from '../../../api/jwt.ts';
 import type { Keyring } from '../../../keyring/keyring.ts';
-import { jwkOf, type JwkSet, type PublicKey } from '../../../formats/jose/jwks.ts';
+import { jwkOf, type PublicKey } from '../../../formats/jose/jwks.ts';
+import type { VerificationKeys } from '../../../formats/jose/jwt-verification.ts';
 
 /** The keys that are valid now, by kid: the active one and those in grace. */
-export async function verificationKeys(keyring: Keyring): Promise<ReadonlyMap<string, PublicKey>> {
-  const keys = await publicKeys(keyring, { include_prepared: false });
-  return new Map(keys.map((key) => [key.kid, key]));
+export async function verificationKeys(keyring: Keyring): Promise<VerificationKeys> {
+  const keys = await publicKeys(keyring, { includePrepared: false });
+  return new Map(keys.map((key) => [key.kid, [key]]));
 }
 
 /** The JWK Set of a keyring (RFC 7517): the active key, those in grace, the prepared one, in this order. */
-export async function keyringJwks(keyring: Keyring): Promise<JwkSet> {
-  return { keys: (await publicKeys(keyring, { include_prepared: true })).map(jwkOf) };
+export async function keyringJwks(keyring: Keyring): Promise<PublicJwkSet> {
+  const { joseAlg: alg } = keyring;
+  const keys = await publicKeys(keyring, { includePrepared: true });
+  return { keys: keys.map((key) => jwkOf({ ...key, alg })) };
 }
 
 async function publicKeys(
   keyring: Keyring,
-  options: { include_prepared: boolean },
+  options: { includePrepared: boolean },
 ): Promise<readonly PublicKey[]> {
   const { algorithm } = keyring.description;
   const views = await keyring.listValidPubkeys(options);

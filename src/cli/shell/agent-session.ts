@@ -1,0 +1,39 @@
+import type { AgentClient } from '../../client/agent-client.ts';
+import type { ApiKeySource } from '../../client/secret.ts';
+
+/**
+ * The connection that one command asks the agent on, however many questions it has. It is made when the first is asked,
+ * and a command that asks nothing makes none.
+ */
+export class AgentSession {
+  #client: { readonly socket: string | undefined; readonly made: Promise<AgentClient> } | null =
+    null;
+
+  /** `socket` undefined: the agent's own place. Rejects as `connect` does, and the next call tries again. */
+  async client(socket: string | undefined, apiKey: ApiKeySource | undefined): Promise<AgentClient> {
+    if (this.#client !== null && this.#client.socket !== socket) await this.close();
+    const client = (this.#client ??= { socket, made: connected(socket, apiKey) });
+    try {
+      return await client.made;
+    } catch (failure) {
+      if (this.#client === client) this.#client = null;
+      throw failure;
+    }
+  }
+
+  /** Never rejects. */
+  async close(): Promise<void> {
+    const client = await this.#client?.made.catch(() => null);
+    this.#client = null;
+    await client?.close();
+  }
+}
+
+/** Loaded when it is needed: a command that asks nobody starts without it. */
+async function connected(
+  socket: string | undefined,
+  apiKey: ApiKeySource | undefined,
+): Promise<AgentClient> {
+  const { connect } = await import('../../client/connect.ts');
+  return connect({ socket, apiKey });
+}

@@ -1,0 +1,9 @@
+/** What the frames of one connection are handed to. */
+export interface FrameHandler<Answer> {
+  /** Answers one frame. Never throws, never rejects. */
+  answer(frame: Buffer): Promise<Answer>;
+  /** The longest frame that is taken now, bytes; null: as long as the listener takes. */
+  readonly maxFrameBytes: number | null;
+  /** Called once, when the connection is closed and every request of it was answered. */
+  closed(): void;
+}

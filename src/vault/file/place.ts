@@ -1,0 +1,6 @@
+/** A file that has private keys. */
+export interface FilePlace {
+  readonly backend: 'file';
+  /** Absolute. */
+  readonly path: string;
+}
