@@ -115,3 +115,12 @@ test('sessions of others fill the device: the agent starts once there is one', a
   await until('a free session', () => sessions.open < mostSessions);
   expect(await rig.sign()).toBe(kid);
 });
+
+test('an agent that ends in order leaves no session in the device', async () => {
+  await start();
+  const { sessions } = token.connector.device;
+  await rig.sign();
+  expect(sessions.open).toBeGreaterThan(0);
+  await rig.stop();
+  expect(sessions.open).toBe(0);
+});

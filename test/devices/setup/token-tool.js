@@ -167,5 +167,9 @@ for (const step of request.steps) {
   }
   answers.push(steps[step.do](step, session) ?? null);
 }
+if (session !== null) {
+  lib.C_Logout(session); // a YubiHSM has 16 sessions, and one that is left is taken for 30 s
+  lib.C_CloseSession(session);
+}
 lib.C_Finalize();
 process.stdout.write(JSON.stringify(answers));

@@ -45,7 +45,7 @@ export const killSteps: readonly Step[] = [
             while ((await killed.change({ do: 'rotate', grace })) !== 'lost');
           })();
           await Promise.race([rotating, sleep(dice.below(250))]);
-          await killed.kill(dice.pick(['agent', 'both']));
+          await killed.kill(killed.life.hostIsOpen ? dice.pick(['agent', 'both']) : 'agent');
           await rotating;
           await killed.compareToken();
         }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomChange } from '../../support/key-moves.ts';
 import type { Dice } from '../../support/kill-plan.ts';
-import type { KillRig } from '../../support/kill-rig.ts';
+import type { KillRig, Victim } from '../../support/kill-rig.ts';
 import { ForeignObjects } from '../foreign-objects.ts';
 import { randomRounds } from '../selection.ts';
 import { withKillRig } from './kills.ts';
@@ -20,7 +20,8 @@ const endings: Readonly<Record<string, Ending>> = {
   'killed under way': async (rig, dice) => {
     const changing = rig.change(randomChange(rig.ledger, dice));
     await sleep(dice.below(moment));
-    await rig.kill(dice.pick(['agent', 'both']));
+    const victim = dice.pick<Victim>(['agent', 'both']);
+    await rig.kill(rig.life.hostIsOpen ? victim : 'agent'); // the agent may be between two hosts
     await changing;
   },
   'its host killed under way': async (rig, dice) => {
