@@ -18,7 +18,7 @@ export class AgentDatabase {
 
   /** As `openDatabase`, where the file is there. */
   async openExisting(): Promise<void> {
-    if (databaseExists(this.#path)) await this.made();
+    if (databaseExists(this.#path)) await this.openOrCreate();
   }
 
   /** Null as long as it was not made. */
@@ -27,7 +27,7 @@ export class AgentDatabase {
   }
 
   /** As `openDatabase`; tried again where it failed before. */
-  made(): Promise<Database> {
+  openOrCreate(): Promise<Database> {
     this.#opening ??= this.#make().catch((failure: unknown) => {
       this.#opening = null;
       throw failure;

@@ -3,17 +3,17 @@ import { encodeBase64 } from '../base/base64.ts';
 import type { StateStore, Versioned } from '../vault/state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
 import type { World } from '../base/world.ts';
-import { pruning, preparation, revocation, rotation } from './changes.ts';
+import { pruning, preparation, revocation, rotation } from './requested-changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
 import type { KeyringParts } from './parts.ts';
-import { KeyChanges } from './key-changes.ts';
+import { ChangeExecutor } from './change-executor.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
 import { activeKey, isHeld, signingKey, statusOf, validKeys } from './lifecycle.ts';
 import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 import { proveKey } from './prove-key.ts';
-import { ScheduledRotation } from './rotation.ts';
+import { ChangeScheduler } from './change-scheduler.ts';
 import { changeView, nextChange, nextRotation } from './rotation-schedule.ts';
 import type { NextChange } from '../api/status.ts';
 import type {
@@ -45,8 +45,8 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly #store: StateStore;
   readonly #world: World;
   readonly #clock: TrustedClock;
-  readonly #changes: KeyChanges;
-  readonly #rotation: ScheduledRotation | null;
+  readonly #changes: ChangeExecutor;
+  readonly #rotation: ChangeScheduler | null;
   readonly #time: TimeKeeper;
   readonly #upkeep: Upkeep;
   readonly #changed: () => Promise<void>;
@@ -62,7 +62,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
     this.#world = world;
     this.#clock = clock;
     this.health = new KeyringHealth(vault, world.now, world.log.child({ keyring: name }));
-    const changes = new KeyChanges(parts, clock);
+    const changes = new ChangeExecutor(parts, clock);
     this.#changes = changes;
     const ready = this.#ready;
     const { journal, changed = () => Promise.resolve() } = parts;
@@ -71,7 +71,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
     this.#rotation =
       policy === null
         ? null
-        : new ScheduledRotation({ name, policy, changes, clock, world, ready, journal, changed });
+        : new ChangeScheduler({ name, policy, changes, clock, world, ready, journal, changed });
     const shared = vault.reserve === null;
     this.#time = new TimeKeeper({ name, changes, clock, world, shared });
     this.#upkeep = new Upkeep({ world, rotation: this.#rotation, time: this.#time });

@@ -2,7 +2,7 @@ import { AgentError } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import type { VaultObject } from '../vault/vault.ts';
 import { journaled } from './change-journal.ts';
-import { KeyChanges } from './key-changes.ts';
+import { ChangeExecutor } from './change-executor.ts';
 import { faultOf } from './key-fault.ts';
 import { withLatestTime } from './latest-time.ts';
 import { Keyring } from './keyring.ts';
@@ -147,7 +147,7 @@ async function makeFirstKey(
   }
   if (nothingSaved) await store.save(withLatestTime(emptyState, now), null);
   world.testPoint('start/begun');
-  await new KeyChanges(parts, clock).run({
+  await new ChangeExecutor(parts, clock).run({
     needsKey: () => true,
     apply: (state, key) => ({ state: key === null ? state : begin(state, key), result: null }),
   });

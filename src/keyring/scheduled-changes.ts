@@ -1,5 +1,5 @@
 import { formatTime } from '../base/rfc3339.ts';
-import { activated, preparedKey, published, type Now } from './changes.ts';
+import { activated, preparedKey, published, type Now } from './requested-changes.ts';
 import type { Change } from './change.ts';
 import type { KeyringState } from '../vault/key-records.ts';
 import {

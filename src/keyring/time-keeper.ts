@@ -1,6 +1,6 @@
 import { describeFailure } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import type { KeyChanges } from './key-changes.ts';
+import type { ChangeExecutor } from './change-executor.ts';
 import { mustKeepTime, mustKeepTimeAtEnd, mustKeepTimeInFile } from './latest-time.ts';
 import type { KeyringState } from '../vault/key-records.ts';
 import type { TrustedClock } from './trusted-clock.ts';
@@ -10,7 +10,7 @@ const retryAfter = 60_000;
 
 export interface TimeKeeperParts {
   readonly name: string;
-  readonly changes: KeyChanges;
+  readonly changes: ChangeExecutor;
   readonly clock: TrustedClock;
   readonly world: World;
   /** The records are a file of other programs too: it is not written without need. */

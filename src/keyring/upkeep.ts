@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts';
-import type { ScheduledRotation } from './rotation.ts';
+import type { ChangeScheduler } from './change-scheduler.ts';
 import type { TimeKeeper } from './time-keeper.ts';
 
 /** A suspended machine, a clock that jumps and edits by other programs are noticed this soon, milliseconds. */
@@ -8,7 +8,7 @@ const shortestWait = 20;
 
 export interface UpkeepParts {
   readonly world: World;
-  readonly rotation: ScheduledRotation | null;
+  readonly rotation: ChangeScheduler | null;
   readonly time: TimeKeeper;
 }
 

@@ -123,6 +123,11 @@ export interface HostedFailure {
 
 /** The child process's side of a kind, for as long as that process lives. */
 export interface HostedKind {
+  /**
+   * Loads what has to be loaded and looks for the device, without a PIN: so that what fails here is told apart from a
+   * login. Rejects as `open`, but for what concerns a PIN.
+   */
+  prepare(request: Pick<HostedRequest, 'place' | 'libraryParameters'>): Promise<void>;
   /** Rejects as `VaultHosts.openVault`. */
   open(request: HostedRequest): Promise<ServedVault>;
   failureOf(failure: AgentError): HostedFailure;

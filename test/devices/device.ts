@@ -2,7 +2,7 @@ import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import type { TokenProgram } from './setup/token-program.ts';
 
 /** Where another release of Debian is needed than the one that the tests run on. */
-type Release = 'installed' | 'trixie' | 'forky';
+export type Release = 'installed' | 'trixie' | 'forky';
 
 /** A difference from what the suite expects of every module, and why it is right. */
 export interface Difference<Value> {

@@ -109,10 +109,9 @@ export class KeyLedger {
     const leftOvers = [...all.keys()].filter(isLeftOver);
     for (const kid of leftOvers) this.#dead.add(this.#leftOverWithState(kid, all.get(kid)));
     const observed: Keys = new Map([...all].filter(([kid]) => !leftOvers.includes(kid)));
-    // The answer to a revocation names the new key, and does not have its public key.
-    const fresh = [...observed.keys()].filter(
-      (kid) => !this.#publicKeys.has(kid) && !this.#keys.has(kid),
-    );
+    // What a revocation activated is known before its public key is.
+    const isKnown = (kid: string): boolean => this.#publicKeys.has(kid) || this.#keys.has(kid);
+    const fresh = [...observed.keys()].filter((kid) => !isKnown(kid));
     for (const { kid, public_key_b64 } of listed) this.#learn(kid, public_key_b64);
     const change = this.#underWay;
     const wanted = this.#keys.size === 0 ? after(null, this.#keys, fresh[0] ?? null) : this.#keys;

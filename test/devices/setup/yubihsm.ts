@@ -12,7 +12,7 @@ const label = 'YubiHSM';
 const pin = '0001password';
 
 /** As scripts/unpack-yubihsm says it. */
-function cacheFolder(): string {
+export function cacheFolder(): string {
   const own = process.getuid?.() === 0 ? '/var/cache' : join(homedir(), '.cache');
   return join(process.env['XDG_CACHE_HOME'] ?? own, 'signing-agent-devices');
 }

@@ -4,7 +4,7 @@ import { answered, command, DeviceError, frame } from './protocol.ts';
 import { cmac, decrypt, derive, encrypt, vectorOf } from './secure-channel.ts';
 
 /** So many at a time, whoever opened them. */
-const mostSessions = 16;
+export const mostSessions = 16;
 const macLength = 8;
 
 interface Session {

@@ -25,7 +25,7 @@ const maxCollisions = 5;
  * then destroy what no key record needs any more. Killed anywhere, the saved announcements tell the next start
  * what to finish or undo, and a change that was answered was saved before.
  */
-export class KeyChanges {
+export class ChangeExecutor {
   readonly #parts: Pick<KeyringParts, 'name' | 'vault' | 'store' | 'world'>;
   readonly #clock: TrustedClock;
   #last: Promise<unknown> = Promise.resolve();

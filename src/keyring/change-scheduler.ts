@@ -2,9 +2,9 @@ import { AgentError, describeFailure } from '../base/errors.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import type { World } from '../base/world.ts';
 import { journaled, type ChangeJournal, type OwnChange } from './change-journal.ts';
-import { pruning } from './changes.ts';
+import { pruning } from './requested-changes.ts';
 import type { KeyringFailure } from './health.ts';
-import type { KeyChanges } from './key-changes.ts';
+import type { ChangeExecutor } from './change-executor.ts';
 import {
   largestJitter,
   nextChange,
@@ -23,7 +23,7 @@ const mostChanges = 4;
 export interface RotationParts {
   readonly name: string;
   readonly policy: RotationPolicy;
-  readonly changes: KeyChanges;
+  readonly changes: ChangeExecutor;
   readonly clock: TrustedClock;
   readonly world: World;
   /** Rejects where nothing can be had from the vault: each try would leave an announced step behind. */
@@ -37,7 +37,7 @@ export interface RotationParts {
  * Rotation by itself: makes the changes of the schedule when they are due. One that fails is tried again, ever
  * less often, and meanwhile the old key goes on signing.
  */
-export class ScheduledRotation {
+export class ChangeScheduler {
   readonly policy: RotationPolicy;
   readonly #parts: RotationParts;
   /** The jitter of a change is drawn once. */
