@@ -140,6 +140,37 @@ describe.each(['es256', 'ed25519'])('%s in a TPM', (algorithm) => {
   });
 });
 
+test('a key is attested by the agent, and that is checked without it', async () => {
+  await daemon.start('--config', configure('algorithm = "es256"\n'));
+  const { keys } = JSON.parse(await ctl('--json', 'keys', 'list')) as {
+    keys: { kid: string; public_key_b64: string }[];
+  };
+  const { kid = '', public_key_b64 = '' } = keys[0] ?? {};
+  const nonce = randomBytes(16).toString('base64url');
+  const path = file('attestation.json', await ctl('keys', 'attest', kid, '--nonce', nonce));
+  const short = await daemon.agentctl(['keys', 'attest', kid, '--nonce', 'AAAA']);
+  expect(short.err).toContain('must be 8 to 32 bytes');
+  await daemon.stop();
+  const check = (...args: string[]): Promise<Ended> =>
+    daemon.agentctl(['verify-attestation', path, ...args]);
+  const fresh = await check('--nonce', nonce, '--public-key', public_key_b64);
+  expect(fresh.err).toBe('');
+  expect(fresh.out).toContain(`key ${kid} was made in the TPM of the attestation key`);
+  expect(fresh.out).toContain('not proved: that this attestation key is of a TPM');
+  const name = /^attestation key: (\w+)$/m.exec(fresh.out)?.[1] ?? '';
+  const known = await check('--nonce', nonce, '--attestation-key', name);
+  expect(known.out).toContain('that is the one that was asked for');
+  expect(known.out).not.toContain('not proved');
+  const stale = await check('--nonce', randomBytes(16).toString('base64url'));
+  expect(stale.code).toBe(5);
+  expect(stale.err).toContain('the attestation does not hold: it was made for another nonce');
+  const other = await check(
+    '--attestation-key',
+    name.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+  );
+  expect(other.code).toBe(5);
+});
+
 describe('the configuration of a TPM', () => {
   test.each([
     ['device = "/dev/tpm0"', /device: .*without a resource manager.*Take \/dev\/tpmrm0/],

@@ -98,6 +98,21 @@ Examples:
   agentctl keys revoke 1f2e3d4c --yes`,
     );
   addReseal(keys, act);
+  keys
+    .command('attest')
+    .description('have the device sign what it says of a key: made in it, and never outside')
+    .argument('<kid>', 'the key')
+    .requiredOption('--nonce <base64>', 'of whoever is to be convinced, 8 to 32 bytes')
+    .action(act(async () => (await import('./keys-attest.ts')).attestKey))
+    .addHelpText(
+      'after',
+      `
+The answer is a JSON document, for agentctl verify-attestation. An ES256 key of a TPM has one; a key in a file, and an
+Ed25519 key, which no TPM makes, has none, and tokens by PKCS#11 have no function for it.
+
+Examples:
+  agentctl --keyring edge keys attest 1f2e3d4c --nonce "$NONCE" > attestation.json`,
+    );
 }
 
 function addReseal(keys: Command, act: Act): void {
