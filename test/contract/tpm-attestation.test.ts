@@ -134,6 +134,27 @@ describe('the attestation of an ES256 key', () => {
     }
   });
 
+  it('is made while the TPM is full of other keys, which go on signing', async () => {
+    const ring = new TpmKeyringRig(tpm, 'full');
+    onTestFinished(() => ring.remove());
+    const vault = await ring.open({ pin: '1234' });
+    const keys = [
+      await vault.generate(null),
+      await vault.generate(null),
+      await vault.generate(null),
+    ];
+    for (const key of [...keys, ...keys]) {
+      const nonce = randomBytes(16);
+      const document = await vault.attest(key, nonce);
+      const { publicKey } = checkAttestation(document, { ...nobodyAsked, nonce });
+      expect(publicKey).toEqual(Buffer.from(key.publicKey));
+      for (const signer of keys) {
+        const signature = await vault.sign(signer, nonce);
+        expect(vault.algorithm.verify(nonce, signature, signer.publicKey)).toBe(true);
+      }
+    }
+  });
+
   it('says so where the data of its creation was lost', async () => {
     const ring = new TpmKeyringRig(tpm, 'lost');
     onTestFinished(() => ring.remove());

@@ -1,5 +1,5 @@
 import { u16, u32, u8, sized, TpmFormatError, TpmReader } from './bytes.ts';
-import { SESSION, ST } from './constants.ts';
+import { ST } from './constants.ts';
 
 /** Commands and responses as a whole: TPM 2.0 Library Specification, Part 1, 18 and Part 3, 5. */
 
@@ -104,9 +104,4 @@ export function decodeResponse(
   }));
   reader.end();
   return { code, handle, parameters, authorizations };
-}
-
-/** Whether the first parameter of a response is encrypted. */
-export function isEncrypted({ attributes }: ResponseAuthorization): boolean {
-  return (attributes & SESSION.ENCRYPT) !== 0;
 }

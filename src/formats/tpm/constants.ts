@@ -26,8 +26,6 @@ export const CC = {
   PolicyPCR: 0x17f,
 } as const;
 
-export type CommandCode = (typeof CC)[keyof typeof CC];
-
 export function commandName(code: number): string {
   const known = Object.entries(CC).find(([, value]) => value === code);
   return known === undefined ? `command 0x${code.toString(16)}` : `TPM2_${known[0]}`;

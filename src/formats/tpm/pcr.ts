@@ -4,7 +4,7 @@ import { ALG, CC } from './constants.ts';
 
 /** Platform configuration registers of the SHA-256 bank: Part 2, 10.6 and 10.9; Part 3, 23.7. */
 
-export const pcrCount = 24;
+const pcrCount = 24;
 const bitmapLength = pcrCount / 8;
 
 /** TPML_PCR_SELECTION of these registers, 0 to 23; of none an empty list. */

@@ -37,12 +37,12 @@ export interface EccArea extends AnyArea {
 }
 
 /** A sealed object, which has no scheme. */
-export interface KeyedHashArea extends AnyArea {
+interface KeyedHashArea extends AnyArea {
   readonly type: 'keyedhash';
   readonly unique: Uint8Array;
 }
 
-export interface RsaArea extends AnyArea {
+interface RsaArea extends AnyArea {
   readonly type: 'rsa';
   readonly symmetric: Symmetric | null;
   readonly scheme: Scheme | null;

@@ -6,6 +6,7 @@ import { nvName, readNvPublic } from '../../formats/tpm/nv.ts';
 import { encodePublicArea, encodeSensitive, nameOf } from '../../formats/tpm/public-area.ts';
 import { RC } from '../../formats/tpm/response-codes.ts';
 import type { TpmConnection } from './connection.ts';
+import type { Blob } from './loaded-objects.ts';
 import type { CreatedObject } from './objects.ts';
 import { flush } from './sessions.ts';
 import { emptyPassword, type NamedHandle } from './tpm.ts';
@@ -50,7 +51,7 @@ export type Attestation = Pick<
 /** `nonce`: at most 32 bytes. `auth`: of the key. `made`: null where that was lost. */
 export async function attestKey(
   connection: TpmConnection,
-  key: NamedHandle,
+  blob: Blob,
   {
     auth,
     nonce,
@@ -64,6 +65,8 @@ export async function attestKey(
   const endorsement_certificates_b64 = await certificates(connection);
   const signer = await makeAttestationKey(connection);
   try {
+    // Only now: room for the other key is made at the cost of whatever is loaded.
+    const key = await connection.objects.load(connection, blob);
     const certified = await signed(connection, {
       code: CC.Certify,
       handles: [key, signer],

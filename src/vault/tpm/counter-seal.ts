@@ -19,7 +19,7 @@ import type { TpmWorld } from './tpm-world.ts';
  * begun. The seal's counter is what the TPM's has gone up by since.
  */
 
-export const sealFile = 'seal.json';
+const sealFile = 'seal.json';
 const associated = Buffer.from('signing-agent tpm records seal 1\n', 'latin1');
 const keyLength = 32;
 /** `u32 index | i64 base | key` */

@@ -27,7 +27,7 @@ export interface DeviceRecord {
   readonly keyCheck: string;
 }
 
-export const deviceRecordFile = 'device.json';
+const deviceRecordFile = 'device.json';
 
 /** null where there is none. Throws `backend_unavailable` for one that is broken or of another keyring. */
 export function readDeviceRecord(folder: KeyFolder, keyring: string): DeviceRecord | null {

@@ -145,8 +145,7 @@ export class Es256Keys implements KeyForm {
     const auth = file.emptyAuth ? Buffer.alloc(0) : this.#keyring.secretAuth();
     const made = this.#keyring.folder.read(`${objectId}${creationEnding}`);
     return this.#keyring.use('attest a key', async (connection) => {
-      const object = await connection.objects.load(connection, file);
-      const attested = await attestKey(connection, object, {
+      const attested = await attestKey(connection, file, {
         ...{ auth, nonce },
         made: made === null ? null : parseCreation(made),
       });

@@ -2,9 +2,8 @@ import { sized } from '../../formats/tpm/bytes.ts';
 import { CC } from '../../formats/tpm/constants.ts';
 import { isFull } from '../../formats/tpm/response-codes.ts';
 import { nameOf } from '../../formats/tpm/public-area.ts';
-import type { TpmConnection } from './connection.ts';
 import { flush } from './sessions.ts';
-import type { NamedHandle, Tpm } from './tpm.ts';
+import type { Authorization, NamedHandle, Tpm } from './tpm.ts';
 import { TpmError, TpmForged } from './tpm-error.ts';
 
 /** An object as it is kept outside of the TPM. */
@@ -21,6 +20,13 @@ export interface Blob {
  */
 const mostLoaded = 2;
 
+/** Whose objects they are. */
+interface Parent {
+  readonly root: NamedHandle;
+  /** The session that speaks for it. */
+  authorized(): Authorization;
+}
+
 /** The objects that are loaded in one TPM for this process, the least recently used of which makes room for another. */
 export class LoadedObjects {
   readonly #tpm: Tpm;
@@ -32,7 +38,7 @@ export class LoadedObjects {
   }
 
   /** Under the storage root of that connection. Stays loaded until the next two calls, or until `unload`. */
-  async load(connection: TpmConnection, blob: Blob): Promise<NamedHandle> {
+  async load(parent: Parent, blob: Blob): Promise<NamedHandle> {
     const name = nameOf(blob.public);
     const id = name.toString('hex');
     const known = this.#loaded.get(id);
@@ -42,7 +48,7 @@ export class LoadedObjects {
       return known;
     }
     while (this.#loaded.size >= mostLoaded) await this.#unloadOldest();
-    const handle = await this.withRoom(() => this.#load(connection, blob, name));
+    const handle = await this.withRoom(() => this.#load(parent, blob, name));
     this.#loaded.set(id, handle);
     return handle;
   }
@@ -69,15 +75,15 @@ export class LoadedObjects {
     }
   }
 
-  async #load(connection: TpmConnection, blob: Blob, name: Buffer): Promise<NamedHandle> {
+  async #load(parent: Parent, blob: Blob, name: Buffer): Promise<NamedHandle> {
     const { handle, parameters } = await this.#tpm.run(
       {
         code: CC.Load,
-        handles: [connection.root],
+        handles: [parent.root],
         parameters: Buffer.concat([sized(blob.private), sized(blob.public)]),
         answersHandle: true,
       },
-      [connection.authorized()],
+      [parent.authorized()],
     );
     if (name.equals(parameters.sized())) return { handle, name };
     throw new TpmForged('it loaded another object than it was given');

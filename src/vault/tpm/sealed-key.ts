@@ -22,7 +22,7 @@ import { isCode, type TpmError } from './tpm-error.ts';
 const longestAuth = 32;
 
 /** A PIN as the authorisation value: itself, or its digest where it is too long. The caller's to wipe. */
-export function authOf(pin: Uint8Array | null): Buffer {
+function authOf(pin: Uint8Array | null): Buffer {
   if (pin === null) return Buffer.alloc(0);
   if (pin.length <= longestAuth) return Buffer.from(pin);
   return createHash('sha256').update(pin).digest();
