@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { AgentError } from '../../src/base/errors.ts';
 import { CC } from '../../src/formats/tpm/constants.ts';
 import { openTransport, type OpenTransport } from '../../src/vault/tpm/device.ts';
-import { DeviceTransport } from '../../src/vault/tpm/device-transport.ts';
-import { connectTpm } from '../../src/vault/tpm/socket-transport.ts';
-import { parseDevice, type TpmTransport } from '../../src/vault/tpm/transport.ts';
+import { DeviceTransport } from '../../src/vault/tpm/transport/device-transport.ts';
+import { connectTpm } from '../../src/vault/tpm/transport/socket-transport.ts';
+import { parseDevice, type TpmTransport } from '../../src/vault/tpm/transport/transport.ts';
 import type { Vault, VaultKey } from '../../src/vault/vault.ts';
 import { startSwtpm, type Swtpm } from '../support/swtpm.ts';
 import { TpmKeyringRig } from '../support/tpm-keyring.ts';

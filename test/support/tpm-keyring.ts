@@ -12,7 +12,7 @@ import { openTpmVault } from '../../src/vault/tpm/open-tpm-vault.ts';
 import { resealKeyring, type ResealedKey, type ResealOptions } from '../../src/vault/tpm/reseal.ts';
 import type { TpmVault } from '../../src/vault/tpm/tpm-vault.ts';
 import type { TpmWorld } from '../../src/vault/tpm/tpm-world.ts';
-import { parseDevice } from '../../src/vault/tpm/transport.ts';
+import { parseDevice } from '../../src/vault/tpm/transport/transport.ts';
 import { capturedLog } from './captured-log.ts';
 import type { Swtpm } from './swtpm.ts';
 

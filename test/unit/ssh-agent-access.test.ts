@@ -90,7 +90,8 @@ function requests(): Readonly<Record<string, Buffer>> {
 describe('who may', () => {
   test('the table has every method, and no other', () => {
     expect(Object.keys(table).sort()).toEqual(Object.keys(sshAgentMethods).sort());
-    for (const [name, { scope }] of Object.entries(sshAgentMethods)) expect(scope).toBe(table[name]);
+    for (const [name, { scope }] of Object.entries(sshAgentMethods))
+      expect(scope).toBe(table[name]);
   });
 
   test.each([1001, 1002])('uid %i, who has less than app, is refused everything', async (uid) => {

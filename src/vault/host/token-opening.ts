@@ -14,12 +14,12 @@ export async function logInWith(
 ): Promise<Opened> {
   if (pins === null) return login(Buffer.alloc(0), () => Promise.resolve());
   const pin = pins.pin();
-  let isAnnounced = false;
+  const sending = { isAnnounced: false };
   try {
     const sent = Buffer.alloc(pin.length, pin);
     const opened = await login(sent, async () => {
       await pins.trying(pin);
-      isAnnounced = true;
+      sending.isAnnounced = true;
     }).finally(() => sent.fill(0));
     // Also where the process was logged in already: it was compared with the PIN that did that.
     await pins.accepted(pin);
@@ -28,7 +28,7 @@ export async function logInWith(
     if (failure instanceof HostFailure) {
       if (failure.pinRefusal !== null) await pins.refused(pin, failure.pinRefusal);
       // A device that fails may have counted the attempt. What failed before the login says nothing of one.
-      else if (isAnnounced && !failure.fatal) await pins.answered(pin);
+      else if (sending.isAnnounced && !failure.fatal) await pins.answered(pin);
     }
     throw failure;
   } finally {

@@ -2,7 +2,7 @@ import { AgentError } from '../../base/errors.ts';
 import type { Seal, SealStore } from '../vault.ts';
 import type { TpmConnection } from './connection.ts';
 import { envelopeNonceLength, keyFor, openEnvelope, sealEnvelope } from './envelope.ts';
-import type { KeyFolder } from './key-folder.ts';
+import type { KeyFolder } from './stored/key-folder.ts';
 import {
   defineCounter,
   findCounter,

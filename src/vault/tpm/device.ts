@@ -1,14 +1,14 @@
 import { AgentError } from '../../base/errors.ts';
 import { Turns } from '../../base/turns.ts';
 import { flushLeftovers, TpmConnection, type TpmLine } from './connection.ts';
-import { openTpmDevice } from './device-transport.ts';
+import { openTpmDevice } from './transport/device-transport.ts';
 import { LoadedObjects } from './loaded-objects.ts';
-import { connectTpm } from './socket-transport.ts';
+import { connectTpm } from './transport/socket-transport.ts';
 import { usualParent } from './storage-root.ts';
 import { Tpm } from './tpm.ts';
 import { isStaleError, translate } from './tpm-error.ts';
 import type { DeviceWorld } from './tpm-world.ts';
-import type { TpmDevicePath, TpmTransport } from './transport.ts';
+import type { TpmDevicePath, TpmTransport } from './transport/transport.ts';
 
 /** Opens the way to a TPM. Rejects with `backend_unavailable`. */
 export type OpenTransport = (device: TpmDevicePath, timeLimit: number) => Promise<TpmTransport>;

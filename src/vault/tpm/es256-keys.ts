@@ -8,8 +8,8 @@ import type { Tss2Key } from '../../formats/tpm/tss2-key.ts';
 import type { VaultKey } from '../vault.ts';
 import type { TpmConnection } from './connection.ts';
 import { attestKey } from './attestation.ts';
-import { creationBytes, parseCreation } from './creation-file.ts';
-import { keyFileBytes, readKeyFile } from './key-file.ts';
+import { creationBytes, parseCreation } from './stored/creation-file.ts';
+import { keyFileBytes, readKeyFile } from './stored/key-file.ts';
 import {
   checkCreation,
   createObject,

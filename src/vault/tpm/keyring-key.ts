@@ -1,10 +1,10 @@
 import { AgentError } from '../../base/errors.ts';
 import { sealFor } from '../../formats/age/sealing.ts';
 import type { TpmConnection } from './connection.ts';
-import { writeDeviceRecord, type DeviceRecord } from './device-record.ts';
+import { writeDeviceRecord, type DeviceRecord } from './stored/device-record.ts';
 import { keyFor } from './envelope.ts';
-import { keyFileBytes, protectionOf, readKeyFile, type Protection } from './key-file.ts';
-import type { KeyFolder } from './key-folder.ts';
+import { keyFileBytes, protectionOf, readKeyFile, type Protection } from './stored/key-file.ts';
+import type { KeyFolder } from './stored/key-folder.ts';
 import { PcrsDiffer, sealKey, unsealKey } from './sealed-key.ts';
 import type { TpmWorld } from './tpm-world.ts';
 

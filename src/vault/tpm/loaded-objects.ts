@@ -6,6 +6,12 @@ import { flush } from './sessions.ts';
 import type { Authorization, NamedHandle, Tpm } from './tpm.ts';
 import { TpmError, TpmForged } from './tpm-error.ts';
 
+/** What objects are loaded through: the storage root that they are under, and who speaks for it. */
+export interface LoadingConnection {
+  readonly root: NamedHandle;
+  authorized(): Authorization;
+}
+
 /** An object as it is kept outside of the TPM. */
 export interface Blob {
   /** TPMT_PUBLIC */
@@ -20,13 +26,6 @@ export interface Blob {
  */
 const mostLoaded = 2;
 
-/** Whose objects they are. */
-interface Parent {
-  readonly root: NamedHandle;
-  /** The session that speaks for it. */
-  authorized(): Authorization;
-}
-
 /** The objects that are loaded in one TPM for this process, the least recently used of which makes room for another. */
 export class LoadedObjects {
   readonly #tpm: Tpm;
@@ -38,7 +37,7 @@ export class LoadedObjects {
   }
 
   /** Under the storage root of that connection. Stays loaded until the next two calls, or until `unload`. */
-  async load(parent: Parent, blob: Blob): Promise<NamedHandle> {
+  async load(connection: LoadingConnection, blob: Blob): Promise<NamedHandle> {
     const name = nameOf(blob.public);
     const id = name.toString('hex');
     const known = this.#loaded.get(id);
@@ -48,7 +47,7 @@ export class LoadedObjects {
       return known;
     }
     while (this.#loaded.size >= mostLoaded) await this.#unloadOldest();
-    const handle = await this.withRoom(() => this.#load(parent, blob, name));
+    const handle = await this.withRoom(() => this.#load(connection, blob, name));
     this.#loaded.set(id, handle);
     return handle;
   }
@@ -75,15 +74,15 @@ export class LoadedObjects {
     }
   }
 
-  async #load(parent: Parent, blob: Blob, name: Buffer): Promise<NamedHandle> {
+  async #load(connection: LoadingConnection, blob: Blob, name: Buffer): Promise<NamedHandle> {
     const { handle, parameters } = await this.#tpm.run(
       {
         code: CC.Load,
-        handles: [parent.root],
+        handles: [connection.root],
         parameters: Buffer.concat([sized(blob.private), sized(blob.public)]),
         answersHandle: true,
       },
-      [parent.authorized()],
+      [connection.authorized()],
     );
     if (name.equals(parameters.sized())) return { handle, name };
     throw new TpmForged('it loaded another object than it was given');

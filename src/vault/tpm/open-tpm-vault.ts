@@ -5,15 +5,15 @@ import type { Algorithm } from '../../algorithms/algorithm.ts';
 import type { TpmConnection } from './connection.ts';
 import { CounterSeal } from './counter-seal.ts';
 import type { TpmDevices } from './device.ts';
-import { readDeviceRecord, writeDeviceRecord, type DeviceRecord } from './device-record.ts';
+import { readDeviceRecord, writeDeviceRecord, type DeviceRecord } from './stored/device-record.ts';
 import { Es256Keys } from './es256-keys.ts';
-import { KeyFolder } from './key-folder.ts';
+import { KeyFolder } from './stored/key-folder.ts';
 import { openKeyringKey, parentOfKey } from './keyring-key.ts';
 import { readFacts } from './tpm-facts.ts';
 import { TpmKeyring, type KeyForm } from './tpm-keyring.ts';
 import { TpmVault } from './tpm-vault.ts';
 import type { TpmWorld } from './tpm-world.ts';
-import type { TpmDevicePath } from './transport.ts';
+import type { TpmDevicePath } from './transport/transport.ts';
 import { WrappedSeeds } from './wrapped-seeds.ts';
 
 export interface TpmVaultOptions {

@@ -4,7 +4,7 @@ import type { AlgorithmName } from '../../api/signing-backend.ts';
 import type { HostedTarget } from '../hosted.ts';
 import { TableFault } from '../kind-calls.ts';
 import type { PinPlace } from '../pin-place.ts';
-import { parseDevice, type TpmDevicePath } from './transport.ts';
+import { parseDevice, type TpmDevicePath } from './transport/transport.ts';
 
 /** A TPM with the keys of a keyring, whose files are in a folder of the state dir. */
 export interface TpmSettings {

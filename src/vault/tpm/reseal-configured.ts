@@ -1,8 +1,8 @@
 import type { Resealed, ResealRequest, ResealWorld } from '../keyring-reseal.ts';
 import type { Named } from '../kind-calls.ts';
 import { TpmDevices } from './device.ts';
-import { readKeyFile, type Protection } from './key-file.ts';
-import { KeyFolder } from './key-folder.ts';
+import { readKeyFile, type Protection } from './stored/key-file.ts';
+import { KeyFolder } from './stored/key-folder.ts';
 import type { TpmSettings } from './place.ts';
 import { resealKeyring } from './reseal.ts';
 

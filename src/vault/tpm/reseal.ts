@@ -4,9 +4,9 @@ import { OldPinNeeded, type ResealRequest } from '../keyring-reseal.ts';
 import { openSealed } from '../../formats/age/sealing.ts';
 import type { TpmConnection } from './connection.ts';
 import type { TpmDevices } from './device.ts';
-import { readDeviceRecord, writeDeviceRecord, type DeviceRecord } from './device-record.ts';
-import { keyFileBytes, protectionOf, readKeyFile, type Protection } from './key-file.ts';
-import { KeyFolder } from './key-folder.ts';
+import { readDeviceRecord, writeDeviceRecord, type DeviceRecord } from './stored/device-record.ts';
+import { keyFileBytes, protectionOf, readKeyFile, type Protection } from './stored/key-file.ts';
+import { KeyFolder } from './stored/key-folder.ts';
 import {
   keepRecovery,
   keyringKeyFile,
@@ -17,7 +17,7 @@ import {
 } from './keyring-key.ts';
 import { sealKey, unsealKey } from './sealed-key.ts';
 import type { TpmWorld } from './tpm-world.ts';
-import type { TpmDevicePath } from './transport.ts';
+import type { TpmDevicePath } from './transport/transport.ts';
 
 export interface ResealOptions {
   readonly device: TpmDevicePath;

@@ -11,7 +11,7 @@ import type { PublicArea } from '../../formats/tpm/public-area.ts';
 import { RC } from '../../formats/tpm/response-codes.ts';
 import type { Tss2Key } from '../../formats/tpm/tss2-key.ts';
 import type { TpmConnection } from './connection.ts';
-import { policySteps, protectionOf, type Protection } from './key-file.ts';
+import { policySteps, protectionOf, type Protection } from './stored/key-file.ts';
 import { createObject, unseal } from './objects.ts';
 import type { Tpm } from './tpm.ts';
 import { isCode, type TpmError } from './tpm-error.ts';

@@ -8,7 +8,7 @@ import { openTpmVault } from './open-tpm-vault.ts';
 import type { TpmAddress } from './place.ts';
 import { PinRefused } from './sealed-key.ts';
 import { isCode } from './tpm-error.ts';
-import { TpmHangs } from './transport.ts';
+import { TpmHangs } from './transport/transport.ts';
 
 /** The vault host's side of a TPM. */
 export const serveTpm: ServeKind = ({ now, pause, randomBytes, files, testPoint }) => {

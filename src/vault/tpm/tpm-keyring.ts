@@ -2,8 +2,8 @@ import type { Protection } from '../../api/signing-backend.ts';
 import type { VaultKey } from '../vault.ts';
 import type { TpmConnection } from './connection.ts';
 import { keyFor } from './envelope.ts';
-import type { Protection as SealProtection } from './key-file.ts';
-import type { KeyFolder } from './key-folder.ts';
+import type { Protection as SealProtection } from './stored/key-file.ts';
+import type { KeyFolder } from './stored/key-folder.ts';
 import type { TpmWorld } from './tpm-world.ts';
 
 /** What an algorithm's keys are like in a TPM. */

@@ -10,7 +10,7 @@ import { mayBeRetried } from '../../formats/tpm/response-codes.ts';
 import type { SessionUse, TpmSession } from './session.ts';
 import { TpmError, TpmForged } from './tpm-error.ts';
 import type { TpmWorld } from './tpm-world.ts';
-import type { TpmTransport } from './transport.ts';
+import type { TpmTransport } from './transport/transport.ts';
 
 /** A handle of a command, and the name of what it is of: the handle itself for a hierarchy or a PCR. */
 export interface NamedHandle {

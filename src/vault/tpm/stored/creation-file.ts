@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CreatedObject } from './objects.ts';
+import type { CreatedObject } from '../objects.ts';
 
 /** `OBJECTID.creation.json`: what the TPM needs, and anybody who checks, to certify later how it made a key. */
 const document = z.strictObject({

@@ -1,10 +1,10 @@
 import { lstatSync, readdirSync, unlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AgentError, errnoName } from '../../base/errors.ts';
-import type { Files } from '../../base/files.ts';
-import { ensurePrivateDir } from '../../files/checked-dir.ts';
-import { fileFailure } from '../../files/ownership.ts';
+import { AgentError, errnoName } from '../../../base/errors.ts';
+import type { Files } from '../../../base/files.ts';
+import { ensurePrivateDir } from '../../../files/checked-dir.ts';
+import { fileFailure } from '../../../files/ownership.ts';
 
 /** What the names of files end in, beside the temporary ones of a write that was cut off. */
 const ending = /^[^.].*\.(pem|json|age)$/;

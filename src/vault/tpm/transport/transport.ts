@@ -1,4 +1,4 @@
-import { AgentError } from '../../base/errors.ts';
+import { AgentError } from '../../../base/errors.ts';
 
 /** The way to one TPM: a command's bytes there, its response's bytes back, one after the other. */
 export interface TpmTransport {

@@ -1,13 +1,13 @@
-import { AgentError, describeFailure } from '../../base/errors.ts';
-import { CC } from '../../formats/tpm/constants.ts';
-import { encodePcrSelection, readPcrSelection } from '../../formats/tpm/pcr.ts';
-import { TpmReader } from '../../formats/tpm/bytes.ts';
+import { AgentError, describeFailure } from '../../../base/errors.ts';
+import { CC } from '../../../formats/tpm/constants.ts';
+import { encodePcrSelection, readPcrSelection } from '../../../formats/tpm/pcr.ts';
+import { TpmReader } from '../../../formats/tpm/bytes.ts';
 import {
   encodeTss2Key,
   parseTss2Key,
   type PolicyStep,
   type Tss2Key,
-} from '../../formats/tpm/tss2-key.ts';
+} from '../../../formats/tpm/tss2-key.ts';
 import type { KeyFolder } from './key-folder.ts';
 
 /** What must hold for an object to be used. */

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { AgentError, describeFailure, errnoName } from '../../base/errors.ts';
-import { longestResponse } from '../../formats/tpm/command.ts';
+import { AgentError, describeFailure, errnoName } from '../../../base/errors.ts';
+import { longestResponse } from '../../../formats/tpm/command.ts';
 import { TpmHangs, transportError, type TpmTransport } from './transport.ts';
 
 /** As much of a FileHandle as a TPM's device needs. */

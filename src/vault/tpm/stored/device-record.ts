@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { AgentError } from '../../base/errors.ts';
-import { describeProblem } from '../../files/document-fields.ts';
+import { AgentError } from '../../../base/errors.ts';
+import { describeProblem } from '../../../files/document-fields.ts';
 import type { KeyFolder } from './key-folder.ts';
 
 /** `device.json`: which TPM the keys of a keyring are of. Nothing in it is secret. */

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
-import { describeFailure, errnoName, type AgentError } from '../../base/errors.ts';
-import { headerLength, responseLength } from '../../formats/tpm/command.ts';
+import { describeFailure, errnoName, type AgentError } from '../../../base/errors.ts';
+import { headerLength, responseLength } from '../../../formats/tpm/command.ts';
 import { transportError, type TpmTransport } from './transport.ts';
 
 /**
