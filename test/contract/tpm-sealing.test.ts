@@ -148,7 +148,7 @@ describe.each<AlgorithmName>(['es256', 'ed25519'])('sealing anew, %s', (algorith
     const ring = keyring('reseal');
     const key = await made(ring, { algorithm, pin: 'old', pcrs: [7] });
     const done = await ring.reseal(
-      { by: 'tpm', pin: Buffer.from('old') },
+      { by: 'device', pin: Buffer.from('old') },
       { pin: 'new', pcrs: [7, 8] },
     );
     expect(done).toMatchObject({
@@ -160,7 +160,7 @@ describe.each<AlgorithmName>(['es256', 'ed25519'])('sealing anew, %s', (algorith
       'locked',
     );
     await expectSigns(await ring.open({ algorithm, pin: 'new', pcrs: [7, 8] }), key);
-    await ring.reseal({ by: 'tpm', pin: Buffer.from('new') }, {});
+    await ring.reseal({ by: 'device', pin: Buffer.from('new') }, {});
     await expectSigns(await ring.open({ algorithm }), key);
   });
 
@@ -169,7 +169,7 @@ describe.each<AlgorithmName>(['es256', 'ed25519'])('sealing anew, %s', (algorith
     const key = await made(ring, { algorithm, pin: 'old' });
     const before = ring.read('keyring-key.pem');
     for (const pin of [Buffer.from('wrong'), null]) {
-      expect((await refusalOf(ring.reseal({ by: 'tpm', pin }, { pin: 'new' }))).kind).toBe(
+      expect((await refusalOf(ring.reseal({ by: 'device', pin }, { pin: 'new' }))).kind).toBe(
         'locked',
       );
     }

@@ -38,6 +38,16 @@ export const hostSteps = ['host/destroyed', 'host/generated', 'host/sealed'] as 
 export type AgentStep = (typeof agentSteps)[number];
 export type HostStep = (typeof hostSteps)[number];
 
+/** Those of a vault host that has a TPM, besides. */
+export const tpmSteps = [
+  'tpm/device-noted',
+  'tpm/counter-noted',
+  'tpm/counter-defined',
+  'tpm/sealed',
+  'tpm/key-made',
+] as const;
+export type TpmStep = (typeof tpmSteps)[number];
+
 /** Repeats what a random test did, but for the moments, which the machine decides. */
 const seedVariable = 'KILL_TEST_SEED';
 

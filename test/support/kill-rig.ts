@@ -10,7 +10,7 @@ import { run } from './daemon.ts';
 import { isRunning, until } from './faulty-agent.ts';
 import { KeyLedger, type Change, type ListedKey } from './key-ledger.ts';
 import { requestOf } from './key-moves.ts';
-import type { AgentStep, Dice, HostStep } from './kill-plan.ts';
+import type { AgentStep, Dice, HostStep, TpmStep } from './kill-plan.ts';
 import { KillClient } from './kill-client.ts';
 import type { Answer } from './line-client.ts';
 import { makeToken } from './softhsm.ts';
@@ -23,7 +23,7 @@ const remembered = 40;
 export type Victim = 'agent' | 'host' | 'both';
 
 export interface StartOptions {
-  readonly failpoint?: `${AgentStep | HostStep}:${number}`;
+  readonly failpoint?: `${AgentStep | HostStep | TpmStep}:${number}`;
   /** Lines of the table `keyrings.default.rotation`. */
   readonly rotation?: string;
   /** As an operator starts it, who sizes no thread pool: it starts itself once more. */
@@ -42,8 +42,8 @@ function killed(pid: number): boolean {
 
 /** A token as the rig needs it. */
 export interface RigToken {
-  /** With the PIN's source. */
-  readonly uri: string;
+  /** Lines of the table `keyrings.default` that say where the keys are: backend, URI or device, PIN's source. */
+  readonly place: string;
   /** For the agent and its vault hosts. */
   readonly environment: Readonly<Record<string, string>>;
   /** Further lines of the table `keyrings.default`. */
@@ -51,15 +51,21 @@ export interface RigToken {
   /** Words before the agent's own, of a program that becomes it. */
   readonly launcher: readonly string[];
   readonly keepsSeal: boolean;
-  /** As another program sees it. */
-  objects(): Promise<readonly TokenObject[]>;
+  /** As another program sees it. `stateDir`: the agent's, for keys whose files are in it. */
+  objects(stateDir: string): Promise<readonly TokenObject[]>;
   remove(): Promise<void>;
+}
+
+/** The URI with the PIN's source. */
+export function pkcs11Place(uri: string): string {
+  return `backend = "pkcs11"\nuri = "${uri}"\n`;
 }
 
 async function softHsm(): Promise<RigToken> {
   const token = await makeToken();
   return {
-    ...{ uri: token.uri, environment: token.environment, keyring: '' },
+    place: pkcs11Place(token.uri),
+    ...{ environment: token.environment, keyring: '' },
     launcher: [],
     keepsSeal: true,
     objects: () => objectsInToken(token),
@@ -128,8 +134,8 @@ export class KillRig {
     const table = rotation === undefined ? '' : `[keyrings.default.rotation]\n${rotation}\n`;
     writeFileSync(
       config,
-      `[keyrings.default]\nbackend = "pkcs11"\nalgorithm = "${this.#algorithm}"\n` +
-        `uri = "${this.#token.uri}"\n${this.#token.keyring}${table}`,
+      `[keyrings.default]\nalgorithm = "${this.#algorithm}"\n` +
+        `${this.#token.place}${this.#token.keyring}${table}`,
       { mode: 0o600 },
     );
     this.#client?.close();
@@ -277,7 +283,7 @@ export class KillRig {
    * it records is there, whole.
    */
   async compareToken(): Promise<void> {
-    compare(this.#sidecar(), await this.#token.objects());
+    compare(this.#sidecar(), await this.#token.objects(this.#stateDir));
   }
 
   /** Ends the agent in order. */

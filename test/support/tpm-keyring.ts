@@ -9,7 +9,7 @@ import { durableFiles } from '../../src/files/durable-files.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { openTransport, TpmDevices, type OpenTransport } from '../../src/vault/tpm/device.ts';
 import { openTpmVault } from '../../src/vault/tpm/open-tpm-vault.ts';
-import { resealKeyring, type Resealed, type ResealOptions } from '../../src/vault/tpm/reseal.ts';
+import { resealKeyring, type ResealedKey, type ResealOptions } from '../../src/vault/tpm/reseal.ts';
 import type { TpmVault } from '../../src/vault/tpm/tpm-vault.ts';
 import type { TpmWorld } from '../../src/vault/tpm/tpm-world.ts';
 import { parseDevice } from '../../src/vault/tpm/transport/transport.ts';
@@ -86,7 +86,7 @@ export class TpmKeyringRig {
     from: ResealOptions['from'],
     to: { readonly pcrs?: readonly number[]; readonly pin?: string | null },
     { recovery = null, testPoint }: Pick<TpmVaultChoices, 'recovery' | 'testPoint'> = {},
-  ): Promise<Resealed> {
+  ): Promise<ResealedKey> {
     await this.close();
     const { pcrs = [], pin = null } = to;
     const world = this.world(testPoint);

@@ -39,6 +39,7 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   prepare: ['admin', 'on those'],
   revoke: ['admin', 'on those'],
   list_keys: ['admin', 'on those'],
+  attest: ['admin', 'on those'],
   unlock: ['admin', 'on those'],
   lock: ['admin', 'on those'],
   reload: ['admin', 'never'],

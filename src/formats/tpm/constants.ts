@@ -36,7 +36,7 @@ export const ST = {
   NO_SESSIONS: 0x8001,
   SESSIONS: 0x8002,
   ATTEST_CERTIFY: 0x8017,
-  CREATION: 0x8021,
+  ATTEST_CREATION: 0x801a,
 } as const;
 
 /** TPM_ALG_ID */

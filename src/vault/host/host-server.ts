@@ -141,6 +141,10 @@ export class HostServer {
         return null;
       case 'list':
         return (await this.#vault(call.vault).list()).map(wireObject);
+      case 'attest': {
+        const nonce = Buffer.from(call.nonce_b64, 'base64url');
+        return this.#vault(call.vault).attest(keyFromWire(call.key), nonce);
+      }
       case 'evidence':
         return this.#vault(call.vault).evidence(keyFromWire(call.key));
       case 'readSeal': {

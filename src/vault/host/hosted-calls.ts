@@ -63,6 +63,11 @@ export class HostedCalls {
     return (await this.#again<readonly WireObject[]>(call, listTime)).map(objectFromWire);
   }
 
+  attest(key: VaultKey, nonce: Uint8Array): Promise<Readonly<Record<string, unknown>>> {
+    const nonce_b64 = Buffer.from(nonce).toString('base64url');
+    return this.#again({ op: 'attest', vault: this.#vault, key: wireKey(key), nonce_b64 });
+  }
+
   evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
     return this.#again({ op: 'evidence', vault: this.#vault, key: wireKey(key) });
   }

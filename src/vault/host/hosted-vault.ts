@@ -146,6 +146,10 @@ export class HostedVault implements Vault, HostUser {
     return this.#calls.list();
   }
 
+  attest(key: VaultKey, nonce: Uint8Array): Promise<Readonly<Record<string, unknown>>> {
+    return this.#calls.attest(key, nonce);
+  }
+
   evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
     return this.#calls.evidence(key);
   }

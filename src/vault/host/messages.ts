@@ -47,6 +47,12 @@ export type HostCall =
       readonly publicKey: string | null;
     }
   | { readonly op: 'list'; readonly vault: VaultNumber }
+  | {
+      readonly op: 'attest';
+      readonly vault: VaultNumber;
+      readonly key: WireKey;
+      readonly nonce_b64: string;
+    }
   | { readonly op: 'evidence'; readonly vault: VaultNumber; readonly key: WireKey }
   | { readonly op: 'readSeal'; readonly vault: VaultNumber }
   | {

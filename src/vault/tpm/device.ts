@@ -58,6 +58,17 @@ export class TpmDevice {
     });
   }
 
+  /** Connects, where nobody has yet. Rejects with `backend_unavailable`. */
+  reach(): Promise<void> {
+    return this.#turns.take('tpm', async () => {
+      try {
+        this.#line ??= await this.#begin();
+      } catch (failure) {
+        throw translate(failure, 'be reached');
+      }
+    });
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#turns.idle();

@@ -1,11 +1,14 @@
 import { AgentError } from '../../base/errors.ts';
+import { kidOf } from '../../algorithms/kid.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
+import type { AttestationDocument } from '../../formats/tpm/attestation-document.ts';
 import { OBJECT } from '../../formats/tpm/constants.ts';
 import { nameOf, pointOf, readPublicArea, type PublicArea } from '../../formats/tpm/public-area.ts';
 import type { Tss2Key } from '../../formats/tpm/tss2-key.ts';
 import type { VaultKey } from '../vault.ts';
 import type { TpmConnection } from './connection.ts';
-import { creationBytes } from './stored/creation-file.ts';
+import { attestKey } from './attestation.ts';
+import { creationBytes, parseCreation } from './stored/creation-file.ts';
 import { keyFileBytes, readKeyFile } from './stored/key-file.ts';
 import {
   checkCreation,
@@ -128,6 +131,34 @@ export class Es256Keys implements KeyForm {
     this.#proved.delete(objectId);
     await folder.remove(`${objectId}${ending}`);
     await folder.remove(`${objectId}${creationEnding}`);
+  }
+
+  attest(key: VaultKey, nonce: Uint8Array): Promise<AttestationDocument> {
+    const { objectId, publicKey } = key;
+    const file = this.#file(objectId);
+    if (Buffer.compare(this.publicKey(objectId), publicKey) !== 0) {
+      throw new AgentError(
+        'backend_unavailable',
+        `the file of key ${objectId} is of another public key than the records have for it`,
+      );
+    }
+    const auth = file.emptyAuth ? Buffer.alloc(0) : this.#keyring.secretAuth();
+    const made = this.#keyring.folder.read(`${objectId}${creationEnding}`);
+    return this.#keyring.use('attest a key', async (connection) => {
+      const attested = await attestKey(connection, file, {
+        ...{ auth, nonce },
+        made: made === null ? null : parseCreation(made),
+      });
+      return {
+        version: 1,
+        type: 'tpm2',
+        kid: kidOf(publicKey),
+        public_key_b64: Buffer.from(publicKey).toString('base64url'),
+        nonce_b64: Buffer.from(nonce).toString('base64url'),
+        key_public_b64: Buffer.from(file.public).toString('base64url'),
+        ...attested,
+      };
+    });
   }
 
   evidence(objectId: string): Readonly<Record<string, unknown>> {

@@ -55,7 +55,7 @@ async function examineDevice({ name, device }: Named<TpmSettings>): Promise<Find
 }
 
 /** `isKept`: it has a persistent storage root key that fits. */
-function judgeFacts(subject: string, facts: TpmFacts, isKept: boolean): Finding[] {
+export function judgeFacts(subject: string, facts: TpmFacts, isKept: boolean): Finding[] {
   const { manufacturer, vendorString, firmware, emulator } = facts;
   const name = `${manufacturer} ${vendorString}`.trim();
   return [

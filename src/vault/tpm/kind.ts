@@ -98,6 +98,10 @@ export const tpmKind: KindEntry<
   backup:
     'is in a TPM, and its keys do not leave it: another machine has keys of its own. (Its folder in the state dir is ' +
     'worth a copy all the same: the TPM alone has not the keys.)',
+  async reseal(settings, request, world) {
+    const { resealConfigured } = await import('./reseal-configured.ts');
+    return resealConfigured(settings, request, world);
+  },
   ca: null,
   async examine(settings, looking) {
     const { examineTpm } = await import('./examine.ts');

@@ -1,5 +1,6 @@
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { Files } from '../../base/files.ts';
+import { OldPinNeeded, type ResealRequest } from '../keyring-reseal.ts';
 import { openSealed } from '../../formats/age/sealing.ts';
 import type { TpmConnection } from './connection.ts';
 import type { TpmDevices } from './device.ts';
@@ -23,10 +24,7 @@ export interface ResealOptions {
   /** Of the keyring, absolute. Nobody else has it open. */
   readonly folder: string;
   readonly keyring: string;
-  /** How the keyring's key comes out: by the TPM, with the PIN until now, or by an age identity. */
-  readonly from:
-    | { readonly by: 'tpm'; readonly pin: Buffer | null }
-    | { readonly by: 'identity'; readonly identities: readonly string[] };
+  readonly from: ResealRequest['from'];
   /** How it is sealed from now on; what the configuration says. */
   readonly to: { readonly pcrs: readonly number[]; readonly pin: Buffer | null };
   /** An age recipient; null keeps the one there is. */
@@ -37,7 +35,7 @@ export interface ResealOptions {
   readonly world: TpmWorld;
 }
 
-export interface Resealed {
+export interface ResealedKey {
   /** null where there was no sealed key to say so. */
   readonly before: Protection | null;
   readonly after: Protection;
@@ -47,22 +45,12 @@ export interface Resealed {
   readonly recovery: string | null;
 }
 
-/** The PIN until now, where one is needed and none was given. */
-class OldPinNeeded extends AgentError {
-  constructor(keyring: string) {
-    super(
-      'locked',
-      `the key of keyring ${keyring} is sealed with a PIN, which is needed to open it`,
-    );
-  }
-}
-
 /**
  * Seals a keyring's key anew: for another PIN, other registers or their values of today, or another TPM. The new one
  * is proved before it takes the place of the one before, in one step. Rejects as `openTpmVault`, and changes nothing
  * then.
  */
-export async function resealKeyring(options: ResealOptions): Promise<Resealed> {
+export async function resealKeyring(options: ResealOptions): Promise<ResealedKey> {
   const { keyring, to, world } = options;
   const folder = new KeyFolder(options.folder, options.files);
   const { device, release } = options.devices.take(options.device, options.timeLimit);
@@ -98,7 +86,7 @@ export async function resealKeyring(options: ResealOptions): Promise<Resealed> {
   } finally {
     await release();
     to.pin?.fill(0);
-    if (options.from.by === 'tpm') options.from.pin?.fill(0);
+    if (options.from.by === 'device') options.from.pin?.fill(0);
   }
 }
 

@@ -14,18 +14,26 @@ import { TpmHangs } from './transport/transport.ts';
 export const serveTpm: ServeKind = ({ now, pause, randomBytes, files, testPoint }) => {
   const world = { now, pause, randomBytes, testPoint };
   const devices = new TpmDevices(world);
+  /** Held from `prepare` to the end of `open`, so that the TPM is not connected to twice. */
+  let release = (): Promise<void> => Promise.resolve();
   return {
-    // There is no library to load, and the device answers before any PIN is used: opening it is the first that fails.
-    prepare: () => Promise.resolve(),
+    async prepare({ place }) {
+      const { device, callTimeout } = place as TpmAddress;
+      await release();
+      const taken = devices.take(device, callTimeout);
+      ({ release } = taken);
+      await taken.device.reach();
+    },
     open({ place, keyring, algorithm, pin, log: ownLog }) {
       const { device, folder, pcrs, recovery, callTimeout, hasPin } = place as TpmAddress;
-      return openTpmVault({
+      const opened = openTpmVault({
         ...{ device, folder, keyring, pcrs, recovery, devices, files },
         algorithm: algorithms[algorithm],
         pin: hasPin ? pin : null,
         timeLimit: callTimeout,
         world: { ...world, log: ownLog },
       });
+      return opened.finally(release);
     },
     failureOf: (failure) => ({
       fatal: failure instanceof TpmHangs,

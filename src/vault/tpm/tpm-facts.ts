@@ -69,7 +69,7 @@ export async function readFacts(tpm: Tpm): Promise<TpmFacts> {
 }
 
 /** null where it is hardware. */
-function emulatorName(manufacturer: string, vendorString: string): string | null {
+export function emulatorName(manufacturer: string, vendorString: string): string | null {
   // Makers of chips give out simulators of theirs too.
   if (makers.includes(manufacturer) && !/simulator|\bSW\b|vTPM/i.test(vendorString)) return null;
   return `${manufacturer} ${vendorString}`.trim();

@@ -19,6 +19,8 @@ export interface KeyForm {
   /** A key that was not used since the start is proved first: read back, and the other half of its public key. */
   sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array>;
   remove(objectId: string): Promise<void>;
+  /** As Vault.attest. */
+  attest(key: VaultKey, nonce: Uint8Array): Promise<Readonly<Record<string, unknown>>>;
   evidence(objectId: string): Readonly<Record<string, unknown>>;
   /** Forgets what is secret. */
   wipe(): void;

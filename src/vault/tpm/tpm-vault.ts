@@ -113,6 +113,11 @@ export class TpmVault implements ServedVault {
     );
   }
 
+  async attest(key: VaultKey, nonce: Uint8Array): Promise<Readonly<Record<string, unknown>>> {
+    checked(key.objectId);
+    return this.#parts.form.attest(key, nonce);
+  }
+
   evidence({ objectId }: VaultKey): Promise<Readonly<Record<string, unknown>>> {
     const { form, facts } = this.#parts;
     const { manufacturer, vendorString, firmware, emulator } = facts;

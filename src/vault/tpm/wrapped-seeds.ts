@@ -7,6 +7,7 @@ import { privateKeyOf, publicHalfOf } from '../file/seed.ts';
 import { SignatureQueue } from '../file/signature-queue.ts';
 import type { VaultKey } from '../vault.ts';
 import { envelopeNonceLength, openEnvelope, sealEnvelope } from './envelope.ts';
+import { noAttestation } from '../no-attestation.ts';
 import type { KeyForm, TpmKeyring } from './tpm-keyring.ts';
 
 const ending = '.seed.json';
@@ -113,6 +114,15 @@ export class WrappedSeeds implements KeyForm {
   async remove(objectId: string): Promise<void> {
     this.#opened.delete(objectId);
     await this.#keyring.folder.remove(`${objectId}${ending}`);
+  }
+
+  /** A TPM can say that it has sealed a key, and nothing of what this program put under it. */
+  attest(): Promise<never> {
+    return noAttestation(
+      'an Ed25519 seed is made by this program and put under a key that the TPM sealed. What the TPM could sign is ' +
+        'that it keeps that sealed key; it proves neither that the seed was ever under it nor that no copy is ' +
+        'elsewhere. A key with algorithm = "es256" is made in the TPM, and can be attested',
+    );
   }
 
   evidence(objectId: string): Readonly<Record<string, unknown>> {
