@@ -164,6 +164,33 @@ describe.each<AlgorithmName>(['es256', 'ed25519'])('sealing anew, %s', (algorith
     await expectSigns(await ring.open({ algorithm }), key);
   });
 
+  it('cut off before the new one is in place, leaves the one before, and can be repeated', async () => {
+    const ring = keyring('cut');
+    const identity = await generateX25519Identity();
+    const recovery = await identityToRecipient(identity);
+    const key = await made(ring, { algorithm, pin: 'old' });
+    const reached: string[] = [];
+    const cut = (step: string): void => {
+      reached.push(step);
+      if (step === 'tpm/reseal-noted') throw new Error('cut off');
+    };
+    const anew = (testPoint?: typeof cut): Promise<unknown> =>
+      ring.reseal(
+        { by: 'device', pin: Buffer.from('old') },
+        { pin: 'new', pcrs: [7] },
+        { recovery, ...(testPoint === undefined ? {} : { testPoint }) },
+      );
+    await expect(anew(cut)).rejects.toThrow('cut off');
+    expect(reached).toEqual(['tpm/reseal-noted']);
+    await expectSigns(await ring.open({ algorithm, pin: 'old', recovery }), key);
+    await anew();
+    await expectSigns(await ring.open({ algorithm, pin: 'new', pcrs: [7], recovery }), key);
+    await ring.close();
+    await changePcr(7);
+    await ring.reseal({ by: 'identity', identities: [identity] }, { pin: 'new', pcrs: [7] });
+    await expectSigns(await ring.open({ algorithm, pin: 'new', pcrs: [7], recovery }), key);
+  });
+
   it('with a wrong PIN, or none where one is needed, changes nothing', async () => {
     const ring = keyring('refused');
     const key = await made(ring, { algorithm, pin: 'old' });

@@ -48,6 +48,9 @@ export const tpmSteps = [
 ] as const;
 export type TpmStep = (typeof tpmSteps)[number];
 
+/** Those of `agentctl keys reseal`, which works without an agent: test/contract/tpm-sealing.test.ts ends it there. */
+export const resealSteps = ['tpm/reseal-noted'] as const;
+
 /** Repeats what a random test did, but for the moments, which the machine decides. */
 const seedVariable = 'KILL_TEST_SEED';
 

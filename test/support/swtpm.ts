@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -48,9 +48,10 @@ export async function startSwtpm(): Promise<Swtpm> {
       TPM2TOOLS_TCTI: tcti,
       TPM2OPENSSL_TCTI: tcti,
     };
-    const { stdout } = await run(program, args, { cwd: dir, env });
+    // A TPM that is in use answers nobody else: that is an error of the test, and ends it.
+    const { stdout } = await run(program, args, { cwd: dir, env, timeout: 20_000 });
     // No resource manager stands between: what a program leaves loaded fills the TPM.
-    await run('tpm2_flushcontext', ['--transient-object'], { cwd: dir, env });
+    await run('tpm2_flushcontext', ['--transient-object'], { cwd: dir, env, timeout: 20_000 });
     return stdout;
   };
   return {
@@ -86,9 +87,22 @@ async function launch(state: string, socket: string): Promise<ChildProcess> {
     ],
     { stdio: 'ignore' },
   );
-  while (!existsSync(socket)) {
+  // Its name is there before it listens.
+  while (!(await isListening(socket))) {
     if (process.exitCode !== null) throw new Error(`swtpm ended with ${process.exitCode}`);
     await new Promise((resolve) => setImmediate(resolve));
   }
   return process;
+}
+
+async function isListening(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
