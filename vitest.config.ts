@@ -7,8 +7,11 @@ import { SlowestFirst } from './test/support/slowest-first.ts';
  * process and for all of it; pure rules share theirs, which saves half of their time.
  */
 const projects: Readonly<Record<string, TestProjectInlineConfiguration['test']>> = {
-  devices: {},
-  kills: {},
+  // The newer releases want roots of their own: `scripts/test --devices=all`.
+  devices: {
+    exclude: process.env['SIGNING_AGENT_DEVICES'] === 'all' ? [] : ['test/devices/newer/**'],
+  },
+  kills: { globalSetup: 'test/faults/build.ts' },
   faults: { globalSetup: 'test/faults/build.ts' },
   processes: {},
   e2e: {},
@@ -31,6 +34,7 @@ export default defineConfig({
     testTimeout: givenUpAfter,
     hookTimeout: givenUpAfter,
     sequence: { sequencer: SlowestFirst },
+    reporters: ['default', './test/devices/report/reporter.ts'],
     globalSetup: 'test/support/build.ts',
     projects: Object.entries(projects).map(([name, options]) => ({
       extends: true as const,

@@ -25,8 +25,11 @@ const lastChecks = [
 ];
 
 const begun = performance.now();
+const runsAllDevices = process.env.SIGNING_AGENT_DEVICES === 'all';
 let passed = 0;
 let failed = 0;
+/** Which devices were tested, and which were not: said in the end, where it is seen. */
+let devices = [];
 
 await runCheck(build);
 await Promise.all([runTests(), runInTurn(checks)]);
@@ -34,7 +37,7 @@ const others = await testOtherNodes();
 passed += others.passed;
 failed += others.failed;
 await runInTurn(lastChecks);
-for (const line of others.lines) console.log(line);
+for (const line of [...others.lines, ...devices]) console.log(line);
 console.log(`all done after ${seconds(begun)}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
@@ -62,12 +65,20 @@ async function runTests() {
   const started = performance.now();
   const folder = mkdtempSync(join(tmpdir(), 'test-report-'));
   const report = join(folder, 'report.json');
+  const deviceReport = join(folder, 'devices.json');
   const { code } = await run(
     bin('vitest'),
-    ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, SIGNING_AGENT_BUILT: '1' } },
+    [
+      ...['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+      '--reporter=./test/devices/report/reporter.ts',
+    ],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, SIGNING_AGENT_BUILT: '1', DEVICE_RESULTS: deviceReport },
+    },
   );
   const tests = readReport(report);
+  devices = readDevices(deviceReport);
   rmSync(folder, { recursive: true });
   for (const problem of tests.problems) console.log(`FAIL  ${problem}`);
   const failures = tests.failed + tests.problems.length;
@@ -116,10 +127,23 @@ function readReport(path) {
   return counts;
 }
 
+function readDevices(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).summary;
+  } catch (failure) {
+    failed += 1;
+    return [`FAIL  which devices ran cannot be read: ${failure.message}`];
+  }
+}
+
 function testFiles() {
-  return readdirSync('test', { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => join('test', name));
+  return (
+    readdirSync('test', { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.test.ts'))
+      // Those want roots of other releases: `scripts/test --devices=all`.
+      .filter((name) => runsAllDevices || !name.startsWith(join('devices', 'newer')))
+      .map((name) => join('test', name))
+  );
 }
 
 function run(command, args, options = {}) {

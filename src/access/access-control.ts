@@ -42,7 +42,7 @@ export interface AccessParts {
   readonly world: Pick<World, 'now' | 'monotonicNow' | 'pause' | 'log'>;
 }
 
-/** Says of every request who is calling and what he may do, by the rules and API keys of that moment. */
+/** Says of every request who is calling and what they may do, by the rules and API keys of that moment. */
 export class AccessControl {
   settings: AccessSettings;
   keys: LoadedApiKeys;

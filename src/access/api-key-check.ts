@@ -39,7 +39,7 @@ export function findApiKey(
   return same ? key : 'secret';
 }
 
-/** What its restrictions are held against. */
+/** What its restrictions are compared with. */
 export interface ApiKeyUse {
   /** null: no process of this machine calls, so that a key for some users is not for this one. */
   readonly uid: number | null;

@@ -34,9 +34,9 @@ export interface ClientKeyStore {
 
 export interface ClientKeysParts {
   /** Null as long as no key was ever registered. */
-  readonly existing: () => ClientKeyStore | null;
+  readonly opened: () => ClientKeyStore | null;
   /** The same, made where it is not there yet. */
-  readonly made: () => Promise<ClientKeyStore>;
+  readonly openOrCreate: () => Promise<ClientKeyStore>;
   readonly accounts: Pick<Accounts, 'userId'> & { userName(uid: number): string | null };
   readonly hasApiKey: (id: string) => boolean;
   readonly world: Pick<World, 'now' | 'randomBytes'>;
@@ -58,7 +58,7 @@ export interface Sealed {
 }
 
 /**
- * The registry of client keys. Everybody looks after his own; whoever is admin of the whole agent looks after all.
+ * The registry of client keys. Everybody administers their own; an admin of the whole agent administers all.
  * An API key that is admin of some keyrings alone is nobody special here.
  */
 export class ClientKeys implements Sealer {
@@ -74,8 +74,8 @@ export class ClientKeys implements Sealer {
    */
   async register(wanted: Registration, grant: Grant): Promise<ClientKeyView> {
     const actor = this.#actorFor(wanted.actor, grant);
-    const { world, made } = this.#parts;
-    const store = await made();
+    const { world, openOrCreate } = this.#parts;
+    const store = await openOrCreate();
     const key: ClientKey = {
       id: clientKeyId(world.randomBytes(16)),
       actor,
@@ -100,7 +100,7 @@ export class ClientKeys implements Sealer {
   list(of: { actor: Actor | null; revokedToo: boolean }, grant: Grant): ClientKeyList {
     const all = of.actor === null && isAdmin(grant);
     const actor = all ? null : this.#actorFor(of.actor, grant);
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     if (store === null) return { keys: [] };
     const names = new Map<string, string | null>();
     const listed = store.list({ actor, revoked: of.revokedToo ? mostRevoked : 0 });
@@ -177,7 +177,7 @@ export class ClientKeys implements Sealer {
   }
 
   #own(id: string, grant: Grant): { key: ClientKey; store: ClientKeyStore } {
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     const key = store?.find(id) ?? null;
     if (store === null || key === null) throw unknown(id);
     if (!isAdmin(grant) && !isSameActor(key.actor, actorOf(grant))) throw unknown(id);
@@ -185,7 +185,7 @@ export class ClientKeys implements Sealer {
   }
 
   #usable(ids: readonly string[]): { keys: readonly ClientKey[]; store: ClientKeyStore } {
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     const keys = ids.map((id) => {
       const key = store?.find(id) ?? null;
       if (key === null) throw unknown(id);

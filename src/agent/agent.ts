@@ -197,7 +197,7 @@ async function serve(
       const reloaded = reloadAll();
       // Only when it is done: a full disk must not keep an API key alive that was taken back.
       const ended = { outcome: 'done', reason: unreadText(reloaded) } as const;
-      void audit.owe(ownEvent({ method: 'reload', keyring: null }, ended));
+      void audit.recordSurely(ownEvent({ method: 'reload', keyring: null }, ended));
       return reloaded;
     },
     stop: async () => {

@@ -13,8 +13,8 @@ export function clientKeyRegistry(
   world: World,
 ): ClientKeys {
   return new ClientKeys({
-    existing: () => (database.current === null ? null : new ClientKeyTable(database.current)),
-    made: async () => new ClientKeyTable(await database.made()),
+    opened: () => (database.current === null ? null : new ClientKeyTable(database.current)),
+    openOrCreate: async () => new ClientKeyTable(await database.openOrCreate()),
     accounts,
     hasApiKey: (id) => access.keys.keys.has(id),
     world,

@@ -34,9 +34,9 @@ export function clusterRegistry({ database, keyring, certificates, ownCa, world 
 function kept<Table>(
   database: AgentDatabase,
   table: (open: Database) => Table,
-): { existing: () => Table | null; made: () => Promise<Table> } {
+): { opened: () => Table | null; openOrCreate: () => Promise<Table> } {
   return {
-    existing: () => (database.current === null ? null : table(database.current)),
-    made: async () => table(await database.made()),
+    opened: () => (database.current === null ? null : table(database.current)),
+    openOrCreate: async () => table(await database.openOrCreate()),
   };
 }

@@ -31,7 +31,7 @@ export function configuredCa(
 ): (settings: SupervisedCaSettings, pins: PinGate | null) => Promise<CaKey> {
   const { hosts, database, journal, world } = parts;
   return async (settings, pins) => {
-    const records = new CaTable(await database.made());
+    const records = new CaTable(await database.openOrCreate());
     const { ca } = kindOf(settings);
     if (ca === null) throw new Error(`a ${settings.backend} backend keeps no CA`);
     const refuseProtection = (): void => undefined; // of the CA's nothing is required

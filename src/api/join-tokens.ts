@@ -26,7 +26,7 @@ export interface MintedJoinToken {
   readonly chain_expires_at?: string;
 }
 
-/** The rules that a token may fail, in the order in which they are held against it. */
+/** The rules that a token may fail, in the order in which they are checked. */
 export const joinTokenRules = [
   /** It is base64 of a document as the format has it. */
   'format',

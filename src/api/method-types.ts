@@ -94,6 +94,10 @@ interface MethodTypes {
     params: OfKeyring;
     result: { readonly keys: readonly KeyDetails[]; readonly next_change: NextChange | null };
   };
+  attest: {
+    params: OfKeyring & { readonly kid: string; readonly nonce_b64: string };
+    result: Readonly<Record<string, unknown>>;
+  };
   rotate: { params: OfKeyring & { readonly grace_seconds: number }; result: Rotation };
   prepare: {
     params: OfKeyring & { readonly activate_after_seconds?: number | undefined };

@@ -57,6 +57,8 @@ export const methodCatalogue = {
   revoke: changesKeys,
   // Done twice it would remove nothing more, and answer that nothing was removed.
   prune_expired_grace: changesKeys,
+  // A signature too, by the device's own key.
+  attest: signs,
   // Never twice: a PIN that is wrong may be counted by the token each time.
   unlock: changesHealth,
   // Somebody may have unlocked it again meanwhile.

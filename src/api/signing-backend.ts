@@ -6,7 +6,7 @@
  */
 
 export type AlgorithmName = 'ed25519' | 'es256';
-export type BackendName = 'file' | 'pkcs11';
+export type BackendName = 'file' | 'pkcs11' | 'tpm';
 
 /**
  * `hardware`: made in the device, never leaves it. `hardware-wrapped`: at rest the key needs the device, in

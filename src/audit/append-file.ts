@@ -25,7 +25,7 @@ export interface LinesFile {
   readonly size: number;
   /**
    * Puts the bytes behind those that count; resolves when they are on disk. Rejects with the system call that failed,
-   * or AgentError where somebody else had his hands on the file: none of the bytes count then.
+   * or AgentError where another program has touched the file: none of the bytes count then.
    */
   append(bytes: Buffer): Promise<void>;
   close(): void;

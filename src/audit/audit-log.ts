@@ -72,12 +72,12 @@ export class AuditLog implements Audit {
     const time = this.#parts.world.now();
     const body = this.#text.of(event);
     const written = new Promise<number>((resolve, reject) => {
-      this.#push({ time, body, isOwed: false, resolve, reject });
+      this.#push({ time, body, isMandatory: false, resolve, reject });
     });
     return event.outcome === 'begun' ? this.#noteBegun(written) : written;
   }
 
-  owe(event: AuditEvent): Promise<void> {
+  recordSurely(event: AuditEvent): Promise<void> {
     const time = this.#parts.world.now();
     const body = this.#text.of(event);
     if (this.#stage === 'closed') {
@@ -88,7 +88,7 @@ export class AuditLog implements Audit {
       const written = (): void => {
         resolve();
       };
-      this.#push({ time, body, isOwed: true, resolve: written, reject: null });
+      this.#push({ time, body, isMandatory: true, resolve: written, reject: null });
       if (event.of !== null) this.#noteEnded(event.of);
     });
   }
@@ -107,8 +107,8 @@ export class AuditLog implements Audit {
   }
 
   /**
-   * Takes no more operations, waits a moment for the end of changes under way, writes what is owed and `stopped`, and
-   * closes. What is owed and cannot be written goes into the agent's log.
+   * Takes no more operations, waits a moment for the end of changes under way, writes what must be written and `stopped`, and
+   * closes. What must be written and cannot be written goes into the agent's log.
    */
   async stop(): Promise<void> {
     if (this.#stage !== 'open') return;
@@ -144,7 +144,7 @@ export class AuditLog implements Audit {
   #pushStarted(): void {
     this.#isStarted = true;
     const { repaired, world } = this.#parts;
-    const always = { isOwed: true };
+    const always = { isMandatory: true };
     if (repaired !== null) {
       const event: LogEvent = { event: 'repaired', reason: repaired, repeated: null };
       this.#queue.push(logEntry(world.now(), event, always));
@@ -193,7 +193,7 @@ export class AuditLog implements Audit {
     for (const { event, count } of this.#folding.close(now)) {
       const body = this.#text.of(event, count);
       const nobody = (): void => undefined;
-      this.#push({ time, body, isOwed: false, resolve: nobody, reject: nobody });
+      this.#push({ time, body, isMandatory: false, resolve: nobody, reject: nobody });
     }
   }
 

@@ -39,7 +39,7 @@ export interface Audit {
    * Writes the record of something that is done and cannot be undone: resolves when it is on disk, or at once where
    * that cannot be now. Then it is kept, and goes before every other record.
    */
-  owe(event: AuditEvent): Promise<void>;
+  recordSurely(event: AuditEvent): Promise<void>;
   status(): AuditStatus;
 }
 
@@ -47,7 +47,7 @@ export interface Audit {
 export const noAudit: Audit = {
   requireReady: () => undefined,
   record: () => Promise.resolve(0),
-  owe: () => Promise.resolve(),
+  recordSurely: () => Promise.resolve(),
   status: () => ({
     enabled: false,
     fsync: false,

@@ -14,13 +14,17 @@ export interface Entry {
   /** The text of an operation, or an event of the log itself. */
   readonly body: string | LogEvent;
   /** It happened and cannot be undone: it is written as soon as that works. */
-  readonly isOwed: boolean;
+  readonly isMandatory: boolean;
   /** Whoever waits for it; both null where nobody does. */
   readonly resolve: ((seq: number) => void) | null;
   readonly reject: ((failure: unknown) => void) | null;
 }
 
-/** `isOwed`: it is written later where it cannot be now, else it is let go. */
-export function logEntry(time: number, event: LogEvent, { isOwed } = { isOwed: false }): Entry {
-  return { time, body: event, isOwed, resolve: null, reject: null };
+/** `isMandatory`: it is written later where it cannot be now, else it is let go. */
+export function logEntry(
+  time: number,
+  event: LogEvent,
+  { isMandatory } = { isMandatory: false },
+): Entry {
+  return { time, body: event, isMandatory, resolve: null, reject: null };
 }

@@ -39,7 +39,7 @@ export class RecordQueue {
   readonly #parts: RecordQueueParts;
   #waiting: Entry[] = [];
   /** Kept while nothing can be written: they go before everything else. */
-  #owed: Entry[] = [];
+  #mandatory: Entry[] = [];
   /** How many records the last write had. */
   #before = 0;
   #working: Promise<void> | null = null;
@@ -68,12 +68,12 @@ export class RecordQueue {
     return this.#outage === null;
   }
 
-  /** The entry is resolved when it is on disk, or where it is owed and that cannot be; else it is rejected. */
+  /** The entry is resolved when it is on disk, or where it is mandatory and that cannot be; else it is rejected. */
   push(entry: Entry): void {
     if (this.#outage === null) {
       this.#waiting.push(entry);
       this.#working ??= this.#work();
-    } else if (entry.isOwed) {
+    } else if (entry.isMandatory) {
       this.#keep(entry);
       this.#retryIfDue();
     } else {
@@ -86,12 +86,12 @@ export class RecordQueue {
     while (this.#working !== null) await this.#working;
   }
 
-  /** Tries once more where nothing could be written; answers what is owed still, and forgets it. */
+  /** Tries once more where nothing could be written; answers what must be written still, and forgets it. */
   async finish(): Promise<readonly Entry[]> {
     await this.idle();
     if (this.#outage !== null) this.#startRetry(this.#outage);
     await this.idle();
-    return this.#owed.splice(0);
+    return this.#mandatory.splice(0);
   }
 
   async #work(): Promise<void> {
@@ -123,7 +123,7 @@ export class RecordQueue {
     const message = this.#note(failure);
     this.#outage = { message, retryAt: 0, cancel: () => undefined };
     for (const entry of entries) {
-      if (entry.isOwed) this.#keep(entry);
+      if (entry.isMandatory) this.#keep(entry);
       else this.#turnAway(entry, unavailable(message));
     }
     world.log.error(
@@ -155,14 +155,14 @@ export class RecordQueue {
     });
   }
 
-  /** What is owed, then `resumed`. Never rejects. */
+  /** What must be written, then `resumed`. Never rejects. */
   async #retry(outage: Outage): Promise<void> {
     const { writer, world } = this.#parts;
     const turnedAway = this.#turnedAway;
     try {
-      while (this.#owed.length > 0) {
-        const numbers = await writer.write(this.#owed);
-        this.#owed.splice(0, numbers.length);
+      while (this.#mandatory.length > 0) {
+        const numbers = await writer.write(this.#mandatory);
+        this.#mandatory.splice(0, numbers.length);
       }
       const resumed = { event: 'resumed', reason: null, repeated: turnedAway } as const;
       await writer.write([logEntry(world.now(), resumed)]);
@@ -173,7 +173,7 @@ export class RecordQueue {
     }
     this.#turnedAway -= turnedAway;
     this.#outage = null;
-    this.#waiting.push(...this.#owed.splice(0));
+    this.#waiting.push(...this.#mandatory.splice(0));
     world.log.info(
       { file: writer.path, turned_away: turnedAway },
       'the audit log can be written again',
@@ -193,7 +193,7 @@ export class RecordQueue {
 
   #keep(entry: Entry): void {
     entry.resolve?.(0);
-    this.#owed.push({ ...entry, resolve: null });
+    this.#mandatory.push({ ...entry, resolve: null });
   }
 
   #turnAway({ resolve, reject }: Entry, failure: AgentError): void {

@@ -8,9 +8,10 @@ export function scheduleJournal(audit: Audit): ChangeJournal {
     async begin(change: OwnChange): Promise<BegunChange> {
       const of = await audit.record(ownEvent(change, { outcome: 'begun' }));
       return {
-        done: (kid, reason) => audit.owe(ownEvent(change, { outcome: 'done', kid, reason, of })),
+        done: (kid, reason) =>
+          audit.recordSurely(ownEvent(change, { outcome: 'done', kid, reason, of })),
         failed: (failure) =>
-          audit.owe(
+          audit.recordSurely(
             ownEvent(change, {
               outcome: 'failed',
               kind: failure instanceof AgentError ? failure.kind : 'internal',

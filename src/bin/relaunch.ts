@@ -17,7 +17,7 @@ const semiSpace = 4;
  * Node fixes the size of its thread pool and of its heap's young generation before any of our code runs. A keystore
  * file's signatures are made in that pool: with more threads than processors they are in each other's way, but for one
  * that only waits for the disk, where an audit log is `durable`. So the agent starts itself once more, as the same
- * process. An operator who sets UV_THREADPOOL_SIZE has decided for himself.
+ * process. An operator who sets UV_THREADPOOL_SIZE has decided.
  */
 export function relaunchSized(
   { processors, durable }: { processors: number; durable: boolean },

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { durableFiles } from '../files/durable-files.ts';
 import { openLibc } from '../native/libc.ts';
 import { HostServer } from '../vault/host/host-server.ts';
 import type { Shield } from '../vault/hosted.ts';
@@ -33,14 +35,25 @@ dieWithParent();
 const channel = new Socket({ fd: channelFd, readable: true, writable: true });
 channel.on('close', () => process.exit(0));
 channel.on('error', () => process.exit(0));
+const testPoint = failpoint(process.env);
 new HostServer({
   channel,
   serve: async (backend) => {
     const serve = await servedKind(backend);
-    return serve({ now: () => Date.now(), randomBytes, environment: process.env }, shield());
+    return serve(
+      {
+        now: () => Date.now(),
+        pause: (milliseconds) => sleep(milliseconds),
+        randomBytes,
+        files: durableFiles(libc),
+        testPoint,
+        environment: process.env,
+      },
+      shield(),
+    );
   },
   threads: Number(process.env['UV_THREADPOOL_SIZE']),
-  testPoint: failpoint(process.env),
+  testPoint,
   stopped: () => process.exit(0),
 });
 

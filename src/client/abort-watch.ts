@@ -1,7 +1,7 @@
-import type { Call } from './call.ts';
+import type { PendingCall } from './pending-call.ts';
 
 interface Watched {
-  readonly calls: Set<Call>;
+  readonly calls: Set<PendingCall>;
   readonly listener: () => void;
 }
 
@@ -12,12 +12,12 @@ interface Watched {
 export class AbortWatch {
   readonly #signals = new Map<AbortSignal, Watched>();
 
-  add(signal: AbortSignal, call: Call): void {
+  add(signal: AbortSignal, call: PendingCall): void {
     const watched = this.#signals.get(signal) ?? this.#watch(signal);
     watched.calls.add(call);
   }
 
-  remove(signal: AbortSignal, call: Call): void {
+  remove(signal: AbortSignal, call: PendingCall): void {
     const watched = this.#signals.get(signal);
     if (watched?.calls.delete(call) !== true || watched.calls.size > 0) return;
     signal.removeEventListener('abort', watched.listener);
@@ -25,7 +25,7 @@ export class AbortWatch {
   }
 
   #watch(signal: AbortSignal): Watched {
-    const calls = new Set<Call>();
+    const calls = new Set<PendingCall>();
     const listener = (): void => {
       for (const call of [...calls]) call.reject(signal.reason);
     };

@@ -77,6 +77,18 @@ export interface KeyringCalls {
    */
   listKeys(options?: KeyringCallOptions): Promise<readonly KeyDetails[]>;
   /**
+   * What the device itself says of a key, signed by it over `nonce` (8 to 32 bytes): a document that
+   * `agentctl verify-attestation` checks.
+   *
+   * @throws {AgentError} `not_supported` where the device attests nothing; `unknown_kid`, `invalid_params`;
+   * `not_found`, `locked`, `backend_unavailable`.
+   */
+  attest(
+    kid: string,
+    nonce: Uint8Array,
+    options?: KeyringCallOptions,
+  ): Promise<Readonly<Record<string, unknown>>>;
+  /**
    * The prepared key, or a new one, becomes active; the previous one stays valid for `graceSeconds`, whole, 0 or more.
    *
    * @throws {AgentError} `conflict` where somebody else kept changing the keys: try again; `invalid_params`,
@@ -159,6 +171,8 @@ export function keyringCalls(wire: Wire): KeyringCalls {
       return wire.askKeyring('verify', params, options);
     },
     listKeys: async (options = {}) => (await wire.askKeyring('list_keys', {}, options)).keys,
+    attest: (kid, nonce, options = {}) =>
+      wire.askKeyring('attest', { kid, nonce_b64: encodeBase64(nonce) }, options),
     rotate: (graceSeconds, options = {}) =>
       wire.askKeyring('rotate', { grace_seconds: graceSeconds }, options),
     prepare: (options = {}) => {

@@ -1,4 +1,4 @@
-import type { Call } from './call.ts';
+import type { PendingCall } from './pending-call.ts';
 
 /** Characters that may wait to be sent: about 64 MiB, as frames are nearly all ASCII. */
 const maxQueued = 64 * 1024 * 1024;
@@ -11,7 +11,7 @@ const maxSettled = 1024;
 
 /** Calls in the order they were made that no connection has taken yet. */
 export class SendQueue {
-  #calls: Call[] = [];
+  #calls: PendingCall[] = [];
   #size = 0;
   #settled = 0;
 
@@ -24,19 +24,19 @@ export class SendQueue {
     return this.isEmpty || this.#size + line.length <= maxQueued;
   }
 
-  add(call: Call): void {
+  add(call: PendingCall): void {
     this.#calls.push(call);
     this.#size += call.line.length;
   }
 
   /** Calls that have to be sent again go before those that came after them. */
-  putBack(calls: readonly Call[]): void {
+  putBack(calls: readonly PendingCall[]): void {
     this.#calls = [...calls, ...this.#calls];
     for (const call of calls) this.#size += call.line.length;
   }
 
   /** To be told of a call that was settled while it waited here: it will not be sent. */
-  drop(call: Call): void {
+  drop(call: PendingCall): void {
     this.#size -= call.line.length;
     this.#settled += 1;
     if (this.#settled <= maxSettled) return;
@@ -45,7 +45,7 @@ export class SendQueue {
   }
 
   /** Removes the first calls, as many as go into one write; at least one unless the queue is empty. */
-  takeBatch(): readonly Call[] {
+  takeBatch(): readonly PendingCall[] {
     let size = 0;
     let end = 0;
     while (end < this.#calls.length && size < batchSize) {

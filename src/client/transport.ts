@@ -1,7 +1,7 @@
 import { AgentError, errnoName } from '../base/errors.ts';
 import { AbortWatch } from './abort-watch.ts';
 import { secretFrom, type ApiKeySource } from './secret.ts';
-import { Call, type CallRequest } from './call.ts';
+import { PendingCall, type CallRequest } from './pending-call.ts';
 import type { CallOptions } from './call-options.ts';
 import { Channel, type ChannelOwner } from './channel.ts';
 import { ConnectionError } from './connection-error.ts';
@@ -32,7 +32,7 @@ export class Transport implements ChannelOwner {
   readonly #timeoutMs: number;
   readonly #queue = new SendQueue();
   readonly #aborts = new AbortWatch();
-  readonly #calls = new Map<number, Call>();
+  readonly #calls = new Map<number, PendingCall>();
   /** Ids on this connection whose callers wait no more: their answers are dropped, not unknown. */
   readonly #abandoned = new Set<number>();
   #channel: Channel | null = null;
@@ -144,7 +144,7 @@ export class Transport implements ChannelOwner {
         throw new AgentError('overloaded', 'too many calls wait to be sent to the agent');
       }
       const request: CallRequest = { id, method, line, timeoutMs, signal: limits.signal };
-      const call = new Call(request, { resolve, reject, settled: this.#forget });
+      const call = new PendingCall(request, { resolve, reject, settled: this.#forget });
       this.#calls.set(id, call);
       if (call.signal !== undefined) this.#aborts.add(call.signal, call);
       this.#queue.add(call);
@@ -152,7 +152,7 @@ export class Transport implements ChannelOwner {
     });
   }
 
-  readonly #forget = (call: Call): void => {
+  readonly #forget = (call: PendingCall): void => {
     if (call.signal !== undefined) this.#aborts.remove(call.signal, call);
     if (!this.#calls.delete(call.id)) return;
     if (call.channel === null) this.#queue.drop(call);
@@ -226,7 +226,7 @@ export class Transport implements ChannelOwner {
     const line = requestLine(id, method, params);
     return new Promise((resolve, reject) => {
       const request = { id, method, line, timeoutMs: this.#timeoutMs, signal: undefined };
-      const call = new Call(request, { resolve, reject, settled: this.#forget });
+      const call = new PendingCall(request, { resolve, reject, settled: this.#forget });
       call.channel = channel;
       this.#calls.set(id, call);
       channel.write(line);
@@ -283,7 +283,7 @@ export class Transport implements ChannelOwner {
   }
 
   /** Settles a call that this connection owes nothing more. */
-  #settle(call: Call, error: AgentError | null, result: unknown): void {
+  #settle(call: PendingCall, error: AgentError | null, result: unknown): void {
     this.#calls.delete(call.id);
     if (error === null) call.resolve(result);
     else call.reject(error);

@@ -33,7 +33,7 @@ function bytes(length: number): z.ZodString {
 }
 
 /**
- * Reads JSON in which no member stands twice, and holds it against a schema that knows every member. Throws
+ * Reads JSON in which no member stands twice, and checks it by a schema that knows every member. Throws
  * DocumentError; `what` begins its message.
  */
 export function parseDocument<Schema extends z.ZodType>(

@@ -6,7 +6,7 @@ import { claimsSignedBytes, joinTokenBytes, type JoinToken } from './join-token.
 /**
  * Which token a token is, however it is written. Its bearer chooses the alphabet of the base64 and its padding, the
  * space in the JSON and the order of its members, and for a federated one the certificate, which nothing in the token
- * signs. What he cannot choose is what was signed, and by which key.
+ * signs. What nobody can choose is what was signed, and by which key.
  */
 
 /** Lowercase hex SHA-256 of a token as it was given, without the space around it. */

@@ -14,7 +14,7 @@ import {
   type JoinToken,
 } from './join-token.ts';
 
-/** What a token is held against. */
+/** What a token is compared with. */
 export interface JoinTokenGround {
   /** Milliseconds since the epoch. */
   readonly now: number;

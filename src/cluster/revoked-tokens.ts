@@ -51,9 +51,9 @@ export type Revocable =
 
 export interface RevokedTokensParts {
   /** Null as long as nothing was ever kept. */
-  readonly existing: () => RevokedTokenStore | null;
+  readonly opened: () => RevokedTokenStore | null;
   /** The same, made where it is not there yet. */
-  readonly made: () => Promise<RevokedTokenStore>;
+  readonly openOrCreate: () => Promise<RevokedTokenStore>;
 }
 
 /** The join tokens that were taken back. */
@@ -70,18 +70,18 @@ export class RevokedTokens {
    * it: the time of the removal may be that of a clock which ran years ahead, and nobody could take that back.
    */
   timeOf(now: number): number {
-    return Math.max(now, this.#parts.existing()?.latestRemoved() ?? now);
+    return Math.max(now, this.#parts.opened()?.latestRemoved() ?? now);
   }
 
   /** Whether it was revoked in whatever spelling. `given`: as it was presented. */
   has(given: string, token: JoinToken, now: number): boolean {
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     return store?.has(hashesOf(given, token), signedHash(token), now) ?? false;
   }
 
   /** What is known already is kept: nothing shortens a revocation. Rejects with `too_large` where there are too many. */
   async revoke(what: Revocable, now: number): Promise<RevokedTokenView> {
-    const store = await this.#parts.made();
+    const store = await this.#parts.openOrCreate();
     const entry = 'hash' in what ? ofHash(what.hash, now) : ofToken(what.given, what.token, now);
     return store.atomically(() => {
       store.removeExpired(now);
@@ -95,7 +95,7 @@ export class RevokedTokens {
 
   /** The last thousand, the last one first. */
   async list(now: number): Promise<RevokedTokenList> {
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     if (store === null) return { revocations: [] };
     return store.atomically(() => {
       store.removeExpired(now);

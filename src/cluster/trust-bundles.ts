@@ -40,9 +40,9 @@ export interface OwnCa {
 
 export interface TrustBundlesParts {
   /** Null as long as nothing was ever kept. */
-  readonly existing: () => TrustBundleStore | null;
+  readonly opened: () => TrustBundleStore | null;
   /** The same, made where it is not there yet. */
-  readonly made: () => Promise<TrustBundleStore>;
+  readonly openOrCreate: () => Promise<TrustBundleStore>;
   /** Null: this agent is in no cluster. */
   readonly ownCa: () => OwnCa | null;
   readonly world: Pick<World, 'now'>;
@@ -83,7 +83,7 @@ export class TrustBundles {
   async import(given: GivenBundle, replace: boolean): Promise<ImportedBundle> {
     const { bundle, text } = given;
     this.#refuseForeignCa(bundle);
-    const store = await this.#parts.made();
+    const store = await this.#parts.openOrCreate();
     return store.atomically(() => {
       const known = storedIn(store, bundle.cluster_domain);
       const change = changeTo(known, bundle, replace);
@@ -97,13 +97,13 @@ export class TrustBundles {
 
   /** By domain. */
   list(): { readonly bundles: readonly TrustBundleView[] } {
-    const stored = this.#parts.existing()?.list() ?? [];
+    const stored = this.#parts.opened()?.list() ?? [];
     return { bundles: stored.map(([domain, bundle]) => viewOf(readStored(domain, bundle))) };
   }
 
   /** Rejects with `not_found`. */
   async remove(domain: string): Promise<{ readonly cluster_domain: string }> {
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     if (store === null) throw notFound(domain);
     return store.atomically(() => {
       if (store.find(domain) === null) throw notFound(domain);
@@ -117,7 +117,7 @@ export class TrustBundles {
    * imported when the domain had another CA counts no more: that one's key may have been stolen.
    */
   bundleOf(domain: string): TrustBundle | null {
-    const store = this.#parts.existing();
+    const store = this.#parts.opened();
     const bundle = store === null ? null : (storedIn(store, domain)?.bundle ?? null);
     return bundle === null || this.#isOfForeignCa(bundle) ? null : bundle;
   }
@@ -134,7 +134,7 @@ export class TrustBundles {
     const { cluster_domain, ca_kid } = bundle;
     const why =
       this.#parts.ownCa()?.publicKey === null
-        ? 'the key of its CA is not known at the moment, so that nothing can be held against it'
+        ? 'the key of its CA is not known at the moment, so that nothing can be compared with it'
         : `CA ${ca_kid} is not its CA`;
     throw new AgentError(
       'conflict',

@@ -14,6 +14,9 @@ const common = {
   jwt: jwtTable.optional(),
 };
 
+/** What is compared with the kind: read already, and the same when it is read again. */
+const checked = z.object({ algorithm: common.algorithm, jwt: common.jwt });
+
 /** As it was read. */
 export type KeyringConfig = z.output<z.ZodObject<typeof common>> & GivenKeys;
 
@@ -23,7 +26,7 @@ export const keyringTable = new KindTable<KeyringConfig>({
   common,
   kinds: new Map(backendNames.map((backend) => [backend, keysOf(backend).keys])),
   check: (backend, given) => {
-    const { algorithm, jwt } = z.object(common).parse(given);
+    const { algorithm, jwt } = checked.parse(given);
     const { algorithms, otherAlgorithm } = kindOf({ backend });
     if (!algorithms.includes(algorithm)) return [{ path: ['algorithm'], message: otherAlgorithm }];
     const otherAlg = faultOfJwtAlg(algorithm, jwt?.alg);

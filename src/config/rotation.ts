@@ -12,7 +12,7 @@ const table = z.strictObject({
   prepublish: duration.optional(),
   /** How long a replaced key stays valid; as long as it was used. */
   grace: duration.optional(),
-  /** The longest time that what is signed must go on verifying: then the grace is held against it. */
+  /** The longest time that what is signed must go on verifying: the grace is compared with it. */
   signature_lifetime: duration.optional(),
 });
 

@@ -21,7 +21,7 @@ export class AgentDatabase {
 
   /** As `openDatabase`, where the file is there. Rejects with `backend_unavailable` where it was there and is gone. */
   async openExisting(): Promise<void> {
-    if (databaseExists(this.#path)) await this.made();
+    if (databaseExists(this.#path)) await this.openOrCreate();
     else if (this.#ledger.expected !== null) throw gone(this.#path);
   }
 
@@ -31,7 +31,7 @@ export class AgentDatabase {
   }
 
   /** As `openDatabase`; tried again where it failed before. */
-  made(): Promise<Database> {
+  openOrCreate(): Promise<Database> {
     this.#opening ??= this.#make().catch((failure: unknown) => {
       this.#opening = null;
       throw failure;

@@ -25,7 +25,7 @@ export function requirePrivate(path: string, inode: Inode, properMode: '600' | '
 
 /**
  * Refuses a path whose directory lets other users swap the file under the name. A sticky directory (/tmp) is
- * accepted: there nobody can rename or remove what is not his.
+ * accepted: there nobody can rename or remove files of other users.
  */
 export function requireTrustedParent(path: string): void {
   const directory = dirname(path);

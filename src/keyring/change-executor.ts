@@ -117,11 +117,26 @@ export class ChangeExecutor {
     }
   }
 
+  /**
+   * An object id that no record has; null where nothing is reserved. The record of a revoked key keeps its id, and a
+   * device whose ids have two bytes may have given that object's number back: nobody could tell which key a record means.
+   */
+  #reserve(): string | null {
+    const { vault } = this.#parts;
+    if (vault.reserve === null) return null;
+    const { keys, pending } = this.current().state;
+    const recorded = new Set([...keys.values(), ...pending].map(({ objectId }) => objectId));
+    for (;;) {
+      const objectId = vault.reserve();
+      if (!recorded.has(objectId)) return objectId;
+    }
+  }
+
   /** A key that is proved but in no record yet, under a kid that no record has. */
   async #makeKey(): Promise<KeyRecord> {
     const { vault, world } = this.#parts;
     for (let attempt = 1; attempt <= maxCollisions; attempt += 1) {
-      const objectId = vault.reserve === null ? null : vault.reserve();
+      const objectId = this.#reserve();
       if (objectId !== null) {
         await this.#announce(this.#steps('generate', [objectId]));
         world.testPoint('change/announced');

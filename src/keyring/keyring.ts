@@ -10,7 +10,7 @@ import { ChangeExecutor } from './change-executor.ts';
 import { keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
-import { activeKey, isHeld, signingKey, statusOf, validKeys } from './lifecycle.ts';
+import { activeKey, isHeld, keptKey, signingKey, statusOf, validKeys } from './lifecycle.ts';
 import type { KeyRecord, KeyringState } from '../vault/key-records.ts';
 import { proveKey } from './prove-key.ts';
 import { ChangeScheduler } from './change-scheduler.ts';
@@ -53,7 +53,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly #joseAlg: JoseAlg | undefined;
   #closing: Promise<void> | null = null;
 
-  /** Opened by `openKeyring`, which first holds state and vault against each other. */
+  /** Opened by `openKeyring`, which first compares state and vault. */
   constructor(parts: KeyringParts, clock = new TrustedClock(parts.world, parts.name)) {
     const { name, vault, world, rotation, prunes = true } = parts;
     this.name = name;
@@ -218,6 +218,11 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return Promise.all(
       [...state.keys.values()].map((key) => keyDetails(this.#vault, state, key, now)),
     );
+  }
+
+  /** As Vault.attest, of a key that is held; `unknown_kid` for any other. */
+  async attest(kid: string, nonce: Uint8Array): Promise<Readonly<Record<string, unknown>>> {
+    return this.#vault.attest(keptKey(await this.#state(), kid), nonce);
   }
 
   /** How many keys are in each state now. */

@@ -201,6 +201,13 @@ function without<T>(map: ReadonlyMap<string, T>, kids: readonly string[]): Reado
   return new Map([...map].filter(([kid]) => !kids.includes(kid)));
 }
 
+/** A key that is there, whatever its state. Throws `unknown_kid` for one that is not, or was revoked. */
+export function keptKey(state: KeyringState, kid: string): KeyRecord {
+  const key = state.keys.get(kid);
+  if (key !== undefined && isHeld(state, key.objectId)) return key;
+  throw unknownKid(kid, key === undefined ? null : 'revoked');
+}
+
 function unknownKid(kid: string, status: KeyStatus | null): AgentError {
   const why = {
     prepared: `key ${kid} is prepared and not in use yet: rotate activates it`,

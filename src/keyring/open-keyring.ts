@@ -16,7 +16,7 @@ import { reportClockBehind } from './report-clock.ts';
 import { TrustedClock } from './trusted-clock.ts';
 
 /**
- * Opens a keyring: looks whether the saved state is the newest, holds it against what the vault really has,
+ * Opens a keyring: looks whether the saved state is the newest, compares it with what the vault really has,
  * ends the steps that a killed process left half done, makes the first key where there never was one, and
  * proves the active key.
  *

@@ -9,7 +9,7 @@ import { fieldIssues } from './field-issues.ts';
 import type { CheckedCall, Method, Outcome } from './method.ts';
 
 /** One request on its way, with what is known of it so far. */
-export interface Call<Result = unknown> {
+export interface RecordedCall<Result = unknown> {
   readonly name: string;
   readonly method: Method<Result>;
   readonly caller: Caller;
@@ -19,7 +19,7 @@ export interface Call<Result = unknown> {
 
 /** What is recorded of it. `came`: what its act came to. */
 export function eventOf(
-  { name, caller, grant, checked }: Call,
+  { name, caller, grant, checked }: RecordedCall,
   outcome: AuditOutcome,
   { came, failure, of }: { came?: Outcome; failure?: unknown; of?: number },
 ): AuditEvent {

@@ -6,7 +6,7 @@ import { peerForLog } from '../access/principal.ts';
 import { CredentialError } from '../access/credential-error.ts';
 import type { Audit } from '../audit/audit.ts';
 import { refuseReserved } from '../audit/chain/reserved.ts';
-import { eventOf, issuesText, kindOf, outcomeOf, type Call } from './call-record.ts';
+import { eventOf, issuesText, kindOf, outcomeOf, type RecordedCall } from './call-record.ts';
 import { AgentError, describeFailure, quoted } from '../base/errors.ts';
 import { fieldIssues } from './field-issues.ts';
 import type { CheckedCall, Outcome } from './method.ts';
@@ -77,16 +77,16 @@ async function answer<Result>(
   return result;
 }
 
-function callOf<Result>({ name, method }: Asked<Result>, caller: Caller): Call<Result> {
+function callOf<Result>({ name, method }: Asked<Result>, caller: Caller): RecordedCall<Result> {
   if (method === undefined) {
     throw new AgentError('method_not_found', `there is no method ${quoted(name)}`);
   }
   return { name, method, caller, grant: null, checked: null };
 }
 
-/** Who calls, whether he may, and what exactly he asks for. */
+/** Who calls, whether the call is allowed, and what exactly it asks for. */
 function admitted<Result>(
-  call: Call<Result>,
+  call: RecordedCall<Result>,
   request: Asked,
   { access, services }: RequestContext,
 ): CheckedCall<Result> {
@@ -103,7 +103,7 @@ function admitted<Result>(
   return checked;
 }
 
-async function recordRefusal(call: Call, refusal: unknown, audit: Audit): Promise<void> {
+async function recordRefusal(call: RecordedCall, refusal: unknown, audit: Audit): Promise<void> {
   const kind = kindOf(refusal);
   const isAccess = kind === 'unauthenticated' || kind === 'forbidden';
   if (!isAccess && call.method.effect === 'reads') return;
@@ -111,7 +111,7 @@ async function recordRefusal(call: Call, refusal: unknown, audit: Audit): Promis
 }
 
 async function perform<Result>(
-  call: Call<Result>,
+  call: RecordedCall<Result>,
   checked: CheckedCall<Result>,
   { services, audit, world }: RequestContext,
 ): Promise<Outcome<Result>> {
@@ -131,7 +131,7 @@ async function perform<Result>(
 
 /** Some are allowed by what they are about, which the act alone can tell: whose a client key is. */
 async function actUnlessRefused<Result>(
-  call: Call,
+  call: RecordedCall,
   act: () => Promise<Outcome<Result>>,
   audit: Audit,
 ): Promise<Outcome<Result>> {
@@ -145,7 +145,7 @@ async function actUnlessRefused<Result>(
 
 /** What was made leaves only when it is recorded; where it cannot be, it is thrown away or taken back. */
 async function actThenRecord<Result>(
-  call: Call,
+  call: RecordedCall,
   act: () => Promise<Outcome<Result>>,
   audit: Audit,
   undo: () => void,
@@ -168,7 +168,7 @@ async function actThenRecord<Result>(
 
 /** Nothing is changed before it is recorded that it will be. */
 async function recordThenAct<Result>(
-  call: Call,
+  call: RecordedCall,
   act: () => Promise<Outcome<Result>>,
   audit: Audit,
   world: World,
@@ -180,10 +180,10 @@ async function recordThenAct<Result>(
       { ...logged(call.name, call.caller), keyring: call.checked?.keyring },
       'changed',
     );
-    await audit.owe(eventOf(call, 'done', { came, of }));
+    await audit.recordSurely(eventOf(call, 'done', { came, of }));
     return came;
   } catch (failure) {
-    await audit.owe(eventOf(call, outcomeOf(failure), { failure, of }));
+    await audit.recordSurely(eventOf(call, outcomeOf(failure), { failure, of }));
     throw failure;
   }
 }

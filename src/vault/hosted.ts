@@ -1,6 +1,7 @@
 import type { Algorithm } from '../algorithms/algorithm.ts';
 import type { AlgorithmName, BackendName, Protection } from '../api/signing-backend.ts';
 import type { AgentError } from '../base/errors.ts';
+import type { Files } from '../base/files.ts';
 import type { World } from '../base/world.ts';
 import type { PinGate, PinRefusal } from './pin-gate.ts';
 import type { IdForm } from './key-names.ts';
@@ -54,7 +55,12 @@ export interface VaultHosts {
 interface HostedWorld {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Resolves that many milliseconds from now. */
+  readonly pause: (milliseconds: number) => Promise<void>;
   readonly randomBytes: (size: number) => Buffer;
+  readonly files: Files;
+  /** See World. */
+  readonly testPoint: (step: string) => void;
   /** What the library that is loaded sees. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -117,6 +123,11 @@ export interface HostedFailure {
 
 /** The child process's side of a kind, for as long as that process lives. */
 export interface HostedKind {
+  /**
+   * Loads what has to be loaded and looks for the device, without a PIN: so that what fails here is told apart from a
+   * login. Rejects as `open`, but for what concerns a PIN.
+   */
+  prepare(request: Pick<HostedRequest, 'place' | 'libraryParameters'>): Promise<void>;
   /** Rejects as `VaultHosts.openVault`. */
   open(request: HostedRequest): Promise<ServedVault>;
   failureOf(failure: AgentError): HostedFailure;

@@ -14,6 +14,7 @@ import type {
   RecordsPlace,
   TableWhere,
 } from './kind-calls.ts';
+import type { Resealed, ResealRequest, ResealWorld } from './keyring-reseal.ts';
 import type { KindOfCa } from './kind-of-ca.ts';
 import type { PinPlace } from './pin-place.ts';
 
@@ -70,6 +71,14 @@ export interface VaultKind<
 
   /** Copies of a keyring's keys; where there are none, why: it completes "keyring NAME ". */
   readonly backup: ((settings: Named<Own>, world: BackupWorld) => Promise<KeyringBackup>) | string;
+
+  /**
+   * Seals the key that the device keeps for a keyring anew; where it keeps none, why: it completes "keyring NAME ".
+   * Nobody else has the device open for that keyring. Rejects as `open`, and with OldPinNeeded.
+   */
+  readonly reseal:
+    | ((settings: Named<Own>, request: ResealRequest, world: ResealWorld) => Promise<Resealed>)
+    | string;
 
   /** How the CA of a cluster is kept in it; null: it is not. */
   readonly ca: KindOfCa<GivenOfCa, Place, Own> | null;

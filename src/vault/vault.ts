@@ -40,6 +40,12 @@ export interface Vault {
   /** The token's own attributes of the private key, by name; null where there is no token. */
   evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null>;
 
+  /**
+   * What the device itself says of the key, signed by it over `nonce` (8 to 32 bytes), as a document that can be
+   * checked without it. `not_supported` where the device says nothing of the kind.
+   */
+  attest(key: VaultKey, nonce: Uint8Array): Promise<Readonly<Record<string, unknown>>>;
+
   /** Why nothing can be had from it at present; null where nothing is known against it. */
   readonly outage: AgentError | null;
 

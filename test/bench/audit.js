@@ -6,7 +6,7 @@ import { medianOf, medianRatio } from './statistics.js';
 import { fixed, row } from './table.js';
 
 const load = { connections: 8, depth: 16 };
-/** Agents by name; the first is what the others are held against. */
+/** Agents by name; the first is what the others are compared with. */
 const agents = {
   off: '',
   'on, without fsync': '[audit]\nfsync = false\n',

@@ -1,4 +1,4 @@
-// The loop that a file keyring is held against: node:crypto on one thread, in a process that does nothing else.
+// The loop that a file keyring is compared with: node:crypto on one thread, in a process that does nothing else.
 // Told what to do over IPC: {seconds} → {perSecond}.
 import { generateKeyPairSync, sign } from 'node:crypto';
 

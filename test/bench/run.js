@@ -1,5 +1,5 @@
 // `npm run bench [-- --rounds N] [-- --seconds S] [-- --only PART,PART] [-- --json]`: how fast the agent signs and
-// what it takes, held against programs that do the same with nothing around them. All in one run and in turn, a
+// what it takes, compared with programs that do the same with nothing around them. All in one run and in turn, a
 // round has every contestant once, so that a machine that slows down slows all alike. Prints tables of medians,
 // or one JSON document. Measures; never judges.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';

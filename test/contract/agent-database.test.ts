@@ -116,7 +116,7 @@ describe('a new database', () => {
     await database.openExisting();
     expect(database.current).toBeNull();
     expect(existsSync(path)).toBe(false);
-    const both = await Promise.all([database.made(), database.made()]);
+    const both = await Promise.all([database.openOrCreate(), database.openOrCreate()]);
     expect(both[0]).toBe(both[1]);
     database.close();
   });

@@ -28,8 +28,8 @@ beforeEach(() => {
   clock = new Clock();
   database = new AgentDatabase(join(folder, 'agent.db'));
   keys = new ClientKeys({
-    existing: () => (database.current === null ? null : new ClientKeyTable(database.current)),
-    made: async () => new ClientKeyTable(await database.made()),
+    opened: () => (database.current === null ? null : new ClientKeyTable(database.current)),
+    openOrCreate: async () => new ClientKeyTable(await database.openOrCreate()),
     accounts: {
       userId: (name) => names.get(name) ?? null,
       userName: (uid) => [...names].find(([, id]) => id === uid)?.[0] ?? null,
@@ -199,7 +199,7 @@ describe('how many', () => {
   });
 
   test('that were revoked are listed: the last thousand', async () => {
-    const table = new ClientKeyTable(await database.made());
+    const table = new ClientKeyTable(await database.openOrCreate());
     const time = (at: number): string => new Date(Date.UTC(2026, 0, 1) + at).toISOString();
     await table.atomically(() => {
       for (let at = 0; at < 1003; at += 1) {
@@ -225,7 +225,7 @@ describe('how many', () => {
   });
 
   test('a thousand that are not revoked', async () => {
-    const table = new ClientKeyTable(await database.made());
+    const table = new ClientKeyTable(await database.openOrCreate());
     await table.atomically(() => {
       for (let at = 0; at < 1000; at += 1) {
         const publicKey = Buffer.alloc(32, 9);

@@ -114,7 +114,10 @@ describe('a token that is minted here', () => {
       }),
       certificates: { certificateFor: () => null },
       bundles: rig.trustBundles,
-      revoked: new RevokedTokens({ existing: () => null, made: () => Promise.reject(new Error()) }),
+      revoked: new RevokedTokens({
+        opened: () => null,
+        openOrCreate: () => Promise.reject(new Error()),
+      }),
     });
     const minted = await joinTokens.mint({ claims: texts, ttlSeconds: 60, federated: false });
     expect(minted.kid).not.toBe(before);

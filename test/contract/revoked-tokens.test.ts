@@ -221,7 +221,7 @@ describe('how long', () => {
     await byToken(await minted('leader', 60));
     rig.clock.advance(60);
     await byHash('0'.repeat(64));
-    const database = await rig.database.made();
+    const database = await rig.database.openOrCreate();
     expect(database.rows('SELECT hash FROM revoked_tokens')).toEqual([{ hash: '0'.repeat(64) }]);
   });
 
@@ -267,7 +267,7 @@ describe('how long', () => {
 
 describe('the list', () => {
   test('has the last thousand, the last one first, and says how many more there are', async () => {
-    const table = new RevokedTokenTable(await rig.database.made());
+    const table = new RevokedTokenTable(await rig.database.openOrCreate());
     await table.atomically(() => {
       for (let at = 0; at < 1005; at += 1) table.put(entry(at));
     });
@@ -278,7 +278,7 @@ describe('the list', () => {
   });
 
   test('has at most a hundred thousand', async () => {
-    const database = await rig.database.made();
+    const database = await rig.database.openOrCreate();
     database.run(
       `WITH RECURSIVE counted(at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM counted WHERE at < 99999)
         INSERT INTO revoked_tokens SELECT printf('%064x', at), NULL, NULL, ?, ?, ? FROM counted`,

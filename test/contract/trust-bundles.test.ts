@@ -38,7 +38,7 @@ describe('a bundle that is imported', () => {
     };
     expect(await imported(written)).toEqual({ ...view, change: 'added' });
     expect(rig.trustBundles.list()).toEqual({ bundles: [view] });
-    const table = new TrustBundleTable(await rig.database.made());
+    const table = new TrustBundleTable(await rig.database.openOrCreate());
     expect(table.find('other.example')?.text).toBe(written);
   });
 
@@ -196,7 +196,7 @@ describe('what is no bundle', () => {
 
   test('in the database, by whoever edited it, is named and can be removed', async () => {
     await imported(cluster.bundle());
-    const table = new TrustBundleTable(await rig.database.made());
+    const table = new TrustBundleTable(await rig.database.openOrCreate());
     table.put('other.example', { text: new ForeignCluster('x').bundle(), importedAt: '' });
     const { trustBundles } = rig;
     const broken = expect.objectContaining({ kind: 'backend_unavailable' }) as Error;
@@ -208,7 +208,7 @@ describe('what is no bundle', () => {
 });
 
 test('there are at most a thousand', async () => {
-  const table = new TrustBundleTable(await rig.database.made());
+  const table = new TrustBundleTable(await rig.database.openOrCreate());
   await table.atomically(() => {
     for (let at = 0; at < 1000; at += 1) {
       table.put(`${at}.example`, {

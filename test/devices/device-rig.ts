@@ -6,7 +6,7 @@ import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import type { AgentClient } from '../../src/client/agent-client.ts';
 import { connect } from '../../src/client/connect.ts';
 import { Daemon, run, type Ended } from '../support/daemon.ts';
-import type { RigToken } from '../support/kill-rig.ts';
+import { pkcs11Place, type RigToken } from '../support/kill-rig.ts';
 import { opensslVerifies } from '../support/openssl.ts';
 import type { Device, DeviceToken } from './device.ts';
 
@@ -23,7 +23,7 @@ export interface ConfigOptions {
 }
 
 /** Lines of a keyring's table that its module needs. */
-export function moduleLines(token: DeviceToken): string {
+function moduleLines(token: DeviceToken): string {
   const { variables, libraryParameters } = token;
   const environment = variables.length === 0 ? '' : `environment = ${JSON.stringify(variables)}\n`;
   return libraryParameters === null
@@ -144,7 +144,7 @@ export class DeviceRig {
 export function rigToken(device: Device, token: DeviceToken, pinFile: string): RigToken {
   writeFileSync(pinFile, `${token.pin}\n`, { mode: 0o600 });
   return {
-    uri: `${token.uri}&pin-source=file:${pinFile}`,
+    place: pkcs11Place(`${token.uri}&pin-source=file:${pinFile}`),
     environment: token.environment,
     keyring: moduleLines(token),
     launcher: token.launcher,

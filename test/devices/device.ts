@@ -20,6 +20,8 @@ export interface Device {
   readonly emulator: string | null;
   readonly release: Release;
   readonly algorithms: readonly AlgorithmName[];
+  /** Those that every run takes; the others run with all devices. */
+  readonly always: readonly AlgorithmName[];
   /** Why other algorithms are not there. */
   readonly without: string | null;
   readonly protection: 'hardware' | 'software';

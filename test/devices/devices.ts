@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { Device, Difference } from './device.ts';
 import { makeNssToken, nssModule } from './setup/nss.ts';
+import { makeOpenCryptokiToken } from './setup/opencryptoki.ts';
 import { makeP11KitToken, p11KitProxy } from './setup/p11-kit.ts';
+import { debianRoot, rootUnavailable } from './setup/root.ts';
 import { makeSoftHsmToken } from './setup/softhsm.ts';
 import { makeTpmToken, tpmModule } from './setup/tpm.ts';
 import { makeYubiHsmToken, yubihsmModule } from './setup/yubihsm.ts';
@@ -11,7 +13,7 @@ import { makeYubiHsmToken, yubihsmModule } from './setup/yubihsm.ts';
 const missing = (what: string, found: string | null): string | null =>
   found === null ? `${what} is not here: scripts/install-test-deps puts it there` : null;
 
-const opensslRefusesNothing: Difference<'not_supported'> = {
+const softHsmRefusesNothing: Difference<'not_supported'> = {
   value: 'not_supported',
   why: 'SoftHSM 2.6 answers C_Sign of no bytes with CKR_ARGUMENTS_BAD, before the key is asked',
 };
@@ -22,9 +24,10 @@ export const softhsm: Device = {
   emulator: null,
   release: 'installed',
   algorithms: ['ed25519', 'es256'],
+  always: ['ed25519'],
   without: null,
   protection: 'software',
-  emptyMessage: { ed25519: opensslRefusesNothing },
+  emptyMessage: { ed25519: softHsmRefusesNothing },
   unavailable: () =>
     existsSync('/usr/lib/softhsm/libsofthsm2.so') ? null : missing('SoftHSM', null),
   make: () => makeSoftHsmToken(),
@@ -44,6 +47,7 @@ export const tpm: Device = {
   emulator: 'swtpm, which simulates a TPM',
   release: 'installed',
   algorithms: ['es256'],
+  always: ['es256'],
   without: 'no TPM on sale has Ed25519, and the specification only reserves its numbers',
   protection: 'software', // it is a simulator, and says so: manufacturer "IBM", model "SW   TPM"
   wrongPins: {
@@ -60,6 +64,7 @@ export const yubihsm: Device = {
   emulator: "the project's own emulator of device and connector",
   release: 'installed',
   algorithms: ['ed25519', 'es256'],
+  always: ['ed25519', 'es256'],
   without: null,
   protection: 'hardware',
   messageLimit: {
@@ -86,6 +91,7 @@ export const nss: Device = {
   emulator: null,
   release: 'installed',
   algorithms: ['es256'],
+  always: ['es256'],
   without: 'EdDSA came with NSS 3.110',
   protection: 'software',
   keepsSeal: {
@@ -100,4 +106,55 @@ export const nss: Device = {
   make: () => makeNssToken(),
 };
 
-export const devices: readonly Device[] = [softhsm, p11Kit, tpm, yubihsm, nss];
+/** NSS as a later release has it. */
+function laterNss(release: 'trixie' | 'forky'): Device {
+  return {
+    ...nss,
+    name: `nss-${release}`,
+    title: `NSS softokn of Debian ${release}`,
+    release,
+    algorithms: ['ed25519', 'es256'],
+    always: [],
+    without: null,
+    unavailable: () => rootUnavailable(release),
+    make: () => makeNssToken(debianRoot(release).launcher, debianRoot(release).path),
+  };
+}
+
+export const nssTrixie = laterNss('trixie');
+export const nssForky = laterNss('forky');
+
+export const yubihsmForky: Device = {
+  ...yubihsm,
+  name: 'yubihsm-forky',
+  title: 'YubiHSM 2 (firmware 2.4) through yubihsm-pkcs11 of Debian forky',
+  release: 'forky',
+  always: [],
+  unavailable: () => rootUnavailable('forky'),
+  make: () =>
+    makeYubiHsmToken({ idleMs: 3000 }, debianRoot('forky').launcher, debianRoot('forky').path),
+};
+
+export const openCryptoki: Device = {
+  name: 'opencryptoki-forky',
+  title: "openCryptoki's soft token of Debian forky",
+  emulator: null,
+  release: 'forky',
+  algorithms: ['ed25519', 'es256'],
+  always: [],
+  without: null,
+  protection: 'software',
+  emptyMessage: {
+    ed25519: {
+      value: 'not_supported',
+      why: 'openCryptoki 3.27 answers C_Sign of no bytes with CKR_ARGUMENTS_BAD',
+    },
+  },
+  unavailable: () => rootUnavailable('forky'),
+  make: () => makeOpenCryptokiToken(debianRoot('forky')),
+};
+
+export const devices: readonly Device[] = [
+  ...[softhsm, p11Kit, tpm, yubihsm, nss],
+  ...[nssTrixie, nssForky, yubihsmForky, openCryptoki],
+];

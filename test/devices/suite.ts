@@ -1,26 +1,29 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { Device } from './device.ts';
+import { algorithmsOf } from './selection.ts';
 import { DeviceRig } from './device-rig.ts';
 import { ForeignObjects } from './foreign-objects.ts';
 import { keySteps } from './steps/keys.ts';
 import { killSteps } from './steps/kills.ts';
 import { loadSteps } from './steps/load.ts';
 import { pinSteps } from './steps/pins.ts';
+import { randomSteps } from './steps/random.ts';
 import { recordSteps } from './steps/records.ts';
 import type { Step } from './steps/step.ts';
 
 /** One after the other: what a step leaves in the token is there for the next. */
-export const steps: readonly Step[] = [
+const steps: readonly Step[] = [
   ...keySteps,
   ...loadSteps,
   ...pinSteps,
   ...recordSteps,
   ...killSteps,
+  ...randomSteps,
 ];
 
 /** Runs every step on a new token of the device, once an algorithm. Another program's objects are in it first. */
 export function deviceSuite(device: Device): void {
-  describe.each(device.algorithms)(`${device.name} %s`, (algorithm) => {
+  describe.each(algorithmsOf(device))(`${device.name} %s`, (algorithm) => {
     let rig: DeviceRig;
     let foreign: ForeignObjects;
     beforeAll(async () => {

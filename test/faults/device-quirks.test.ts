@@ -147,7 +147,7 @@ it('a YubiHSM: an id of two bytes, the printable name of the curve, the limit of
 
 it('yubihsm-pkcs11: the seal is a data object without CKA_PRIVATE, since with it no call comes back', async () => {
   const agent = await agentOn([yubico, 'device private-data-hangs'], {
-    callTimeout: '2s',
+    callTimeout: '5s',
     keyring: 'require_seal = true',
   });
   await agent.start();
@@ -159,7 +159,7 @@ it('yubihsm-pkcs11: the seal is a data object without CKA_PRIVATE, since with it
 });
 
 it('a module that hangs as it writes a seal keeps none, and is refused where one is required', async () => {
-  const agent = await agentOn(['device private-data-hangs'], { callTimeout: '1s' });
+  const agent = await agentOn(['device private-data-hangs'], { callTimeout: '5s' });
   const start = agent.start();
   const { reason } = await agent.daemon.logged(({ msg }) => /keeps no seal/.test(msg));
   expect(reason).toMatch(/did not come back from writing one/);
@@ -168,7 +168,7 @@ it('a module that hangs as it writes a seal keeps none, and is refused where one
   await expectAllSign(agent);
 
   const strict = await agentOn(['device private-data-hangs'], {
-    callTimeout: '1s',
+    callTimeout: '5s',
     keyring: 'require_seal = true',
   });
   const { code, err } = await strict.daemon.refusedStart(...strict.flags);

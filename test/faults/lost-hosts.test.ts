@@ -31,7 +31,7 @@ async function whileSigning(agent: FaultyAgent, work: () => Promise<void>): Prom
 
 async function startedAgent(
   { onTestFinished }: TestContext,
-  callTimeout: '2s' | '10s',
+  callTimeout: '5s' | '10s',
 ): Promise<FaultyAgent> {
   const agent = await FaultyAgent.start({ callTimeout });
   onTestFinished(() => agent.remove());
@@ -85,7 +85,7 @@ describe.concurrent('under load', () => {
   });
 
   it(`hung in C_Sign ${hangs} times: every signature is answered, and right`, async (context) => {
-    const agent = await startedAgent(context, '2s');
+    const agent = await startedAgent(context, '5s');
     await whileSigning(agent, async () => {
       let host: number | null = null;
       for (let hang = 0; hang < hangs; hang += 1) {

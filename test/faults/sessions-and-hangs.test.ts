@@ -3,7 +3,7 @@ import { FaultyAgent, refusal, until } from '../support/faulty-agent.ts';
 
 let agent: FaultyAgent;
 beforeAll(async () => {
-  agent = await FaultyAgent.start({ callTimeout: '1s' });
+  agent = await FaultyAgent.start({ callTimeout: '5s' });
 });
 afterAll(() => agent.remove());
 afterEach(() => {

@@ -2,7 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { agentSteps, fewestKills, hostSteps, plannedKills } from '../support/kill-plan.ts';
+import {
+  agentSteps,
+  fewestKills,
+  hostSteps,
+  plannedKills,
+  resealSteps,
+  tpmSteps,
+} from '../support/kill-plan.ts';
 
 const sources = fileURLToPath(new URL('../../src/', import.meta.url));
 
@@ -18,5 +25,7 @@ test('the kill tests kill often enough, and at every step that has a name', () =
     .flatMap(([, step = '']) =>
       step === 'rotation/${done}' ? agentSteps.filter((one) => /^rotation/.test(one)) : [step],
     );
-  expect([...new Set(named)].sort()).toEqual([...agentSteps, ...hostSteps].sort());
+  expect([...new Set(named)].sort()).toEqual(
+    [...agentSteps, ...hostSteps, ...tpmSteps, ...resealSteps].sort(),
+  );
 });

@@ -92,7 +92,8 @@ export class AgentLife {
         this.#hosts.push(this.host);
         this.hostIsOpen = false;
       }
-      if (entry.msg === 'token opened') this.hostIsOpen = true;
+      if (['token opened', 'TPM opened'].includes(entry.msg)) this.hostIsOpen = true;
+      if (entry.msg === 'the vault host ended') this.hostIsOpen = false;
       if (entry.msg === 'a vault host ended') {
         this.hostIsOpen = false;
         if (entry['signal'] === 'SIGKILL') this.hostsKilled += 1;

@@ -73,6 +73,7 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
     client.verify(bytes, signature, { kid }),
   ),
   list_keys: making({}, (client) => client.listKeys(), { keys: [], next_change: null }, []),
+  attest: plain({ kid, nonce_b64: bytes_b64 }, (client) => client.attest(kid, bytes)),
   rotate: plain({ grace_seconds: 60 }, (client) => client.rotate(60)),
   prepare: plain({ activate_after_seconds: 5 }, (client) =>
     client.prepare({ activateAfterSeconds: 5 }),

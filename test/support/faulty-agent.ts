@@ -9,8 +9,8 @@ import { FaultModule } from './fault-module.ts';
 import { makeToken, type SoftHsmToken } from './softhsm.ts';
 
 export interface FaultyAgentOptions {
-  /** Long enough for a host to start on a busy machine, unless the test is about calls that hang. */
-  readonly callTimeout?: '1s' | '2s' | '10s';
+  /** Long enough for a call on a busy machine; shorter where the test is about calls that hang. */
+  readonly callTimeout?: '5s' | '10s';
   /** Further lines of the keyring's table, such as `require = "hardware"`. */
   readonly keyring?: string;
   /** Further tables of the configuration. */

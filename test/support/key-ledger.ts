@@ -29,15 +29,22 @@ interface Signed {
  */
 export class KeyLedger {
   readonly #algorithm: AlgorithmName;
+  readonly #keepsLeftOvers: boolean;
   readonly #publicKeys = new Map<string, string>();
   /** Revoked, pruned, or with its grace over. */
   readonly #dead = new Set<string>();
+  readonly #leftOvers = new Set<string>();
   #keys: Keys = new Map();
   #underWay: Change | null = null;
   #unverified: Signed[] = [];
 
-  constructor(algorithm: AlgorithmName) {
+  /**
+   * `keepsLeftOvers`: where no seal says which records are the newest, a key that was made and not recorded when the
+   * agent was killed is kept, valid no more.
+   */
+  constructor(algorithm: AlgorithmName, { keepsLeftOvers = false } = {}) {
     this.#algorithm = algorithm;
+    this.#keepsLeftOvers = keepsLeftOvers;
   }
 
   /** As acknowledged. */
@@ -92,8 +99,19 @@ export class KeyLedger {
 
   /** Says whether the change that was not answered is in force. Throws where neither is so. */
   observe(listed: readonly ListedKey[]): 'changed' | 'unchanged' {
-    const observed: Keys = new Map(listed.map(({ kid, state }) => [kid, state]));
-    const fresh = [...observed.keys()].filter((kid) => !this.#publicKeys.has(kid));
+    const all: Keys = new Map(listed.map(({ kid, state }) => [kid, state]));
+    const isLeftOver = (kid: string): boolean =>
+      this.#leftOvers.has(kid) ||
+      (this.#keepsLeftOvers &&
+        all.get(kid) === 'retired' &&
+        !this.#keys.has(kid) &&
+        !this.#publicKeys.has(kid));
+    const leftOvers = [...all.keys()].filter(isLeftOver);
+    for (const kid of leftOvers) this.#dead.add(this.#leftOverWithState(kid, all.get(kid)));
+    const observed: Keys = new Map([...all].filter(([kid]) => !leftOvers.includes(kid)));
+    // What a revocation activated is known before its public key is.
+    const isKnown = (kid: string): boolean => this.#publicKeys.has(kid) || this.#keys.has(kid);
+    const fresh = [...observed.keys()].filter((kid) => !isKnown(kid));
     for (const { kid, public_key_b64 } of listed) this.#learn(kid, public_key_b64);
     const change = this.#underWay;
     const wanted = this.#keys.size === 0 ? after(null, this.#keys, fresh[0] ?? null) : this.#keys;
@@ -129,6 +147,13 @@ export class KeyLedger {
     }
     this.#keys = keys;
     this.#underWay = null;
+  }
+
+  /** Nobody was told of it: it never becomes valid, and no prune takes it. */
+  #leftOverWithState(kid: string, state: KeyStatus | undefined): string {
+    if (state !== 'retired') throw new Error(`${kid} was left over, and is ${String(state)} now`);
+    this.#leftOvers.add(kid);
+    return kid;
   }
 
   #learn(kid: string, publicKey: string): void {

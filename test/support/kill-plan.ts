@@ -38,6 +38,19 @@ export const hostSteps = ['host/destroyed', 'host/generated', 'host/sealed'] as 
 export type AgentStep = (typeof agentSteps)[number];
 export type HostStep = (typeof hostSteps)[number];
 
+/** Those of a vault host that has a TPM, besides. */
+export const tpmSteps = [
+  'tpm/device-noted',
+  'tpm/counter-noted',
+  'tpm/counter-defined',
+  'tpm/sealed',
+  'tpm/key-made',
+] as const;
+export type TpmStep = (typeof tpmSteps)[number];
+
+/** Those of `agentctl keys reseal`, which works without an agent: test/contract/tpm-sealing.test.ts ends it there. */
+export const resealSteps = ['tpm/reseal-noted'] as const;
+
 /** Repeats what a random test did, but for the moments, which the machine decides. */
 const seedVariable = 'KILL_TEST_SEED';
 

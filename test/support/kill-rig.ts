@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import { AgentLife } from './agent-life.ts';
 import { run } from './daemon.ts';
+import { isRunning, until } from './faulty-agent.ts';
 import { KeyLedger, type Change, type ListedKey } from './key-ledger.ts';
 import { requestOf } from './key-moves.ts';
-import type { AgentStep, Dice, HostStep } from './kill-plan.ts';
+import type { AgentStep, Dice, HostStep, TpmStep } from './kill-plan.ts';
 import { KillClient } from './kill-client.ts';
 import type { Answer } from './line-client.ts';
 import { makeToken } from './softhsm.ts';
@@ -22,17 +23,27 @@ const remembered = 40;
 export type Victim = 'agent' | 'host' | 'both';
 
 export interface StartOptions {
-  readonly failpoint?: `${AgentStep | HostStep}:${number}`;
+  readonly failpoint?: `${AgentStep | HostStep | TpmStep}:${number}`;
   /** Lines of the table `keyrings.default.rotation`. */
   readonly rotation?: string;
   /** As an operator starts it, who sizes no thread pool: it starts itself once more. */
   readonly plain?: boolean;
 }
 
+/** False where it had ended before. */
+function killed(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw failure;
+  }
+}
+
 /** A token as the rig needs it. */
 export interface RigToken {
-  /** With the PIN's source. */
-  readonly uri: string;
+  /** Lines of the table `keyrings.default` that say where the keys are: backend, URI or device, PIN's source. */
+  readonly place: string;
   /** For the agent and its vault hosts. */
   readonly environment: Readonly<Record<string, string>>;
   /** Further lines of the table `keyrings.default`. */
@@ -40,15 +51,21 @@ export interface RigToken {
   /** Words before the agent's own, of a program that becomes it. */
   readonly launcher: readonly string[];
   readonly keepsSeal: boolean;
-  /** As another program sees it. */
-  objects(): Promise<readonly TokenObject[]>;
+  /** As another program sees it. `stateDir`: the agent's, for keys whose files are in it. */
+  objects(stateDir: string): Promise<readonly TokenObject[]>;
   remove(): Promise<void>;
+}
+
+/** The URI with the PIN's source. */
+export function pkcs11Place(uri: string): string {
+  return `backend = "pkcs11"\nuri = "${uri}"\n`;
 }
 
 async function softHsm(): Promise<RigToken> {
   const token = await makeToken();
   return {
-    ...{ uri: token.uri, environment: token.environment, keyring: '' },
+    place: pkcs11Place(token.uri),
+    ...{ environment: token.environment, keyring: '' },
     launcher: [],
     keepsSeal: true,
     objects: () => objectsInToken(token),
@@ -74,7 +91,7 @@ export class KillRig {
   private constructor(token: RigToken, algorithm: AlgorithmName) {
     this.#token = token;
     this.#algorithm = algorithm;
-    this.ledger = new KeyLedger(algorithm);
+    this.ledger = new KeyLedger(algorithm, { keepsLeftOvers: !token.keepsSeal });
   }
 
   /** Runs `work` with a rig on a token of its own; where it fails, the failure says what was done before. */
@@ -117,8 +134,8 @@ export class KillRig {
     const table = rotation === undefined ? '' : `[keyrings.default.rotation]\n${rotation}\n`;
     writeFileSync(
       config,
-      `[keyrings.default]\nbackend = "pkcs11"\nalgorithm = "${this.#algorithm}"\n` +
-        `uri = "${this.#token.uri}"\n${this.#token.keyring}${table}`,
+      `[keyrings.default]\nalgorithm = "${this.#algorithm}"\n` +
+        `${this.#token.place}${this.#token.keyring}${table}`,
       { mode: 0o600 },
     );
     this.#client?.close();
@@ -205,7 +222,7 @@ export class KillRig {
     const { host } = life;
     if (victim !== 'agent') {
       if (host === null || !life.hostIsOpen) throw new Error('no vault host may be killed now');
-      process.kill(host, 'SIGKILL');
+      if (!killed(host) && victim === 'host') throw new Error('the vault host has ended by itself');
     }
     if (victim !== 'host') life.signal('SIGKILL');
     this.note(`${victim} killed`);
@@ -216,6 +233,19 @@ export class KillRig {
       return;
     }
     await this.killed();
+  }
+
+  /**
+   * Kills the vault host as soon as one is open, and resolves when it is gone. The agent may have ended it itself just
+   * then, as it does once a token's handles are not to be trusted any more.
+   */
+  async killHost(): Promise<void> {
+    const { life } = this;
+    await life.until('a vault host that is open', () => life.hostIsOpen);
+    const { host } = life;
+    if (host === null) throw new Error('an open host has a process');
+    this.note(`host ${killed(host) ? 'killed' : 'gone'}`);
+    await until('the end of the vault host', () => !isRunning(host));
   }
 
   /** Waits until the agent was killed, by itself at a failpoint or by somebody. */
@@ -253,15 +283,21 @@ export class KillRig {
    * it records is there, whole.
    */
   async compareToken(): Promise<void> {
-    compare(this.#sidecar(), await this.#token.objects());
+    compare(this.#sidecar(), await this.#token.objects(this.#stateDir));
   }
 
-  /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
-  async finish(): Promise<void> {
+  /** Ends the agent in order. */
+  async stop(): Promise<void> {
+    this.note('stop');
     this.life.signal('SIGTERM');
     await this.life.gone();
     if (this.life.exit?.code !== 0) throw new Error(`it stopped with ${this.life.exit?.code}`);
     await this.compareToken();
+  }
+
+  /** Ends the agent in order; then `agentctl reconcile` must find nothing to do. */
+  async finish(): Promise<void> {
+    await this.stop();
     const config = join(this.#folder, 'agent.toml');
     const [command, ...words] = [...this.#token.launcher, process.execPath];
     const { code, out, err } = await run(

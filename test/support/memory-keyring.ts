@@ -1,3 +1,4 @@
+import { noAttestation } from '../../src/vault/no-attestation.ts';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { AgentError } from '../../src/base/errors.ts';
 import type { KeyringState } from '../../src/vault/key-records.ts';
@@ -56,6 +57,10 @@ export class MemoryVault implements Vault {
 
   async evidence(): Promise<null> {
     return Promise.resolve(null);
+  }
+
+  attest(): Promise<never> {
+    return noAttestation('it is in memory, and nothing vouches for that');
   }
 
   async close(): Promise<void> {

@@ -152,7 +152,7 @@ export class RequestRig {
         this.trouble === null
           ? Promise.resolve(this.events.push(event))
           : Promise.reject(unavailable()),
-      owe: async (event) => {
+      recordSurely: async (event) => {
         await Promise.resolve();
         this.events.push(event);
       },

@@ -4,7 +4,7 @@ import type { SoftHsmToken } from './softhsm.ts';
 
 const label = 'signing-agent/default';
 
-/** What of a sidecar is held against the token. */
+/** What of a sidecar is compared with the token. */
 export interface Sidecar {
   readonly keys: readonly { readonly id: string; readonly object_id: string }[];
   readonly revoked?: Readonly<Record<string, unknown>>;

@@ -39,6 +39,7 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   prepare: ['admin', 'on those'],
   revoke: ['admin', 'on those'],
   list_keys: ['admin', 'on those'],
+  attest: ['admin', 'on those'],
   unlock: ['admin', 'on those'],
   lock: ['admin', 'on those'],
   reload: ['admin', 'never'],
@@ -196,7 +197,7 @@ function expected(name: string, of: Case, keyring: string | undefined): string |
   return of.keyrings.includes(keyring ?? 'default') ? null : 'forbidden';
 }
 
-/** Makes the call and holds it against the table; answers what was answered. */
+/** Makes the call and compares it with the table; answers what was answered. */
 async function hold(name: string, of: Case, keyring: string | undefined): Promise<Answer> {
   const says = `${name}${keyring === undefined ? '' : ` on ${keyring}`} by ${of.says}`;
   const given = { ...params[name], ...(name === 'revoke' ? { kid: await kidOf(keyring) } : {}) };

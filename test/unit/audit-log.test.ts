@@ -411,12 +411,12 @@ describe('a disk that is full', () => {
     expect(events()).toEqual(['started', 'resumed']);
   });
 
-  test('what was done and is owed stands before everything else', async () => {
+  test('what was done and must be written stands before everything else', async () => {
     const { log, disk } = await onFaultyDisk();
     const of = await log.record(event({ method: 'rotate', outcome: 'begun' }));
     disk.failure = diskFull;
-    await log.owe(event({ method: 'rotate', outcome: 'done', of }));
-    await log.owe(event({ method: 'revoke', outcome: 'done' }));
+    await log.recordSurely(event({ method: 'rotate', outcome: 'done', of }));
+    await log.recordSurely(event({ method: 'revoke', outcome: 'done' }));
     await refusalOf(log.record(event()));
     disk.failure = null;
     wait(1);
@@ -442,10 +442,10 @@ describe('a disk that is full', () => {
     expect(events()).toEqual(['started', 'resumed', 'stopped']);
   });
 
-  test('at the end: what is owed goes to the log of the agent', async () => {
+  test('at the end: what must be written goes to the log of the agent', async () => {
     const { log, disk } = await onFaultyDisk();
     disk.failure = diskFull;
-    await log.owe(event({ method: 'revoke', subject: 'x', of: 1 }));
+    await log.recordSurely(event({ method: 'revoke', subject: 'x', of: 1 }));
     await log.stop();
     expect(logged.at(-1)).toMatchObject({
       level: 50,
@@ -509,7 +509,7 @@ describe('the end of the log', () => {
     const of = await log.record(event({ method: 'rotate', outcome: 'begun' }));
     const stopped = log.stop();
     expect((await refusalOf(log.record(event()))).kind).toBe('shutting_down');
-    await log.owe(event({ method: 'rotate', of }));
+    await log.recordSurely(event({ method: 'rotate', of }));
     await stopped;
     expect(auditRecords(dir).map((record) => [record.event, record.of])).toEqual([
       ['started', null],

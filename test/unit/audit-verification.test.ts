@@ -498,7 +498,7 @@ describe('signatures', () => {
     expect(refused(verify(files)).problem).toContain('its signature is not one of key');
   });
 
-  it('are held against the key of that id, whatever its kind', () => {
+  it('are compared with the key of that id, whatever its kind', () => {
     const other = { ...auditKey('es256'), kid: key.kid };
     expect(refused(verify(whole, { keys: new Map([[key.kid, other]]) })).at).toBe(
       'file 1 line 1 record 1',

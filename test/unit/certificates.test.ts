@@ -261,7 +261,7 @@ describe('rotated by schedule', () => {
 describe('the CA fails', () => {
   const away = new AgentError('backend_unavailable', 'the token of the CA is away');
 
-  test('and the rotation does not: what is missing is said, and made up', async () => {
+  test('and the rotation does not: what is missing is said, and done later', async () => {
     await start();
     caVault.fails = 'sign';
     caVault.failure = away;

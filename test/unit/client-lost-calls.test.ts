@@ -24,6 +24,7 @@ const table: Readonly<Record<MethodName, string | null>> = {
   sign_batch: again,
   verify: again,
   list_keys: again,
+  attest: again,
   rotate: 'list_keys (agentctl keys list)',
   prepare: 'list_keys (agentctl keys list)',
   revoke: 'list_keys (agentctl keys list)',

@@ -237,7 +237,7 @@ describe('a PIN file', () => {
     expect(readPin({ pinSource: null, keyring: 'ci', credentialsDirectory: null })).toBeNull();
   });
 
-  it('that is named and missing is not made up for by a credential', () => {
+  it('that is named and missing is not replaced by a credential', () => {
     write('5678\n', 0o400, 'ci.pin');
     const missing = join(dir, 'none');
     expect(

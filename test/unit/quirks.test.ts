@@ -61,6 +61,14 @@ describe('the table of quirks', () => {
     },
   );
 
+  test('a simulated TPM is no hardware, whatever its mechanisms say', () => {
+    expect(quirksOf(tpmBehindProxy).hardwareFlagHolds).toBe(false);
+    const { token } = tpmBehindProxy;
+    const infineon = { ...tpmBehindProxy, token: { ...token, model: 'SLB9670' } };
+    expect(quirksOf(infineon).hardwareFlagHolds).toBe(true);
+    expect(quirksOf(softHsm).hardwareFlagHolds).toBe(true);
+  });
+
   test('a token without an entry is taken as PKCS#11 is written', () => {
     expect(quirkTable.filter(({ fits }) => fits(softHsm))).toEqual([]);
     expect(quirksOf(softHsm)).toMatchObject({

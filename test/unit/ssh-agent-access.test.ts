@@ -4,7 +4,7 @@ import type { Caller } from '../../src/access/caller.ts';
 import type { Scope } from '../../src/api/principal.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { AgentLocks } from '../../src/server/ssh-agent/locks.ts';
-import { agentMethods } from '../../src/server/ssh-agent/methods.ts';
+import { sshAgentMethods } from '../../src/server/ssh-agent/methods.ts';
 import { fingerprint } from '../../src/formats/ssh/public-key.ts';
 import { SshReader, sshString } from '../../src/formats/ssh/wire.ts';
 import { OpensshKeys } from '../support/openssh-keys.ts';
@@ -89,8 +89,9 @@ function requests(): Readonly<Record<string, Buffer>> {
 
 describe('who may', () => {
   test('the table has every method, and no other', () => {
-    expect(Object.keys(table).sort()).toEqual(Object.keys(agentMethods).sort());
-    for (const [name, { scope }] of Object.entries(agentMethods)) expect(scope).toBe(table[name]);
+    expect(Object.keys(table).sort()).toEqual(Object.keys(sshAgentMethods).sort());
+    for (const [name, { scope }] of Object.entries(sshAgentMethods))
+      expect(scope).toBe(table[name]);
   });
 
   test.each([1001, 1002])('uid %i, who has less than app, is refused everything', async (uid) => {

@@ -51,6 +51,7 @@ const asking: readonly Line[] = [
   ...['minisign', 'ssh', 'pem', 'jwk', 'b64'].map((format) => ({
     words: `keys show {kid} --format ${format}`,
   })),
+  { words: 'keys attest {kid} --nonce AAAAAAAAAAAAAAAA', code: 1 },
   { words: 'ca issue', keeps: 'certificate' },
   { words: 'ca verify @certificate' },
   { words: 'ca bundle', keeps: 'bundle' },
@@ -84,6 +85,8 @@ const silent = [
   'audit show',
   'doctor',
   'reconcile',
+  'keys reseal',
+  'verify-attestation',
   'completion',
 ];
 

@@ -1,4 +1,4 @@
-/** A record as an operator notes it down, to hold a later chain against it. */
+/** A record as an operator notes it down, to compare a later chain with it. */
 export interface Head {
   readonly seq: number;
   /** SHA-256 of the record's whole line without its newline, lowercase hex. */

@@ -26,7 +26,7 @@ Examples:
     );
   program
     .command('reconcile')
-    .description("hold a token keyring's records against its token, and rebuild them")
+    .description('compare the key records of a token with the token, and rebuild them')
     .option('--config <file>', 'the configuration that the agent is started with')
     .option('--state-dir <dir>', 'the state dir that the agent is started with')
     .option('--active <kid>', 'the key that is to be active')
@@ -54,5 +54,29 @@ Examples:
   agentctl reconcile --config /etc/signing-agent.toml --keyring prod --apply
   agentctl reconcile --config /etc/signing-agent.toml --active 1f2e3d4c --apply
   agentctl reconcile --config /etc/signing-agent.toml --accept-records --apply`,
+    );
+  program
+    .command('verify-attestation')
+    .description('check what keys attest answered; exit code 5 where it does not hold')
+    .argument('[file]', 'the attestation (default: stdin)')
+    .option('--nonce <base64>', 'the nonce that it must be made for')
+    .option('--public-key <base64>', 'the public key that it must be of, base64 of the raw bytes')
+    .option(
+      '--attestation-key <name>',
+      'the name, in hex, of the attestation key that must have signed',
+    )
+    .action(
+      act(async () => (await import('./attestation/verify-attestation.ts')).verifyAttestation),
+    )
+    .addHelpText(
+      'after',
+      `
+Needs no agent and no TPM. Checked are the signatures, the nonce, that the key was made in the TPM and cannot leave it,
+and the data of its creation. That the attestation key itself is a TPM's, no document of its own can prove: compare
+its name with one that you have from that machine (--attestation-key), or challenge the TPM by its endorsement key
+(TPM2_ActivateCredential).
+
+Examples:
+  agentctl verify-attestation attestation.json --nonce "$NONCE" --attestation-key 000b…`,
     );
 }

@@ -102,7 +102,7 @@ class SecretLine {
   }
 
   #add(byte: number): Outcome {
-    // An arrow key among them would make a secret that its owner does not know he typed.
+    // An arrow key among them would make a secret that its owner does not know of.
     if (byte < 0x20) {
       return new CommandError(
         'a key was pressed that is no character: nothing was sent, try again',

@@ -25,10 +25,18 @@ const pin = z.string().transform((text, context) => {
 /** Longest time that may be asked for, in seconds: a hundred years. */
 const longest = 100 * 366 * 24 * 3600;
 
+/** Of an attestation, bytes: what a TPM takes, and nobody hits by chance. */
+const leastNonce = 8;
+const mostNonce = 32;
+
 export const fields = {
   keyring: z.string().default('default'),
   kid: z.string().refine(isKid, 'must be 8 lowercase hex digits'),
   binary,
+  nonce: binary.refine(
+    ({ length }) => length >= leastNonce && length <= mostNonce,
+    `must be ${leastNonce} to ${mostNonce} bytes in base64`,
+  ),
   batch: z.array(binary).min(1).max(256),
   seconds: z.int().min(0).max(longest),
   reason: z.string().max(1000),

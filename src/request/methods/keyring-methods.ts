@@ -115,6 +115,14 @@ export const keyringMethods = {
       return outcome({ keys: await of.listKeys(), next_change: of.nextChange() });
     },
   }),
+  attest: method({
+    ...admin,
+    params: { keyring, kid, nonce_b64: fields.nonce },
+    act: async ({ nonce_b64: nonce, ...params }, services) =>
+      outcome(await services.keyring(params.keyring).attest(params.kid, nonce), {
+        kid: params.kid,
+      }),
+  }),
   unlock: method({
     ...admin,
     params: { keyring, pin: fields.pin, again: z.boolean().default(false) },

@@ -15,7 +15,7 @@ interface Lock {
   slowed: boolean;
 }
 
-/** Who has locked the SSH agent for himself (`ssh-add -x`). A user locks out himself and nobody else. */
+/** Which users have locked the SSH agent (`ssh-add -x`). A lock concerns its own user alone. */
 export class AgentLocks {
   readonly #world: Pick<World, 'pause'>;
   readonly #secret: Buffer;

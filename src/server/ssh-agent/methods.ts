@@ -66,7 +66,7 @@ const done = outcome(success);
  * The requests of the SSH agent, as the request path knows them. Only what the agent's own user, root and `[access]`
  * give a scope gets here: there are no API keys on this socket.
  */
-export const agentMethods = {
+export const sshAgentMethods = {
   ssh_list: method({
     ...{ scope: 'app', reach: 'caller', effect: 'reads' },
     check({ body, agent }) {

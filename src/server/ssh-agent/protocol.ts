@@ -1,12 +1,12 @@
 import type { Asked, Protocol } from '../../request/protocol.ts';
 import { extensions, failure, requestTypes } from './messages.ts';
-import { agentMethods } from './methods.ts';
+import { sshAgentMethods } from './methods.ts';
 import type { AgentCall, SshAgent } from './session.ts';
 import { NamedKeys } from './named-keys.ts';
 import { SessionBinds } from './session-binds.ts';
 import { SshFormatError, SshReader } from '../../formats/ssh/wire.ts';
 
-type MethodName = keyof typeof agentMethods;
+type MethodName = keyof typeof sshAgentMethods;
 
 const byType: ReadonlyMap<number, MethodName> = new Map([
   [requestTypes.requestIdentities, 'ssh_list'],
@@ -39,7 +39,7 @@ export function agentProtocol(agent: SshAgent): Protocol<AgentRequest, Buffer, B
         return { refusal: failure };
       }
       return {
-        request: { name, method: agentMethods[name], params: { body, agent, keys, binds } },
+        request: { name, method: sshAgentMethods[name], params: { body, agent, keys, binds } },
       };
     },
     result: (_request, answer) => answer,

@@ -1,3 +1,4 @@
+import { noAttestation } from '../no-attestation.ts';
 import { hash, sign as signMessage, type KeyObject } from 'node:crypto';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import { kidOf } from '../../algorithms/kid.ts';
@@ -151,6 +152,10 @@ export class FileKeystore implements Vault, StateStore {
 
   async evidence(): Promise<null> {
     return Promise.resolve(null);
+  }
+
+  attest(): Promise<never> {
+    return noAttestation('it is in a file, and nothing vouches for that');
   }
 
   async close(): Promise<void> {

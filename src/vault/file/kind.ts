@@ -50,6 +50,7 @@ export const fileKind: KindEntry<
     const { KeystoreCopies } = await import('./keystore-copies.ts');
     return new KeystoreCopies(name, path, world);
   },
+  reseal: 'is a file keyring: nothing of it is sealed by a device',
   ca: fileKindOfCa,
   async examine({ name, path }, { world }) {
     const { examineKeystore } = await import('./examine-keystore.ts');

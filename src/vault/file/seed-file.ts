@@ -1,3 +1,4 @@
+import { noAttestation } from '../no-attestation.ts';
 import { sign as signMessage, type KeyObject } from 'node:crypto';
 import { AgentError } from '../../base/errors.ts';
 import { kidOf } from '../../algorithms/kid.ts';
@@ -90,6 +91,10 @@ export class SeedFile implements Vault {
 
   async evidence(): Promise<null> {
     return Promise.resolve(null);
+  }
+
+  attest(): Promise<never> {
+    return noAttestation('it is in a file, and nothing vouches for that');
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@ import {
   callFrame,
   HostFailure,
   signFrame,
-  type Call,
+  type HostCall,
   type Failure,
   type Note,
   type VaultNumber,
@@ -31,7 +31,7 @@ export type VaultNote = Extract<Note, { vault: number }>;
 /** How a host process ended. */
 export interface HostEnd {
   /** Another program killed it, or this one on purpose: no request is to blame. */
-  readonly innocent: boolean;
+  readonly isExpected: boolean;
   readonly reason: string;
 }
 
@@ -101,7 +101,7 @@ export class HostProcess {
       cwd: '/',
     });
     this.#child.on('error', (failure) => {
-      this.#verdict ??= { innocent: false, reason: describeFailure(failure) };
+      this.#verdict ??= { isExpected: false, reason: describeFailure(failure) };
       if (this.#child.pid === undefined) this.#finish();
     });
     // Without a descriptor left (EMFILE) there is a child that has no channels: its 'error' comes next.
@@ -141,7 +141,7 @@ export class HostProcess {
    */
   async started(): Promise<void> {
     const timer = setTimeout(() => {
-      this.kill({ innocent: false, reason: 'it did not start in time' });
+      this.kill({ isExpected: false, reason: 'it did not start in time' });
     }, startTime);
     await Promise.race([this.#startEvent, this.#goneEvent]);
     clearTimeout(timer);
@@ -169,7 +169,7 @@ export class HostProcess {
   }
 
   /** Resolves with the result. `secret` is wiped. Rejects with HostFailure or HostLost. */
-  call<Result>(call: Call, timeLimit: number, secret: Buffer | null = null): Promise<Result> {
+  call<Result>(call: HostCall, timeLimit: number, secret: Buffer | null = null): Promise<Result> {
     return new Promise((resolve, reject) => {
       const answer = {
         resolve: (payload: Buffer) => {
@@ -211,7 +211,7 @@ export class HostProcess {
     secret: Buffer | null = null,
   ): void {
     if (!this.usable) {
-      reject(new HostLost(this.#verdict ?? { innocent: true, reason: 'it has ended' }));
+      reject(new HostLost(this.#verdict ?? { isExpected: true, reason: 'it has ended' }));
       return;
     }
     this.#lastId = this.#lastId >= 0xffffffff ? 1 : this.#lastId + 1;
@@ -243,7 +243,7 @@ export class HostProcess {
         this.#take(frame);
       });
     } catch (failure) {
-      this.kill({ innocent: false, reason: `it sent nonsense: ${describeFailure(failure)}` });
+      this.kill({ isExpected: false, reason: `it sent nonsense: ${describeFailure(failure)}` });
     }
   }
 
@@ -264,7 +264,7 @@ export class HostProcess {
   #takeNote(note: Note): void {
     if (note.note === 'log') this.#options.log[note.level](note.fields, note.message);
     else if (note.note === 'started') this.#announceStart();
-    else if (note.note === 'worn') this.retire({ innocent: true, reason: note.reason });
+    else if (note.note === 'worn') this.retire({ isExpected: true, reason: note.reason });
     else this.#options.onNote(note);
   }
 
@@ -284,7 +284,7 @@ export class HostProcess {
       let next = Infinity;
       for (const { dueAt } of this.#pending.values()) next = Math.min(next, dueAt);
       if (next <= performance.now()) {
-        this.kill({ innocent: false, reason: 'a call into the module did not return in time' });
+        this.kill({ isExpected: false, reason: 'a call into the module did not return in time' });
       } else if (next !== Infinity) {
         this.#watchUntil(next);
       }
@@ -294,7 +294,7 @@ export class HostProcess {
   #endSoon(): void {
     if (this.#ended) return;
     const timer = setTimeout(() => {
-      this.kill({ innocent: false, reason: 'it closed its channel and stayed' });
+      this.kill({ isExpected: false, reason: 'it closed its channel and stayed' });
     }, endTime);
     timer.unref();
   }
@@ -305,7 +305,7 @@ export class HostProcess {
     const { code, signal } = this.#exit ?? { code: null, signal: null };
     if (this.#watch !== null) clearTimeout(this.#watch);
     const end = this.#verdict ?? {
-      innocent: signal === 'SIGKILL' || signal === 'SIGTERM',
+      isExpected: signal === 'SIGKILL' || signal === 'SIGTERM',
       reason: signal === null ? `it exited with ${String(code)}` : `it was ended by ${signal}`,
     };
     if (this.#verdict === null && code !== 0) {

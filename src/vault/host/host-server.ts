@@ -11,7 +11,7 @@ import {
   readSign,
   wireKey,
   wireObject,
-  type Call,
+  type HostCall,
   type Failure,
   type Note,
   type Opened,
@@ -107,8 +107,14 @@ export class HostServer {
     );
   }
 
-  async #act(call: Call, secret: Buffer): Promise<unknown> {
+  async #act(call: HostCall, secret: Buffer): Promise<unknown> {
     switch (call.op) {
+      case 'prepare': {
+        const { backend, place, libraryParameters } = call;
+        this.#kind ??= await this.#options.serve(backend);
+        await this.#kind.prepare({ place, libraryParameters });
+        return null;
+      }
       case 'open':
         return this.#open(call, secret);
       case 'login': {
@@ -135,6 +141,10 @@ export class HostServer {
         return null;
       case 'list':
         return (await this.#vault(call.vault).list()).map(wireObject);
+      case 'attest': {
+        const nonce = Buffer.from(call.nonce_b64, 'base64url');
+        return this.#vault(call.vault).attest(keyFromWire(call.key), nonce);
+      }
       case 'evidence':
         return this.#vault(call.vault).evidence(keyFromWire(call.key));
       case 'readSeal': {
@@ -157,7 +167,7 @@ export class HostServer {
     }
   }
 
-  async #open(call: Extract<Call, { op: 'open' }>, secret: Buffer): Promise<unknown> {
+  async #open(call: Extract<HostCall, { op: 'open' }>, secret: Buffer): Promise<unknown> {
     const pin = ownCopy(secret);
     const { vault: number, backend, place, keyring, algorithm, sessions } = call;
     const { libraryParameters } = call;
@@ -182,7 +192,7 @@ export class HostServer {
     return { protection, ids, takenIds };
   }
 
-  async #destroy(call: Extract<Call, { op: 'destroy' }>): Promise<void> {
+  async #destroy(call: Extract<HostCall, { op: 'destroy' }>): Promise<void> {
     const vault = this.#vault(call.vault);
     const publicKey = call.publicKey === null ? null : Buffer.from(call.publicKey, 'base64url');
     await vault.destroy(call.objectId, publicKey);
@@ -290,7 +300,7 @@ function ownCopy(secret: Buffer): Buffer {
   return copy;
 }
 
-function vaultOf(call: Call): VaultNumber | null {
+function vaultOf(call: HostCall): VaultNumber | null {
   return call.op === 'stop' ? null : call.vault;
 }
 

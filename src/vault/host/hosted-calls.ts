@@ -6,14 +6,14 @@ import {
   keyFromWire,
   objectFromWire,
   wireKey,
-  type Call,
+  type HostCall,
   type VaultNumber,
   type WireKey,
   type WireObject,
 } from './messages.ts';
 
 /** Makes one call in the process that has the token open, once there is one; rejects with HostFailure or HostLost. */
-export type Attempt = <Result>(call: Call, timeLimit?: number) => Promise<Result>;
+export type Attempt = <Result>(call: HostCall, timeLimit?: number) => Promise<Result>;
 
 /** Processes in a row that may end as they write a seal before none is written any more. */
 const mostLostInSeal = 2;
@@ -63,6 +63,11 @@ export class HostedCalls {
     return (await this.#again<readonly WireObject[]>(call, listTime)).map(objectFromWire);
   }
 
+  attest(key: VaultKey, nonce: Uint8Array): Promise<Readonly<Record<string, unknown>>> {
+    const nonce_b64 = Buffer.from(nonce).toString('base64url');
+    return this.#again({ op: 'attest', vault: this.#vault, key: wireKey(key), nonce_b64 });
+  }
+
   evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
     return this.#again({ op: 'evidence', vault: this.#vault, key: wireKey(key) });
   }
@@ -87,7 +92,7 @@ export class HostedCalls {
         this.#lostInSeal = 0;
         return;
       } catch (failure) {
-        if (!(failure instanceof HostLost) || failure.end.innocent) {
+        if (!(failure instanceof HostLost) || failure.end.isExpected) {
           await this.#afterFailure(failure, call);
           return;
         }
@@ -101,7 +106,7 @@ export class HostedCalls {
   }
 
   /** What came of it when the process was lost is for the caller to find out. */
-  async #once<Result>(call: Call, doing: string, timeLimit?: number): Promise<Result> {
+  async #once<Result>(call: HostCall, doing: string, timeLimit?: number): Promise<Result> {
     try {
       return await this.#attempt<Result>(call, timeLimit);
     } catch (failure) {
@@ -110,7 +115,7 @@ export class HostedCalls {
   }
 
   /** A call that may be made twice. */
-  async #again<Result>(call: Call, timeLimit?: number): Promise<Result> {
+  async #again<Result>(call: HostCall, timeLimit?: number): Promise<Result> {
     try {
       return await this.#attempt<Result>(call, timeLimit);
     } catch (failure) {
@@ -118,7 +123,11 @@ export class HostedCalls {
     }
   }
 
-  async #afterFailure<Result>(failure: unknown, call: Call, timeLimit?: number): Promise<Result> {
+  async #afterFailure<Result>(
+    failure: unknown,
+    call: HostCall,
+    timeLimit?: number,
+  ): Promise<Result> {
     const again =
       failure instanceof HostFailure
         ? failure.fatal || failure.loginLost

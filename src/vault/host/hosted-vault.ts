@@ -13,7 +13,7 @@ import {
 } from './host-process.ts';
 import { HostedCalls } from './hosted-calls.ts';
 import type { HostedVaultOptions } from './hosted-vault-options.ts';
-import { HostFailure, type Call, type Opened, type VaultNumber } from './messages.ts';
+import { HostFailure, type HostCall, type Opened, type VaultNumber } from './messages.ts';
 import type { HostUser } from './module-host.ts';
 import { SignatureJobs } from './signature-jobs.ts';
 import { logInWith, openToken } from './token-opening.ts';
@@ -146,6 +146,10 @@ export class HostedVault implements Vault, HostUser {
     return this.#calls.list();
   }
 
+  attest(key: VaultKey, nonce: Uint8Array): Promise<Readonly<Record<string, unknown>>> {
+    return this.#calls.attest(key, nonce);
+  }
+
   evidence(key: VaultKey): Promise<Readonly<Record<string, unknown>> | null> {
     return this.#calls.evidence(key);
   }
@@ -166,7 +170,7 @@ export class HostedVault implements Vault, HostUser {
       this.#jobs.refuse(shuttingDown());
       return;
     }
-    if (!end.innocent) this.#failures += 1;
+    if (!end.isExpected) this.#failures += 1;
     if (this.#failures >= mostFailures) this.#goAway(new HostLost(end));
     else this.#reopen();
   }
@@ -187,7 +191,7 @@ export class HostedVault implements Vault, HostUser {
     if (state.is !== 'open' || !state.process.usable) return; // a call beside it said so already
     // Handles that are given twice say nothing against the token: the next process has others.
     if (!failure.givenTwice) this.#failures += 1;
-    state.process.retire({ innocent: true, reason: failure.message });
+    state.process.retire({ isExpected: true, reason: failure.message });
   }
 
   /** The token has forgotten the login. Once a process that is done again there; then another is better. */
@@ -244,12 +248,12 @@ export class HostedVault implements Vault, HostUser {
       } catch (failure) {
         // A token that is away is no reason to end a process that serves others.
         if (failure instanceof HostFailure && failure.fatal && host.users === 1) {
-          process?.retire({ innocent: true, reason: failure.message });
+          process?.retire({ isExpected: true, reason: failure.message });
         }
         // A module may list the tokens that it found as it started, and no others (SoftHSM).
         const missing = failure instanceof HostFailure && failure.kind === 'backend_unavailable';
         if (missing && this.#absences % freshProcessEvery === freshProcessEvery - 1) {
-          process?.retire({ innocent: true, reason: failure.message });
+          process?.retire({ isExpected: true, reason: failure.message });
         }
         const patient = world.monotonicNow() - begun < callTimeout && this.#closing === null;
         if (!(failure instanceof HostLost) || !patient) throw failure;
@@ -263,7 +267,7 @@ export class HostedVault implements Vault, HostUser {
   #isOpenIn(process: HostProcess | null): void {
     // Its end may have come while the PIN was written down as the right one: nobody would hear of it.
     if (process?.usable !== true) {
-      throw new HostLost({ innocent: true, reason: 'it ended as it opened the token' });
+      throw new HostLost({ isExpected: true, reason: 'it ended as it opened the token' });
     }
     this.#state = { is: 'open', process };
     this.#openings += 1;
@@ -318,7 +322,7 @@ export class HostedVault implements Vault, HostUser {
     return state.is === 'locked' ? state.failure : null;
   }
 
-  async #attempt<Result>(call: Call, timeLimit = this.#options.callTimeout): Promise<Result> {
+  async #attempt<Result>(call: HostCall, timeLimit = this.#options.callTimeout): Promise<Result> {
     const process = await this.#openProcess();
     try {
       return await process.call<Result>(call, timeLimit);
@@ -338,7 +342,7 @@ export class HostedVault implements Vault, HostUser {
       if (state.is === 'open') {
         if (state.process.usable) return state.process;
         await state.process.ended;
-        if (this.#state === state) throw new HostLost({ innocent: true, reason: 'it has ended' });
+        if (this.#state === state) throw new HostLost({ isExpected: true, reason: 'it has ended' });
       } else {
         await this.#opening;
       }

@@ -13,7 +13,7 @@ import { frameKinds, newFrame, payloadStart } from './frames.ts';
 export type VaultNumber = number;
 
 /** Everything but signatures, as JSON, which is easier to read and seldom. Bytes are base64url in it. */
-export type Call =
+export type HostCall =
   | {
       readonly op: 'open';
       readonly vault: VaultNumber;
@@ -24,6 +24,14 @@ export type Call =
       readonly algorithm: AlgorithmName;
       readonly sessions: number;
       /** For C_Initialize; null for none. */
+      readonly libraryParameters: string | null;
+    }
+  /** Before a PIN is sent: loads what the kind loads, and looks for the device. */
+  | {
+      readonly op: 'prepare';
+      readonly vault: VaultNumber;
+      readonly backend: BackendName;
+      readonly place: unknown;
       readonly libraryParameters: string | null;
     }
   /** Again, after the token has forgotten the login. */
@@ -39,6 +47,12 @@ export type Call =
       readonly publicKey: string | null;
     }
   | { readonly op: 'list'; readonly vault: VaultNumber }
+  | {
+      readonly op: 'attest';
+      readonly vault: VaultNumber;
+      readonly key: WireKey;
+      readonly nonce_b64: string;
+    }
   | { readonly op: 'evidence'; readonly vault: VaultNumber; readonly key: WireKey }
   | { readonly op: 'readSeal'; readonly vault: VaultNumber }
   | {
@@ -106,7 +120,7 @@ export class HostFailure extends AgentError {
 }
 
 /** `u16 length | JSON | secret`: the secret (a PIN) stays bytes and is wiped on both sides. */
-export function callFrame(id: number, call: Call, secret: Uint8Array | null): Buffer {
+export function callFrame(id: number, call: HostCall, secret: Uint8Array | null): Buffer {
   const json = Buffer.from(JSON.stringify(call), 'utf8');
   const frame = newFrame(id, frameKinds.call, 2 + json.length + (secret?.length ?? 0));
   frame.writeUInt16BE(json.length, payloadStart);
@@ -116,10 +130,10 @@ export function callFrame(id: number, call: Call, secret: Uint8Array | null): Bu
 }
 
 /** `secret` is a view of the frame. */
-export function readCall(payload: Buffer): { readonly call: Call; readonly secret: Buffer } {
+export function readCall(payload: Buffer): { readonly call: HostCall; readonly secret: Buffer } {
   const end = 2 + payload.readUInt16BE(0);
   return {
-    call: JSON.parse(payload.toString('utf8', 2, end)) as Call,
+    call: JSON.parse(payload.toString('utf8', 2, end)) as HostCall,
     secret: payload.subarray(end),
   };
 }

@@ -59,7 +59,7 @@ export class ModuleHost {
   async leave(number: VaultNumber, forget: boolean): Promise<void> {
     this.#users.delete(number);
     if (this.#users.size > 0) {
-      if (forget) this.#process?.retire({ innocent: true, reason: 'a keyring was locked' });
+      if (forget) this.#process?.retire({ isExpected: true, reason: 'a keyring was locked' });
       return;
     }
     const process = this.#process;

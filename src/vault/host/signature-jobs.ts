@@ -140,7 +140,7 @@ export class SignatureJobs {
     const fatal = failure instanceof HostFailure && failure.fatal;
     const loginLost = failure instanceof HostFailure && failure.loginLost;
     const lost = failure instanceof HostLost;
-    if (fatal || loginLost || (lost && !failure.end.innocent)) job.failed += 1;
+    if (fatal || loginLost || (lost && !failure.end.isExpected)) job.failed += 1;
     if ((fatal || loginLost || lost) && job.failed < mostAttempts) this.#suspects.push(job);
     else job.reject(asAgentError(failure, 'signed'));
     if (fatal) this.#options.onFatal(failure);

@@ -1,11 +1,11 @@
 import type { PinGate } from '../pin-gate.ts';
 import type { HostProcess } from './host-process.ts';
 import type { HostedVaultOptions } from './hosted-vault-options.ts';
-import { HostFailure, type Call, type Opened, type VaultNumber } from './messages.ts';
+import { HostFailure, type HostCall, type Opened, type VaultNumber } from './messages.ts';
 
 /**
- * A login with the PIN that the gate hands out; without a gate, with none. `login` calls `announce` right before it sends the PIN. It is asked first, so that a
- * PIN that may not be tried starts no process. Rejects with what the gate throws and with what `login` does;
+ * A login with the PIN that the gate hands out; without a gate, with none. `login` calls `announce` right before it
+ * sends the PIN. The gate is asked first, so that a PIN that may not be tried starts no process. Rejects with what the gate throws and with what `login` does;
  * a PIN that the token refused was written down by then.
  */
 export async function logInWith(
@@ -14,17 +14,21 @@ export async function logInWith(
 ): Promise<Opened> {
   if (pins === null) return login(Buffer.alloc(0), () => Promise.resolve());
   const pin = pins.pin();
+  const sending = { isAnnounced: false };
   try {
     const sent = Buffer.alloc(pin.length, pin);
-    const opened = await login(sent, () => pins.trying(pin)).finally(() => sent.fill(0));
+    const opened = await login(sent, async () => {
+      await pins.trying(pin);
+      sending.isAnnounced = true;
+    }).finally(() => sent.fill(0));
     // Also where the process was logged in already: it was compared with the PIN that did that.
     await pins.accepted(pin);
     return opened;
   } catch (failure) {
     if (failure instanceof HostFailure) {
       if (failure.pinRefusal !== null) await pins.refused(pin, failure.pinRefusal);
-      // A device that fails may have counted the attempt.
-      else if (!failure.fatal) await pins.answered(pin);
+      // A device that fails may have counted the attempt. What failed before the login says nothing of one.
+      else if (sending.isAnnounced && !failure.fatal) await pins.answered(pin);
     }
     throw failure;
   } finally {
@@ -40,7 +44,7 @@ export async function openToken(
   pin: Buffer,
   announce: () => Promise<void>,
 ): Promise<Opened> {
-  const call: Call = {
+  const call: HostCall = {
     op: 'open',
     vault,
     keyring,
@@ -51,6 +55,9 @@ export async function openToken(
     libraryParameters,
   };
   await process.started();
+  // What cannot be loaded or is not there fails before the login is announced: no PIN was at stake.
+  const { backend, place } = target;
+  await process.call({ op: 'prepare', vault, backend, place, libraryParameters }, callTimeout);
   await announce();
   return process.call<Opened>(call, callTimeout, pin);
 }

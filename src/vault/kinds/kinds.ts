@@ -5,11 +5,13 @@ import { fileKind } from '../file/kind.ts';
 import type { ServeKind } from '../hosted.ts';
 import type { Given, TableKeys, VaultKind } from '../kind.ts';
 import { pkcs11Kind } from '../pkcs11/kind.ts';
+import { tpmKind } from '../tpm/kind.ts';
 
 /** One entry a backend. What each of them has to say is in VaultKind; the first one is what a keyring has by default. */
 const table = {
   file: fileKind,
   pkcs11: pkcs11Kind,
+  tpm: tpmKind,
 } satisfies Record<BackendName, object>;
 
 type Table = typeof table;

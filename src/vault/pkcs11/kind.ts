@@ -114,6 +114,7 @@ export const pkcs11Kind: KindEntry<
     return names.every((name) => one[name] === other[name]);
   },
   backup: 'is in a token, and its keys do not leave it: back the token up by its own means',
+  reseal: "is in a token, which seals nothing: its PIN is changed by the token's own means",
   ca: pkcs11KindOfCa,
   async examine(settings, looking) {
     const { examineToken } = await import('./examine.ts');

@@ -3,8 +3,7 @@ import { run } from '../../support/daemon.ts';
 
 const tool = fileURLToPath(new URL('./token-tool.js', import.meta.url));
 
-export type ObjectKind =
-  'Data' | 'Certificate' | 'Public Key' | 'Private Key' | 'Secret Key' | 'other';
+type ObjectKind = 'Data' | 'Certificate' | 'Public Key' | 'Private Key' | 'Secret Key' | 'other';
 
 export interface ListedObject {
   readonly kind: ObjectKind;
@@ -25,6 +24,10 @@ export type TokenStep =
       readonly label: string;
       readonly soPin: string;
       readonly pin: string;
+      /** Of a token that is initialised with this SO PIN already, as some leave the factory. */
+      readonly factorySoPin?: string;
+      /** A part of the model of the token to be taken, where others are free too. */
+      readonly model?: string;
     }
   | {
       readonly do: 'createData';
@@ -56,6 +59,11 @@ export class TokenProgram {
 
   constructor(options: TokenProgramOptions) {
     this.#options = options;
+  }
+
+  /** The same program, which has another PIN. */
+  withPin(pin: string): TokenProgram {
+    return new TokenProgram({ ...this.#options, pin });
   }
 
   /** Does the steps one after the other, logged in; answers their results. Rejects where one fails. */

@@ -100,13 +100,18 @@ const steps = {
       token: `${text(maker)} ${text(model)} ${version(firmwareVersion)} (${text(label)})`,
     };
   },
-  // The token is the first that is not initialised.
-  initToken: ({ label, soPin, pin }) => {
-    const free = lib.C_GetSlotList(true).find((one) => !(lib.C_GetTokenInfo(one).flags & 0x400));
+  // The token is the first that is not initialised, or the one that leaves its factory so.
+  initToken: ({ label, soPin, pin, factorySoPin = null, model = '' }) => {
+    const free = lib.C_GetSlotList(true).find((one) => {
+      const info = lib.C_GetTokenInfo(one);
+      const isInitialised = (info.flags & 0x400) !== 0; // CKF_TOKEN_INITIALIZED
+      return info.model.includes(model) && (factorySoPin !== null || !isInitialised);
+    });
     if (free === undefined) throw new Error('no slot is free');
-    lib.C_InitToken(free, soPin, label.padEnd(32));
+    lib.C_InitToken(free, factorySoPin ?? soPin, label.padEnd(32));
     const session = lib.C_OpenSession(slotOf(label), readWrite);
-    lib.C_Login(session, CKU.so, soPin);
+    lib.C_Login(session, CKU.so, factorySoPin ?? soPin);
+    if (factorySoPin !== null) lib.C_SetPIN(session, factorySoPin, soPin);
     lib.C_InitPIN(session, pin);
     lib.C_Logout(session);
     lib.C_CloseSession(session);
@@ -161,6 +166,10 @@ for (const step of request.steps) {
     lib.C_Login(session, CKU.user, request.pin);
   }
   answers.push(steps[step.do](step, session) ?? null);
+}
+if (session !== null) {
+  lib.C_Logout(session); // a YubiHSM has 16 sessions, and one that is left is taken for 30 s
+  lib.C_CloseSession(session);
 }
 lib.C_Finalize();
 process.stdout.write(JSON.stringify(answers));

@@ -6,27 +6,30 @@ import { expect } from 'vitest';
 import { Dice, seeded } from '../../support/kill-plan.ts';
 import { KillRig } from '../../support/kill-rig.ts';
 import { rigToken, type DeviceRig } from '../device-rig.ts';
+import type { DeviceToken } from '../device.ts';
 import type { Step } from './step.ts';
 
 const kills = 4;
 const grace = 3600;
 
 /** On another token of the same kind. */
-async function withKillRig(
+export async function withKillRig(
   { device, algorithm }: DeviceRig,
-  work: (rig: KillRig, dice: Dice) => Promise<void>,
+  work: (rig: KillRig, dice: Dice, token: DeviceToken) => Promise<void>,
 ): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'device-kills-'));
-  const token = rigToken(device, await device.make(), join(folder, 'pin'));
-  let made = 0;
+  const made = await device.make();
+  const token = rigToken(device, made, join(folder, 'pin'));
+  let count = 0;
   try {
     await seeded(async (seed) => {
-      made = await KillRig.with((rig) => work(rig, new Dice(seed)), algorithm, token);
+      const done = (rig: KillRig): Promise<void> => work(rig, new Dice(seed), made);
+      count = await KillRig.with(done, algorithm, token);
     });
   } finally {
     rmSync(folder, { recursive: true });
   }
-  return made;
+  return count;
 }
 
 export const killSteps: readonly Step[] = [
@@ -42,7 +45,7 @@ export const killSteps: readonly Step[] = [
             while ((await killed.change({ do: 'rotate', grace })) !== 'lost');
           })();
           await Promise.race([rotating, sleep(dice.below(250))]);
-          await killed.kill(dice.pick(['agent', 'both']));
+          await killed.kill(killed.life.hostIsOpen ? dice.pick(['agent', 'both']) : 'agent');
           await rotating;
           await killed.compareToken();
         }

@@ -27,6 +27,7 @@ export const recordSteps: readonly Step[] = [
       'an older copy of the records: refused where the token keeps a seal; else its newer key is told',
     run: async (rig) => {
       const client = await rig.running();
+      await client.rotate(hour); // takes what is prepared, so that the next one makes a key
       const first = await rig.sign();
       const older = rig.sidecar();
       const { new_active_kid: second } = await client.rotate(hour);

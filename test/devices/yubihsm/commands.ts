@@ -19,7 +19,7 @@ import {
 } from './protocol.ts';
 
 /** Who asks, and what there is. */
-export interface CommandContext {
+interface CommandContext {
   readonly objects: ObjectStore;
   /** The authentication key of the session. */
   readonly login: StoredObject;

@@ -123,7 +123,7 @@ export class ObjectStore {
   }
 }
 
-export function labelOf(text: string): Buffer {
+function labelOf(text: string): Buffer {
   return Buffer.concat([Buffer.from(text), Buffer.alloc(40)]).subarray(0, 40);
 }
 

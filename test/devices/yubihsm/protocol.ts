@@ -26,7 +26,7 @@ export type CommandName = keyof typeof command;
 /** Set in the first byte of each answer that is no error. */
 export const answered = 0x80;
 /** The first byte of an answer that is an error. */
-export const failed = 0x7f;
+const failed = 0x7f;
 
 const errorCodes = {
   invalidCommand: 0x01,
@@ -64,7 +64,7 @@ export const algorithm = {
 } as const;
 
 /** Bits of the 8 capability bytes. */
-export const capability = {
+const capability = {
   getOpaque: 0x00,
   putOpaque: 0x01,
   putAsymmetric: 0x03,

@@ -73,7 +73,7 @@ async function readRecords(
 }
 
 /**
- * Whoever reads what is printed. That he goes away, or that a disk is full, is said where stdout is owned; here it only
+ * Whoever reads what is printed. That the reader goes away, or that a disk is full, is said where stdout is owned; here it only
  * means that nothing more is wanted.
  */
 class Reader {
@@ -91,7 +91,7 @@ class Reader {
     return this.#gone.signal.aborted;
   }
 
-  /** Waits for him where he is slow; answers whether he is there. */
+  /** Waits for a slow reader; answers whether there is one. */
   async isThere(): Promise<boolean> {
     // Failures of what was written are told by then.
     await new Promise(setImmediate);

@@ -7,7 +7,7 @@ import { openLibc, type Libc } from '../../../native/libc.ts';
 import { kidsInWords } from '../../../vault/file/keystore-copies.ts';
 import { checkedBackup } from '../../../vault/file/checked-backup.ts';
 import { CommandError, exitCodes } from '../../shell/failure.ts';
-import { readIdentities } from './identity-file.ts';
+import { readIdentities } from '../../shell/identity-file.ts';
 import { readInput } from '../../shell/message.ts';
 import {
   agentSocket,

@@ -91,8 +91,9 @@ function fileFault(path: string): readonly Finding[] {
   const finding = inspected('state files', () => {
     const inode = lstatOrNull(path);
     if (inode === null) return ok('state files', '');
-    if (!inode.isFile()) throw refusal(path, 'is not a regular file');
-    requirePrivate(path, inode, '600');
+    // Some keyrings have a folder of their own, which their kind looks into.
+    if (!inode.isFile() && !inode.isDirectory()) throw refusal(path, 'is not a regular file');
+    requirePrivate(path, inode, inode.isFile() ? '600' : '700');
     return ok('state files', '');
   });
   return finding.state === 'ok' ? [] : [finding];

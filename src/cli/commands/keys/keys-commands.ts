@@ -97,4 +97,53 @@ Examples:
   agentctl keys revoke 1f2e3d4c --reason "laptop lost"
   agentctl keys revoke 1f2e3d4c --yes`,
     );
+  addReseal(keys, act);
+  keys
+    .command('attest')
+    .description('have the device sign what it says of a key: made in it, and never outside')
+    .argument('<kid>', 'the key')
+    .requiredOption('--nonce <base64>', 'of whoever is to be convinced, 8 to 32 bytes')
+    .action(act(async () => (await import('./keys-attest.ts')).attestKey))
+    .addHelpText(
+      'after',
+      `
+The answer is a JSON document, for agentctl verify-attestation. An ES256 key of a TPM has one; a key in a file, and an
+Ed25519 key, which no TPM makes, has none, and tokens by PKCS#11 have no function for it.
+
+Examples:
+  agentctl --keyring edge keys attest 1f2e3d4c --nonce "$NONCE" > attestation.json`,
+    );
+}
+
+function addReseal(keys: Command, act: Act): void {
+  keys
+    .command('reseal')
+    .description('seal the key that a TPM keeps for a keyring anew: for another PIN or other PCRs')
+    .option('--config <file>', 'the configuration that the agent is started with, as it is to be')
+    .option('--state-dir <dir>', 'the state dir that the agent is started with')
+    .option(
+      '--old-pin-file <file>',
+      'the PIN until now; asked for where it is needed and not given',
+    )
+    .option('--pin-file <file>', 'the PIN from now on, where the configuration names no file')
+    .option(
+      '--identity <file>',
+      'an age identity of the recovery recipient, in the place of the TPM',
+    )
+    .action(act(async () => (await import('./keys-reseal.ts')).resealKeyring))
+    .addHelpText(
+      'after',
+      `
+Works while the agent is down, and only then. Change pcrs and pin-source in the configuration first: the key is
+sealed to what they say, and to the values that the PCRs have now. It takes the place of the one before in one
+step, once the TPM has given it back; a command that fails or is killed changes nothing.
+
+With --identity the key comes from recovery.age in the keyring's folder: after a firmware update that changed the
+PCRs, and on another TPM. Ed25519 keys come back on both; ES256 keys are in the TPM that made them, and nowhere else.
+
+Examples:
+  agentctl keys reseal --config /etc/signing-agent.toml
+  agentctl --keyring edge keys reseal --config /etc/signing-agent.toml --old-pin-file old.pin
+  agentctl --keyring edge keys reseal --config /etc/signing-agent.toml --identity recovery-identity.txt`,
+    );
 }

@@ -19,7 +19,7 @@ export interface ReconcileOptions extends OfflineOptions {
 }
 
 /**
- * `agentctl reconcile`: holds the sidecar of a token's keyring against the token, and rebuilds it. The one command
+ * `agentctl reconcile`: compares the sidecar of a token's keyring with the token, and rebuilds it. The one command
  * that opens the token itself: the agent does not start with a keyring that needs it.
  */
 export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>): Promise<number> {

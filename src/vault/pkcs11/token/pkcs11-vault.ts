@@ -9,6 +9,7 @@ import type { ModuleWorld } from './module-log.ts';
 import { resolveModulePath } from '../module-path.ts';
 import { TokenVault } from './token-vault.ts';
 import { SessionPool } from './sessions.ts';
+import { CKF } from './cryptoki.ts';
 import { describeToken, identify, tokenKey, type DeviceIdentity } from './device.ts';
 import { refuseLongLabel } from '../../key-names.ts';
 import { flagsOfMechanism, insteadOf } from './mechanisms.ts';
@@ -64,7 +65,7 @@ export async function openPkcs11Vault(options: Pkcs11VaultOptions): Promise<Toke
       refuseLongLabel(label, quirks.longestLabel);
       const mechanismFlags = [algorithm.pkcs11.generate, algorithm.pkcs11.sign].map((mechanism) => {
         const flags = flagsOfMechanism(module.lib, found, mechanism);
-        if (flags !== null) return flags;
+        if (flags !== null) return quirks.hardwareFlagHolds ? flags : flags & ~CKF.HW;
         throw new AgentError(
           'not_supported',
           `${describeToken(device.token)} has no ${algorithm.name} (mechanism 0x${mechanism.toString(16)}): ` +

@@ -37,7 +37,7 @@ export interface TokenProbe {
   readonly signs: boolean;
   /** What to ask for where it does not have the algorithm; null where it has. */
   readonly instead: string | null;
-  /** It says so of both mechanisms. */
+  /** It says so of both mechanisms, and is believed. */
   readonly inHardware: boolean;
   /** Who sets back a locked user PIN, and how. */
   readonly unlockRemedy: string;
@@ -64,7 +64,7 @@ export function probeModule(
     const found = findToken(module, uri);
     const { lib } = module;
     const device = identify(lib, found.slot, found.token);
-    const { unlockRemedy, warning } = quirksOf(device);
+    const { unlockRemedy, warning, hardwareFlagHolds } = quirksOf(device);
     const { generate, sign } = algorithms[algorithm].pkcs11;
     const made = flagsOfMechanism(lib, found, generate);
     const signed = flagsOfMechanism(lib, found, sign);
@@ -84,7 +84,8 @@ export function probeModule(
           made === null || signed === null
             ? insteadOf(lib, found, device, algorithms[algorithm])
             : null,
-        inHardware: [made, signed].every((flags) => ((flags ?? 0) & CKF.HW) !== 0),
+        inHardware:
+          hardwareFlagHolds && [made, signed].every((flags) => ((flags ?? 0) & CKF.HW) !== 0),
         unlockRemedy,
         warning: warning(environment),
         userPin: userPinOf(state),

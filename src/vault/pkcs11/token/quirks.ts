@@ -27,6 +27,8 @@ export interface Quirks {
   readonly unlockRemedy: string;
   /** Where the device has no Ed25519: why; completes "...: ". */
   readonly withoutEd25519: string | null;
+  /** CKF_HW of its mechanisms means hardware; false for a simulator, which sets it too. */
+  readonly hardwareFlagHolds: boolean;
   /** What an operator should know before it happens, by the environment of the module; null where all is well. */
   readonly warning: (environment: Environment) => string | null;
 }
@@ -42,6 +44,7 @@ const usual: Quirks = {
   wrongPin: [],
   unlockRemedy: 'its security officer resets it',
   withoutEd25519: null,
+  hardwareFlagHolds: true,
   warning: () => null,
 };
 
@@ -72,6 +75,10 @@ const tpm2Pkcs11 = ({ library, slot, token }: DeviceIdentity): boolean =>
   (/^0+$/.test(token.serial) &&
     slot.description === token.label &&
     slot.manufacturer === token.manufacturer);
+
+/** The vendor string of libtpms and of the reference simulator, which tpm2-pkcs11 shows as the model. */
+const simulatedTpm = (device: DeviceIdentity): boolean =>
+  tpm2Pkcs11(device) && /^SW +TPM$/.test(device.token.model);
 
 const p11Kit = ({ library }: DeviceIdentity): boolean => library.manufacturer === 'PKCS#11 Kit';
 
@@ -180,6 +187,15 @@ export const quirkTable: readonly QuirkEntry[] = [
     reason: 'a client that is killed leaves its objects in the TPM, which has room for three',
     source: 'TPM 2.0 Library part 1, Resource Manager; native-notes/tpm2-pkcs11.md',
     shownBy: ['test/unit/quirks.test.ts', 'no resource manager'],
+  },
+  {
+    device: 'a simulated TPM (swtpm) through tpm2-pkcs11',
+    fits: simulatedTpm,
+    changes: { hardwareFlagHolds: false },
+    reason:
+      'tpm2-pkcs11 sets CKF_HW whatever is behind it, and a simulator keeps its keys in a file',
+    source: 'native-notes/tpm2-pkcs11.md',
+    shownBy: ['test/unit/quirks.test.ts', 'a simulated TPM is no hardware'],
   },
   {
     device: 'Nitrokey NetHSM',

@@ -5,7 +5,10 @@ import type { PinRefusal } from '../../pin-gate.ts';
 import { CKR, nameOfReturnValue } from './cryptoki.ts';
 import { isFatal, isGivenTwice, isLoginLost, isReturnValue, returnValueOf } from './errors.ts';
 import { KnownPins } from './known-pins.ts';
-import { Pkcs11Modules } from './module.ts';
+import { Pkcs11Modules, type Pkcs11Module } from './module.ts';
+import { resolveModulePath } from '../module-path.ts';
+import type { Pkcs11Uri } from '../uri.ts';
+import { findToken } from './token.ts';
 import type { TokenAddress } from '../opening.ts';
 import { openPkcs11Vault } from './pkcs11-vault.ts';
 
@@ -13,10 +16,29 @@ import { openPkcs11Vault } from './pkcs11-vault.ts';
 export const servePkcs11: ServeKind = (world, shield) => {
   const modules = new Pkcs11Modules();
   const knownPins = new KnownPins(world.randomBytes(32));
+  /** Held from `prepare` to the end of `open`, so that the module is not started twice. */
+  let prepared: Pkcs11Module | null = null;
+  const release = (): void => {
+    prepared?.release();
+    prepared = null;
+  };
   return {
+    prepare: ({ place, libraryParameters }) => {
+      release();
+      const uri = uriOf(place);
+      const module = modules.use(resolveModulePath(uri), libraryParameters);
+      try {
+        findToken(module, uri);
+        prepared = module;
+        return Promise.resolve();
+      } catch (failure) {
+        module.release();
+        throw failure;
+      }
+    },
     open: ({ place, keyring, algorithm, sessions, libraryParameters, pin, log }) =>
       openPkcs11Vault({
-        uri: { ...(place as TokenAddress), id: null, pinSource: null },
+        uri: uriOf(place),
         keyring,
         algorithm: algorithms[algorithm],
         libraryParameters,
@@ -27,7 +49,7 @@ export const servePkcs11: ServeKind = (world, shield) => {
         environment: world.environment,
         shield,
         knownPins,
-      }),
+      }).finally(release),
     failureOf: (failure) => ({
       fatal: isFatal(failure),
       loginLost: isLoginLost(failure),
@@ -36,6 +58,10 @@ export const servePkcs11: ServeKind = (world, shield) => {
     }),
   };
 };
+
+function uriOf(place: unknown): Pkcs11Uri {
+  return { ...(place as TokenAddress), id: null, pinSource: null };
+}
 
 function pinRefusalOf({ kind, cause }: AgentError): PinRefusal | null {
   if (kind !== 'locked' || cause === undefined) return null; // the token was not asked

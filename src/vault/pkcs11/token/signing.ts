@@ -2,7 +2,7 @@ import type { PKCS11 } from 'pkcs11js';
 import { AgentError } from '../../../base/errors.ts';
 import { signatureLength, type Algorithm } from '../../../algorithms/algorithm.ts';
 import { CKR, nameOfReturnValue } from './cryptoki.ts';
-import { isReturnValue, returnValueOf } from './errors.ts';
+import { isReturnValue, ReturnValueError, returnValueOf } from './errors.ts';
 import type { ObjectHandle } from './objects.ts';
 import type { SessionHandle } from './sessions.ts';
 
@@ -22,7 +22,7 @@ export function signWith(
   longest: number | null,
 ): Promise<Buffer> {
   const input = inputOf(algorithm, message, longest);
-  lib.C_SignInit(session, { mechanism: algorithm.pkcs11.sign }, key);
+  begin(lib, session, algorithm, key);
   return new Promise((resolve, reject) => {
     const output = Buffer.allocUnsafe(signatureLength);
     // The bindings keep neither buffer alive while the thread works on them; this callback does, which is why
@@ -49,7 +49,7 @@ export function signHere(
   longest: number | null,
 ): Buffer {
   const input = inputOf(algorithm, message, longest);
-  lib.C_SignInit(session, { mechanism: algorithm.pkcs11.sign }, key);
+  begin(lib, session, algorithm, key);
   let signature: Buffer;
   try {
     signature = lib.C_Sign(session, input, Buffer.allocUnsafe(signatureLength));
@@ -58,6 +58,23 @@ export function signHere(
   }
   if (signature.length === signatureLength) return signature;
   throw wrongLength(signature);
+}
+
+/**
+ * The token listed the mechanism when it was opened. yubihsm-pkcs11 that was answered 503 by its connector as it began
+ * refuses every mechanism from then on: only another process gets it out of this.
+ */
+function begin(lib: PKCS11, session: SessionHandle, algorithm: Algorithm, key: ObjectHandle): void {
+  try {
+    lib.C_SignInit(session, { mechanism: algorithm.pkcs11.sign }, key);
+  } catch (error) {
+    if (!isReturnValue(error, CKR.MECHANISM_INVALID)) throw error;
+    throw new AgentError(
+      'backend_unavailable',
+      'the module refuses a mechanism that it has listed (CKR_MECHANISM_INVALID)',
+      { cause: new ReturnValueError(CKR.DEVICE_ERROR) },
+    );
+  }
 }
 
 function wrongLength({ length }: Buffer): AgentError {

@@ -1,3 +1,4 @@
+import { noAttestation } from '../../no-attestation.ts';
 import type { PKCS11 } from 'pkcs11js';
 import { AgentError, describeFailure } from '../../../base/errors.ts';
 import type { Protection } from '../../../api/signing-backend.ts';
@@ -180,6 +181,12 @@ export class TokenVault implements Vault {
       );
       return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null));
     });
+  }
+
+  attest(): Promise<never> {
+    return noAttestation(
+      "PKCS#11 has no function for it. A device's own program may make one, such as yubihsm-shell for a YubiHSM 2",
+    );
   }
 
   close(): Promise<void> {

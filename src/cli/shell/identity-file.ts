@@ -1,9 +1,9 @@
-import { decodeBech32 } from '../../../formats/age/bech32.ts';
-import { readClosedFile } from '../../../files/closed-file.ts';
-import { UsageError } from '../../shell/failure.ts';
-import { readInput } from '../../shell/message.ts';
-import { isPipe, usageError } from '../../shell/pin-input.ts';
-import type { Terminal } from '../../shell/terminal.ts';
+import { decodeBech32 } from '../../formats/age/bech32.ts';
+import { readClosedFile } from '../../files/closed-file.ts';
+import { UsageError } from './failure.ts';
+import { readInput } from './message.ts';
+import { isPipe, usageError } from './pin-input.ts';
+import type { Terminal } from './terminal.ts';
 
 /** Far beyond any file of identities, bytes. */
 const mostBytes = 64 * 1024;

@@ -46,3 +46,20 @@ test('a key that goes is destroyed with the public key that its record has', asy
   ]);
   await keyring.close();
 });
+
+test('an object id that the record of a revoked key still has is not taken for a new key', async () => {
+  const vault = new WatchedVault();
+  const keyring = await open(vault, new MemoryStore());
+  const { kid } = await keyring.prepare();
+  const [prepared] = (await vault.list()).slice(-1);
+  await keyring.revoke(kid);
+  const used = prepared?.objectId ?? '';
+  const usual = vault.reserve;
+  const drawn = [used, used];
+  Object.assign(vault, { reserve: () => drawn.shift() ?? usual() });
+  await keyring.prepare();
+  expect(drawn).toEqual([]);
+  const ids = (await vault.list()).map(({ objectId }) => objectId);
+  expect(ids).not.toContain(used);
+  await keyring.close();
+});

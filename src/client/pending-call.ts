@@ -15,14 +15,14 @@ export interface CallOutcome {
   readonly resolve: (result: unknown) => void;
   readonly reject: (reason: unknown) => void;
   /** Called once, before either of the others. */
-  readonly settled: (call: Call) => void;
+  readonly settled: (call: PendingCall) => void;
 }
 
 /** The longest delay that a Node timer keeps, in milliseconds. */
 const maxDelay = 2 ** 31 - 1;
 
 /** One call from the moment it is made to its one outcome: an answer, a failure, its deadline or its signal. */
-export class Call {
+export class PendingCall {
   readonly id: number;
   readonly method: string;
   readonly line: string;

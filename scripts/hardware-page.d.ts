@@ -1,0 +1,4 @@
+import type { DeviceResult } from '../test/devices/report/results.ts';
+
+/** docs/hardware.md as text. */
+export function page(results: readonly DeviceResult[]): string;

@@ -1,0 +1,4 @@
+import { nssForky } from '../devices.ts';
+import { deviceSuite } from '../suite.ts';
+
+deviceSuite(nssForky);

@@ -1,0 +1,4 @@
+import { nssTrixie } from '../devices.ts';
+import { deviceSuite } from '../suite.ts';
+
+deviceSuite(nssTrixie);

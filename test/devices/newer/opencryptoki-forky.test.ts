@@ -1,0 +1,4 @@
+import { openCryptoki } from '../devices.ts';
+import { deviceSuite } from '../suite.ts';
+
+deviceSuite(openCryptoki);

@@ -1,0 +1,4 @@
+import { yubihsmForky } from '../devices.ts';
+import { deviceSuite } from '../suite.ts';
+
+deviceSuite(yubihsmForky);
