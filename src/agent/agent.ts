@@ -32,6 +32,7 @@ import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
 import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
 import { version } from '../base/version.ts';
+import { StateManifest } from './state-manifest.ts';
 
 /**
  * Requests, and signatures, that were admitted and are not done yet, over all connections; beyond it the answer
@@ -63,31 +64,44 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
-  const database = new AgentDatabase(join(settings.stateDir, 'agent.db'));
-  const parts = releasedOnFailure(lock, () => recordedKeyrings(options, database));
+  const state = await releasedOnFailure(lock, async () => {
+    const manifest = await StateManifest.open(settings.stateDir, options.world);
+    const database = new AgentDatabase(join(settings.stateDir, 'agent.db'), manifest.ledger);
+    return { manifest, database, parts: recordedKeyrings(options, database, manifest) };
+  });
+  const { manifest, database, parts } = state;
   const { audit, keyrings, cluster } = parts;
-  const release = (): void => {
+  const release = async (): Promise<void> => {
     database.close();
-    lock.release();
+    await manifest.close().finally(() => {
+      lock.release();
+    });
   };
   try {
     await database.openExisting();
     await Promise.all([keyrings.open(), cluster?.open()]);
     await audit?.start();
+    await manifest.logStarted();
     await cluster?.start();
-    return await serve(options, listeners, parts, database, release);
+    return await serve(options, listeners, state, release);
   } catch (failure) {
     await cluster?.stop();
     await audit?.stop();
     await keyrings.close();
-    release();
+    await release();
     throw failure;
   }
 }
 
-function releasedOnFailure<T>(lock: StateDirLock, work: () => T): T {
+interface AgentState {
+  readonly manifest: StateManifest;
+  readonly database: AgentDatabase;
+  readonly parts: RecordedKeyrings;
+}
+
+async function releasedOnFailure<T>(lock: StateDirLock, work: () => Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (failure) {
     lock.release();
     throw failure;
@@ -97,9 +111,8 @@ function releasedOnFailure<T>(lock: StateDirLock, work: () => T): T {
 async function serve(
   options: AgentOptions,
   listeners: Listeners,
-  { keyrings, audit: auditLog, cluster }: RecordedKeyrings,
-  database: AgentDatabase,
-  release: () => void,
+  { manifest, database, parts: { keyrings, audit: auditLog, cluster } }: AgentState,
+  release: () => Promise<void>,
 ): Promise<Agent> {
   const { settings, world, libc } = options;
   const queue = (): Queue => new Queue(options.queueLimit ?? queueLimit);
@@ -109,7 +122,8 @@ async function serve(
     rules: resolveRules(read.access, options.uid, libc),
     limits: read.access,
   });
-  const apiKeysFile = new ApiKeysFile(settings.stateDir, { libc, world });
+  const apiKeysFile = new ApiKeysFile(settings.stateDir, { libc, world, ledger: manifest.apiKeys });
+  await apiKeysFile.adopt();
   const readApiKeys = (): LoadedApiKeys => loadApiKeys(apiKeysFile.load(), libc);
   const machine = machineFingerprint();
   const access = new AccessControl({
@@ -205,7 +219,7 @@ async function serve(
       await cluster?.stop();
       await auditLog?.stop();
       await keyrings.close();
-      release();
+      await release();
     },
   };
 }

@@ -2,6 +2,8 @@ import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { AgentError } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { ChangeJournal } from '../keyring/change-journal.ts';
+import type { RecordsLedger } from '../keyring/records-ledger.ts';
+import { WatchedStore } from '../keyring/watched-store.ts';
 import { openKeyring } from '../keyring/open-keyring.ts';
 import type { Protection } from '../api/signing-backend.ts';
 import type { VaultHosts } from '../vault/hosted.ts';
@@ -18,6 +20,8 @@ const strength: Readonly<Record<Protection, number>> = {
 };
 
 export interface KeyringWatch {
+  /** What is known of each keyring's records from outside their store. */
+  readonly ledger: (keyring: string) => RecordsLedger;
   readonly journal?: ChangeJournal | undefined;
   /** See KeyringParts; `name` is the keyring's. */
   readonly changed?: (name: string) => Promise<void>;
@@ -31,13 +35,18 @@ export interface KeyringWatch {
 export function configuredKeyrings(
   world: World,
   hosts: VaultHosts,
-  { journal, changed }: KeyringWatch = {},
+  { ledger, journal, changed }: KeyringWatch,
 ): (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring> {
   return async (settings, pins) => {
     const { vault, store: own } = await openConfigured(settings, { world, hosts, pins });
     try {
       refuseWeaker(vault.protection, settings);
-      const store = own ?? configuredStore(settings, world.files);
+      const store = new WatchedStore(own ?? configuredStore(settings, world.files), {
+        keyring: settings.name,
+        ledger: ledger(settings.name),
+        isOnlyWriter: own === null,
+        copyPath: kindOf(settings).records(settings).copyPath,
+      });
       return await openKeyring({
         name: settings.name,
         rotation: settings.rotation,

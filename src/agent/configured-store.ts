@@ -10,8 +10,7 @@ export function configuredStore(settings: KeyringSettings, files: Files): Record
   const { name: keyring } = settings;
   const records = kindOf(settings).records(settings);
   if (records.kept === 'apart') {
-    const { path, algorithm, requireSeal } = records;
-    return stores.sidecar(path, { keyring, algorithm }, files, requireSeal);
+    return stores.sidecar(records, { keyring, algorithm: records.algorithm }, files);
   }
   throw new AgentError('not_supported', `keyring ${keyring} ${records.because}`);
 }

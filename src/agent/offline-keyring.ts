@@ -6,6 +6,9 @@ import { configuredPin } from './configured-pin.ts';
 import { configuredStore } from './configured-store.ts';
 import { AgentError, quoted } from '../base/errors.ts';
 import type { RecordStore } from '../keyring/record-store.ts';
+import type { ExpectedRecords, RecordsLedger } from '../keyring/records-ledger.ts';
+import { readManifest } from '../files/manifest/manifest-file.ts';
+import { withOfflineState } from './offline-state.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { Libc } from '../native/libc.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
@@ -31,6 +34,8 @@ export interface OfflineOptions {
 export interface OfflineKeyring {
   readonly vault: Vault;
   readonly store: RecordStore;
+  /** What is known of them from outside that store. */
+  readonly ledger: RecordsLedger;
 }
 
 /**
@@ -41,27 +46,45 @@ export async function withOfflineKeyring<T>(
   options: OfflineOptions,
   work: (parts: OfflineKeyring) => Promise<T>,
 ): Promise<T> {
-  const { settings, writes, world, libc, credentialsDir } = options;
+  const { settings, writes, world, libc } = options;
+  const { stateDir } = settings;
   const keyring = configured(settings, options.keyring);
   const store = configuredStore(keyring, world.files);
+  if (writes) {
+    return withOfflineState({ stateDir, world, libc }, (manifest) => {
+      ensurePrivateDir(join(stateDir, 'keyrings'));
+      return withVault(keyring, options, { store, ledger: manifest.keyring(keyring.name) }, work);
+    });
+  }
   // The lock lies in the state dir: where there is none, no agent runs on it.
-  const locked = writes || lstatOrNull(settings.stateDir) !== null;
-  if (locked) ensurePrivateDir(settings.stateDir);
-  const lock = locked ? lockStateDir(settings.stateDir, libc) : null;
+  const lock = lstatOrNull(stateDir) === null ? null : lockStateDir(stateDir, libc);
   try {
-    if (writes) ensurePrivateDir(join(settings.stateDir, 'keyrings'));
-    // The agent's memory of refused PINs holds here too.
-    const pins = configuredPin(keyring, credentialsDir, world);
-    const hosts = new ModuleHosts(options.hosts);
-    const { vault } = await openConfigured(keyring, { world, hosts, pins });
-    try {
-      return await work({ vault, store });
-    } finally {
-      await vault.close();
-    }
+    const { manifest } = readManifest(stateDir, world.files);
+    const ledger = readOnly(manifest?.keyrings.get(keyring.name) ?? null);
+    return await withVault(keyring, options, { store, ledger }, work);
   } finally {
     lock?.release();
   }
+}
+
+async function withVault<T>(
+  keyring: KeyringSettings,
+  { world, hosts, credentialsDir }: OfflineOptions,
+  records: Omit<OfflineKeyring, 'vault'>,
+  work: (parts: OfflineKeyring) => Promise<T>,
+): Promise<T> {
+  // The agent's memory of refused PINs holds here too.
+  const pins = configuredPin(keyring, credentialsDir, world);
+  const { vault } = await openConfigured(keyring, { world, hosts: new ModuleHosts(hosts), pins });
+  try {
+    return await work({ vault, ...records });
+  } finally {
+    await vault.close();
+  }
+}
+
+function readOnly(expected: ExpectedRecords | null): RecordsLedger {
+  return { expected, announce: () => Promise.resolve(), settle: () => undefined };
 }
 
 function configured({ keyrings }: Settings, name: string): KeyringSettings {

@@ -8,6 +8,7 @@ import { configuredKeyrings } from './configured-keyring.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { SupervisedKeyrings } from './supervised-keyrings.ts';
 import type { AgentDatabase } from '../database/agent-database.ts';
+import type { StateManifest } from './state-manifest.ts';
 import { ModuleHosts } from '../vault/host/module-hosts.ts';
 
 /** The parts of an agent that have keys, none of them open yet, and where what they change is recorded. */
@@ -27,16 +28,24 @@ export interface RecordedKeyrings {
 export function recordedKeyrings(
   { settings, world, hosts: launch, credentialsDir }: AgentOptions,
   database: AgentDatabase,
+  manifest: StateManifest,
 ): RecordedKeyrings {
   const keyring = (name: string): Keyring => keyrings.get(name);
   const { audit: wanted, cluster: inCluster } = settings;
-  const audit = wanted === null ? null : openAuditLog(wanted, () => keyring(wanted.keyring), world);
+  const audit =
+    wanted === null
+      ? null
+      : openAuditLog(wanted, () => keyring(wanted.keyring), world, manifest.knownLog());
   const journal = audit === null ? undefined : scheduleJournal(audit);
   const hosts = new ModuleHosts(launch);
   const changed = async (name: string): Promise<void> => {
     if (name === inCluster?.keyring) await cluster?.issueMissing();
   };
-  const open = configuredKeyrings(world, hosts, { journal, changed });
+  const open = configuredKeyrings(world, hosts, {
+    ledger: (name) => manifest.keyring(name),
+    journal,
+    changed,
+  });
   const keyrings = new SupervisedKeyrings(settings.keyrings, open, world, credentialsDir);
   const cluster =
     inCluster === null

@@ -1,10 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import type { ChainHead } from '../audit/chain/chain.ts';
 import { HeadMark, readMark } from '../audit/head-mark.ts';
 import type { World } from '../base/world.ts';
 import type { TransactionLedger } from '../database/database.ts';
 import { openManifest, type ManifestFile } from '../files/manifest/manifest-file.ts';
-import type { Forgotten, Manifest } from '../files/manifest/manifest-format.ts';
+import type { Forgotten, KeyringEntry, Manifest } from '../files/manifest/manifest-format.ts';
+import type { ApiKeysLedger } from '../access/api-keys-file.ts';
+import { describeFailure } from '../base/errors.ts';
+import { heldKeys, type KeyringState } from '../vault/key-records.ts';
+import { recordsDigest, type NotedRecords, type RecordsLedger } from '../keyring/records-ledger.ts';
 import type { KnownLog } from './configured-audit-log.ts';
 
 /** Beside the audit log's directory, so that both do not go together. */
@@ -27,17 +32,24 @@ export class StateManifest {
   readonly #file: ManifestFile;
   readonly #stateDir: string;
   readonly #mark: HeadMark;
+  readonly #log: World['log'];
+  /** What is being noted in passing. */
+  #noting: Promise<unknown> = Promise.resolve();
   /** How far the log is by now; null: it has not been written. */
   #head: ChainHead | null = null;
 
-  private constructor(stateDir: string, file: ManifestFile) {
+  private constructor(stateDir: string, file: ManifestFile, { log }: Pick<World, 'log'>) {
     this.#stateDir = stateDir;
     this.#file = file;
+    this.#log = log;
     this.#mark = new HeadMark(auditMarkPath(stateDir));
   }
 
   /** Under the lock of the state dir. Rejects as `openManifest` does. */
-  static async open(stateDir: string, world: World): Promise<StateManifest> {
+  static async open(
+    stateDir: string,
+    world: Pick<World, 'files' | 'randomBytes' | 'log'>,
+  ): Promise<StateManifest> {
     const { file, isNew, repaired } = await openManifest(stateDir, world);
     if (isNew)
       world.log.info(
@@ -50,7 +62,7 @@ export class StateManifest {
         'one of the two manifests was not right, and was made anew from the other',
       );
     }
-    return new StateManifest(stateDir, file);
+    return new StateManifest(stateDir, file, world);
   }
 
   get current(): Manifest {
@@ -71,6 +83,40 @@ export class StateManifest {
     };
   }
 
+  /** For the key records of a keyring. */
+  keyring(name: string): RecordsLedger {
+    const file = this.#file;
+    const note = (entry: KeyringEntry): Promise<void> =>
+      file.update((before) => withKeyring(before, name, entry));
+    return {
+      get expected() {
+        return file.current.keyrings.get(name) ?? null;
+      },
+      announce: (records, before) => note(entryOf(records, before)),
+      settle: (records) => {
+        const noted = note(entryOf(records, null)).catch((failure: unknown) => {
+          this.#log.warn(
+            { keyring: name, reason: describeFailure(failure) },
+            'that key records were saved could not be noted yet',
+          );
+        });
+        this.#noting = Promise.all([this.#noting, noted]);
+      },
+    };
+  }
+
+  /** For `api-keys.json`. */
+  get apiKeys(): ApiKeysLedger {
+    const file = this.#file;
+    return {
+      get expected() {
+        return file.current.apiKeys;
+      },
+      note: (known) =>
+        file.update((before) => ({ ...before, apiKeys: { isThere: true, ...known } })),
+    };
+  }
+
   /** For `openAuditLog`. Throws AgentError where the mark may not be trusted. */
   knownLog(): KnownLog {
     return {
@@ -85,6 +131,14 @@ export class StateManifest {
     };
   }
 
+  /** An operator gives up a part, which `without` takes out of the manifest. */
+  async forget(what: Forgotten, without: (before: Manifest) => Manifest): Promise<void> {
+    await this.#file.update((before) => ({
+      ...without(before),
+      forgotten: [...before.forgotten, what],
+    }));
+  }
+
   /** The log was begun or gone on with: from now on it is missed, and what was given up is recorded in it. */
   async logStarted(): Promise<void> {
     const head = this.#head;
@@ -95,10 +149,30 @@ export class StateManifest {
   /** Last of all: the mark may be behind after a power cut, the manifest is not. */
   async close(): Promise<void> {
     this.#mark.close();
+    await this.#noting;
     const head = this.#head;
     if (head === null || this.current.audit === null) return;
     await this.#file.update((before) => ({ ...before, audit: auditOf(head) }));
   }
+}
+
+/** `before`: what is there until these are saved. */
+function entryOf(
+  { state, location, byDigest }: NotedRecords,
+  before: KeyringState | null,
+): KeyringEntry {
+  const states = before === null ? [state] : [before, state];
+  return {
+    location,
+    kids: heldKeys(state).map(({ kid }) => kid),
+    active: state.active,
+    digests: byDigest ? [...new Set(states.map(recordsDigest))] : [],
+  };
+}
+
+function withKeyring(before: Manifest, name: string, entry: KeyringEntry): Manifest {
+  if (isDeepStrictEqual(before.keyrings.get(name), entry)) return before;
+  return { ...before, keyrings: new Map([...before.keyrings, [name, entry]]) };
 }
 
 function auditOf({ seq, hash }: ChainHead): Manifest['audit'] {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoName } from '../base/errors.ts';
+import { forgetCommand } from '../base/forget-command.ts';
 import { FrameDecoder } from '../base/line-frames.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
 import { fileFailure, refusal, requirePrivate } from '../files/ownership.ts';
@@ -225,5 +226,5 @@ function lost(place: string, found: string): Error {
 }
 
 const beginAnew =
-  'or, where that cannot be, keep what is left of it elsewhere and begin a new one knowingly, which its first record ' +
-  'says: agentctl reconcile --forget audit';
+  'or, where that cannot be, have what is left of it put aside and begin a new one knowingly, which its first record ' +
+  `says: ${forgetCommand('audit')}`;

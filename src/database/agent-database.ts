@@ -1,4 +1,5 @@
 import { AgentError } from '../base/errors.ts';
+import { forgetCommand } from '../base/forget-command.ts';
 import { databaseExists, lostWithIt } from './database-files.ts';
 import { refusal } from '../files/ownership.ts';
 import { openDatabase, type Database, type TransactionLedger } from './database.ts';
@@ -60,6 +61,6 @@ function gone(path: string): AgentError {
   return refusal(
     path,
     'is gone, and this agent has kept client keys, trusted clusters or revoked tokens in it. Put it back, with its ' +
-      `-wal file where there is one; or begin without it knowingly: agentctl reconcile --forget database (${lostWithIt})`,
+      `-wal file where there is one; or begin without it knowingly: ${forgetCommand('database')} (${lostWithIt})`,
   );
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsyncSync, linkSync, openSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { forgetCommand } from '../base/forget-command.ts';
 import { errnoName, type AgentError } from '../base/errors.ts';
 import {
   fileFailure,
@@ -35,7 +36,7 @@ export const lostWithIt =
 export function damaged(path: string, what: string): AgentError {
   return refusal(
     path,
-    `is damaged (${what}): it was left alone; put back a copy, or move it away: ${lostWithIt}`,
+    `is damaged (${what}): it was left alone; put back a copy; or move it away and begin without it knowingly: ${forgetCommand('database')} (${lostWithIt})`,
   );
 }
 

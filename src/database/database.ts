@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { forgetCommand } from '../base/forget-command.ts';
 import { Turns } from '../base/turns.ts';
 import { databaseFailure, isBusy } from './database-failure.ts';
 import {
@@ -294,6 +295,6 @@ function requireNewest(path: string, serial: number | null, expected: number | n
     path,
     `has ${serial ?? 0} transaction(s), and ${expected} were acknowledged: it is an older copy, or has lost what was in ` +
       `${path}-wal. It was left alone: put back the newest copy, with its -wal file where there is one; or go on ` +
-      `with this one knowingly: agentctl reconcile --forget database (${lostWithIt})`,
+      `with this one knowingly: ${forgetCommand('database')} (${lostWithIt})`,
   );
 }

@@ -49,6 +49,8 @@ export interface Choice {
   readonly now: number;
   /** The kid that is to be active; null: nobody said. */
   readonly active: string | null;
+  /** The key that was active when the records were saved last, as far as that is known from elsewhere. */
+  readonly lastActive: string | null;
   /** What the store is called, see RecordStore. */
   readonly noun: string;
 }
@@ -59,18 +61,20 @@ const clockSlack = 86_400_000;
 /**
  * Compares the saved records with the objects of the token, and says what the records have to be. Nothing
  * becomes valid in silence: a key that no record names is recorded as left over (valid no more, so that what was
- * pruned or revoked does not come back) unless it is named as the active one. Only where the records are lost
- * the newest key becomes active unasked. Nothing in the token is changed by any of this.
+ * pruned or revoked does not come back) unless it is named as the active one. Only where the records are lost,
+ * and it is known which key was active or there is but one, that becomes active unasked. Nothing in the token is changed
+ * by any of this.
  */
 export function reconcile(
   records: Records,
   objects: readonly VaultObject[],
-  { now, active, noun }: Choice,
+  choice: Choice,
 ): Comparison {
+  const { now } = choice;
   const saved = records.found === 'readable' ? records.state : emptyState;
   const pairs = sideBySide(saved, objects);
   const kept = withLeftOvers(withKeysOfToken(saved, pairs), pairs, now);
-  const decided = decide(records, kept, objects, { now, active, noun });
+  const decided = decide(records, kept, objects, choice);
   const after = decided.kind === 'repair' ? decided.state : kept;
   const unchanged = after === saved && records.found === 'readable';
   return {
@@ -122,7 +126,7 @@ function decide(
   records: Records,
   state: KeyringState,
   objects: readonly VaultObject[],
-  { now, active, noun }: Choice,
+  { now, active, lastActive, noun }: Choice,
 ): Verdict {
   const candidates = heldKeys(state);
   const current = candidates.find(({ kid }) => kid === state.active) ?? null;
@@ -146,9 +150,11 @@ function decide(
         : `the active key, ${records.state.active}, is not in the token`;
     return { kind: 'choose', reason, candidates };
   }
-  const newest = newestOf(candidates, now);
-  if (newest !== null) return repaired(state, newest, null, now);
-  const reason = 'the object ids do not say which key is the newest';
+  const known = candidates.find(({ kid }) => kid === lastActive) ?? onlyOf(candidates);
+  if (known !== null) return repaired(state, known, null, now);
+  const reason =
+    `with the ${noun} it is lost which key was the active one: the newest may be one that was prepared, or made and ` +
+    'revoked';
   return { kind: 'choose', reason, candidates };
 }
 
@@ -184,10 +190,8 @@ function repaired(
   return { kind: 'repair', state: { ...begin(ungraced, key), prepared }, active: key };
 }
 
-/** null where several could be. */
-function newestOf(keys: readonly KeyRecord[], now: number): KeyRecord | null {
-  if (keys.length > 1 && keys.some(({ objectId }) => timeOf(objectId, now) === null)) return null;
-  return keys.toSorted((a, b) => (a.objectId < b.objectId ? 1 : -1))[0] ?? null;
+function onlyOf(keys: readonly KeyRecord[]): KeyRecord | null {
+  return keys.length === 1 ? (keys[0] ?? null) : null;
 }
 
 /** When the object was made, by its id; null where the id says none, or one that has not come. */

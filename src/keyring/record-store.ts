@@ -39,6 +39,8 @@ export interface ExaminedRecords {
   readonly token: Seal | null;
   /** Why the records are not proved to be the newest; null too where nothing is there that could say. */
   readonly fault: SealFault | null;
+  /** Set where these are of the second copy: what the records themselves were found to be, and the copy's path. */
+  readonly instead: { readonly of: Records; readonly copy: string } | null;
   /** The counter of records whose MAC is right; any other number proves nothing. */
   readonly provedCounter: number | null;
 
@@ -58,13 +60,14 @@ export interface RecordsOwner {
   readonly algorithm: AlgorithmName;
 }
 
-/**
- * `path`: of the file in the state dir that is this keyring's. `requireSeal`: a device that keeps no seal is refused by
- * `seal`, with `not_supported`. Nothing is read yet.
- */
-export type OpenStore = (
-  path: string,
-  owner: RecordsOwner,
-  files: Files,
-  requireSeal: boolean,
-) => RecordStore;
+export interface StorePlace {
+  /** Of the file in the state dir that is this keyring's. */
+  readonly path: string;
+  /** Of its second copy. */
+  readonly copyPath: string;
+  /** A device that keeps no seal is refused by `seal`, with `not_supported`. */
+  readonly requireSeal: boolean;
+}
+
+/** Nothing is read yet. */
+export type OpenStore = (place: StorePlace, owner: RecordsOwner, files: Files) => RecordStore;

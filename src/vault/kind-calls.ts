@@ -31,7 +31,10 @@ export type Named<T> = T & {
   readonly name: string;
 };
 
-export type RecordsPlace =
+export type RecordsPlace = {
+  /** Of the second copy of them, which this agent alone writes. */
+  readonly copyPath: string;
+} & (
   | {
       readonly kept: 'apart';
       /** Of the file in the state dir that is this keyring's: the sidecar, or what another store calls it. */
@@ -41,7 +44,8 @@ export type RecordsPlace =
       readonly requireSeal: boolean;
     }
   /** The vault is the store too. `because` completes "keyring NAME ", said to who would reconcile them. */
-  | { readonly kept: 'with_keys'; readonly because: string };
+  | { readonly kept: 'with_keys'; readonly because: string }
+);
 
 export interface OpenedVault {
   readonly vault: Vault;

@@ -23,6 +23,7 @@ import { ClientKeyTable } from '../../src/database/client-key-table.ts';
 import { openDatabase, type Database } from '../../src/database/database.ts';
 import { migrations } from '../../src/database/migrations.ts';
 import { loadSqlite } from '../../src/database/sqlite.ts';
+import { noLedgers } from '../support/ledgers.ts';
 
 const loader = fileURLToPath(new URL('../support/typescript-loader.js', import.meta.url));
 const writer = fileURLToPath(new URL('../support/client-key-writer.ts', import.meta.url));
@@ -112,7 +113,7 @@ describe('a new database', () => {
   });
 
   test('is not made by looking whether there is one', async () => {
-    const database = new AgentDatabase(path);
+    const database = new AgentDatabase(path, noLedgers.transactions);
     await database.openExisting();
     expect(database.current).toBeNull();
     expect(existsSync(path)).toBe(false);

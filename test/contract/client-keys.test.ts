@@ -11,6 +11,7 @@ import type { Scope } from '../../src/api/principal.ts';
 import { AgentDatabase } from '../../src/database/agent-database.ts';
 import { ClientKeyTable } from '../../src/database/client-key-table.ts';
 import { Clock, worldWith } from '../support/world.ts';
+import { noLedgers } from '../support/ledgers.ts';
 
 const names = new Map([
   ['ci', 1001],
@@ -26,7 +27,7 @@ let keys: ClientKeys;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'client-keys-'));
   clock = new Clock();
-  database = new AgentDatabase(join(folder, 'agent.db'));
+  database = new AgentDatabase(join(folder, 'agent.db'), noLedgers.transactions);
   keys = new ClientKeys({
     opened: () => (database.current === null ? null : new ClientKeyTable(database.current)),
     openOrCreate: async () => new ClientKeyTable(await database.openOrCreate()),

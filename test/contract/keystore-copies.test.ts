@@ -15,14 +15,16 @@ import { Clock, worldWith } from '../support/world.ts';
 
 let folder: string;
 let path: string;
+let copyPath: string;
 let clock: Clock;
 let copies: KeystoreCopies;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'copies-'));
   path = join(folder, 'ci.json');
+  copyPath = join(folder, 'copies', 'ci.json');
   clock = new Clock();
-  copies = new KeystoreCopies('ci', path, worldWith(clock));
+  copies = new KeystoreCopies({ name: 'ci', path, copyPath }, worldWith(clock));
 });
 afterEach(() => {
   rmSync(folder, { recursive: true });
@@ -127,16 +129,19 @@ describe('a restore', () => {
     put(before);
     const world = worldWith(clock);
     const failing = (fail: () => void): KeystoreCopies =>
-      new KeystoreCopies('ci', path, {
-        ...world,
-        files: {
-          ...world.files,
-          replace: async (file, bytes, expected) => {
-            if (file === path) fail();
-            return world.files.replace(file, bytes, expected);
+      new KeystoreCopies(
+        { name: 'ci', path, copyPath },
+        {
+          ...world,
+          files: {
+            ...world.files,
+            replace: async (file, bytes, expected) => {
+              if (file === path) fail();
+              return world.files.replace(file, bytes, expected);
+            },
           },
         },
-      });
+      );
     const quicker = failing(() => {
       put(keystore([a, b]));
     });

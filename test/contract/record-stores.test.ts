@@ -16,7 +16,12 @@ const rigs: Readonly<Record<keyof typeof stores, () => Promise<RecordStoreRig>>>
       return Promise.resolve();
     };
     return Promise.resolve({
-      open: (owner) => stores.sidecar(path, owner, worldWith(new Clock()).files, false),
+      open: (owner) =>
+        stores.sidecar(
+          { path, copyPath: join(folder, 'copies', 'prod.json'), requireSeal: false },
+          owner,
+          worldWith(new Clock()).files,
+        ),
       copy: () => Promise.resolve(readFileSync(path, 'utf8')),
       putBack: (copy) => write(String(copy)),
       damage: () => write('{'),

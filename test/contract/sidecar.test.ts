@@ -181,7 +181,7 @@ describe('its repair', () => {
     writeFileSync(subject.sidecarPath, '{');
     const { files } = worldWith(subject.clock);
     const owner = { keyring: subject.name, algorithm: 'ed25519' } as const;
-    const store = new Sidecar(subject.sidecarPath, owner, files);
+    const store = new Sidecar(subject.storePlace, owner, files);
     return { store, found: await store.examine(null) };
   };
 

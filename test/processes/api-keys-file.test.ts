@@ -9,6 +9,7 @@ import { entryOf } from '../../src/access/api-keys-format.ts';
 import { ApiKeysFile } from '../../src/access/api-keys-file.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { Clock, worldWith } from '../support/world.ts';
+import { noLedgers } from '../support/ledgers.ts';
 
 const writer = fileURLToPath(new URL('../support/api-keys-writer.js', import.meta.url));
 
@@ -16,7 +17,10 @@ let dir: string;
 let file: ApiKeysFile;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'api-keys-'));
-  file = new ApiKeysFile(dir, { libc: openLibc(), world: worldWith(new Clock()) });
+  file = new ApiKeysFile(dir, {
+    ...{ libc: openLibc(), world: worldWith(new Clock()) },
+    ledger: noLedgers.apiKeys,
+  });
 });
 afterEach(() => {
   rmSync(dir, { recursive: true, force: true });

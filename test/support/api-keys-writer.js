@@ -19,7 +19,11 @@ const world = {
   randomBytes,
   files: durableFiles(libc),
 };
-const store = new ApiKeysFile(dir, { libc, world });
+const store = new ApiKeysFile(dir, {
+  libc,
+  world,
+  ledger: { expected: null, note: () => Promise.resolve() },
+});
 const apiKeys = new ApiKeys({
   store,
   accounts: libc,

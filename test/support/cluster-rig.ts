@@ -14,6 +14,7 @@ import { AgentDatabase } from '../../src/database/agent-database.ts';
 import { ModuleHosts } from '../../src/vault/host/module-hosts.ts';
 import { builtHosts } from './built-hosts.ts';
 import { Clock, worldWith } from './world.ts';
+import { noLedgers } from './ledgers.ts';
 
 /** The cluster's part of an agent, on its real state: a file keyring and agent.db. The CA is the test's. */
 export class ClusterRig {
@@ -41,9 +42,11 @@ export class ClusterRig {
       { stateDir: this.folder },
       { env: {}, uid: 0, cwd: '/', file: 'agent.toml', processors: 2 },
     );
-    const open = configuredKeyrings(world, new ModuleHosts(builtHosts(settings)));
+    const open = configuredKeyrings(world, new ModuleHosts(builtHosts(settings)), {
+      ledger: () => noLedgers.records,
+    });
     this.#keyrings = new SupervisedKeyrings(settings.keyrings, open, world, null);
-    this.database = new AgentDatabase(join(this.folder, 'agent.db'));
+    this.database = new AgentDatabase(join(this.folder, 'agent.db'), noLedgers.transactions);
     const registry = clusterRegistry({
       database: this.database,
       keyring: () => this.keyring,

@@ -20,6 +20,7 @@ import { AccessRig } from './access-control.ts';
 import { builtHosts } from './built-hosts.ts';
 import type { Answer } from './line-client.ts';
 import { worldWith } from './world.ts';
+import { noLedgers } from './ledgers.ts';
 
 /** The request path without a socket: two file keyrings, `default` and `ci`, and callers of the test's making. */
 export class RequestRig {
@@ -50,7 +51,9 @@ export class RequestRig {
       { env: {}, uid: 0, cwd: '/', file: 'agent.toml', processors: 2 },
     );
     const world = { ...worldWith(this.access.clock), log: this.access.log };
-    const open = configuredKeyrings(world, new ModuleHosts(builtHosts(settings)));
+    const open = configuredKeyrings(world, new ModuleHosts(builtHosts(settings)), {
+      ledger: () => noLedgers.records,
+    });
     this.#keyrings = new SupervisedKeyrings(settings.keyrings, open, world, null);
     this.#context = {
       services: this.#services(),

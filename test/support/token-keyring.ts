@@ -1,3 +1,4 @@
+import type { StorePlace } from '../../src/keyring/record-store.ts';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -84,6 +85,12 @@ export class TokenKeyring {
     }
   }
 
+  /** For a Sidecar. */
+  get storePlace(): StorePlace {
+    const copyPath = join(this.#folder, 'copies', `${this.name}.json`);
+    return { path: this.sidecarPath, copyPath, requireSeal: false };
+  }
+
   /** What its keyrings have logged. */
   get logged(): readonly Record<string, unknown>[] {
     return this.#log.lines;
@@ -95,7 +102,7 @@ export class TokenKeyring {
     const parts = {
       name: this.name,
       vault: vault ?? (await this.vault()),
-      store: new Sidecar(this.sidecarPath, owner, world.files),
+      store: new Sidecar(this.storePlace, owner, world.files),
       world,
       rotation: null,
     };

@@ -20,6 +20,7 @@ import { openLibc } from '../../src/native/libc.ts';
 import { ApiKeysFile } from '../../src/access/api-keys-file.ts';
 import { underFileLock } from '../../src/files/file-lock.ts';
 import { Clock, worldWith } from '../support/world.ts';
+import { noLedgers } from '../support/ledgers.ts';
 
 const libc = openLibc();
 const clock = new Clock();
@@ -38,7 +39,7 @@ let dir: string;
 let file: ApiKeysFile;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'api-keys-'));
-  file = new ApiKeysFile(dir, { libc, world });
+  file = new ApiKeysFile(dir, { libc, world, ledger: noLedgers.apiKeys });
   pauses.length = 0;
 });
 afterEach(() => {

@@ -32,6 +32,7 @@ import type { World } from '../../src/base/world.ts';
 import { auditFiles, auditLines, auditRecords, verdictOf } from '../support/audit-chain.ts';
 import { capturedLog } from '../support/captured-log.ts';
 import { Clock, worldWith } from '../support/world.ts';
+import { noLedgers } from '../support/ledgers.ts';
 
 const lockedError = new AgentError('locked', 'keyring default is locked');
 const diskFull = Object.assign(new Error('ENOSPC: no space left on device, write'), {
@@ -87,7 +88,7 @@ function wait(seconds: number): void {
 
 function open(more: { maxFileBytes?: number } = {}): AuditLog {
   const settings = { dir, fsync: true, maxFileBytes: 1 << 20, keyring: 'default', ...more };
-  const log = openAuditLog(settings, () => signing(), world);
+  const log = openAuditLog(settings, () => signing(), world, noLedgers.log);
   opened.push(log);
   return log;
 }
@@ -126,6 +127,7 @@ async function onFaultyDisk(): Promise<{ log: AuditLog; disk: { failure: Error |
     maxFileBytes,
     openFile,
     signer,
+    written: () => undefined,
     now: world.now,
   });
   const log = new AuditLog({ dir, durable: true, repaired: null, writer, signer, world });

@@ -10,7 +10,8 @@ import { Clock, worldWith } from '../support/world.ts';
 
 const rotation = { everySeconds: 3600, prepublishSeconds: 600, graceSeconds: 60 };
 const settings: KeyringSettings = {
-  ...{ name: 'default', backend: 'file', path: '/dev/null', require: 'software' },
+  ...{ name: 'default', backend: 'file', path: '/dev/null', copyPath: '/dev/null' },
+  require: 'software',
   ...{ optional: false, rotation, joseAlg: null },
 };
 const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Act } from '../shell/act.ts';
 
 /** The commands that need no agent: `agentctl doctor` and `agentctl reconcile`, their flags and their help. */
@@ -32,6 +32,12 @@ Examples:
     .option('--active <kid>', 'the key that is to be active')
     .option('--accept-records', 'accept records that are older than the token says, or were edited')
     .option('--reset-clock', 'drop the latest time of the records: the clock once ran ahead')
+    .addOption(
+      new Option(
+        '--forget <part>',
+        'give up knowingly a part of the state dir that is lost: it is missed no more',
+      ).choices(['keyring', 'database', 'audit', 'api-keys', 'manifest']),
+    )
     .option('--apply', 'write the records; without it nothing is changed')
     .action(act(async () => (await import('./reconcile/reconcile.ts')).reconcileKeyring))
     .addHelpText(
@@ -41,11 +47,15 @@ Works while the agent is down, and only then: it opens the token itself. Run it 
 nothing is changed. The previous sidecar is kept beside the new one.
 
 Nothing becomes valid in silence: a key that no record names is recorded as left over, valid no more. Where the
-sidecar is lost, the newest key becomes the active one; --active names another.
+sidecar is lost, its second copy in the state dir's folder copies stands for it. Where that is lost too, the key that
+was active last is the active one; where nothing says which one that was, --active must name it.
 
 Where the token keeps a seal of the records, a sidecar that is older than it says, or that was edited, is refused.
 The repair is to put the newest file back. --accept-records takes this one instead: what was rotated or revoked
 since then is not in it, and is undone. --reset-clock is for a clock that once ran ahead of the time.
+
+The agent notices when a part of its state dir is gone, cut off or an older copy, and does not start: the repair is to
+put that part back. --forget gives it up instead, for good, and the audit log says so. What is left of it is put aside.
 
 Exit codes: 0 sidecar and token fit, or --apply has written; 1 they do not fit and nothing was written; 2 usage.
 
@@ -53,7 +63,8 @@ Examples:
   agentctl reconcile --config /etc/signing-agent.toml
   agentctl reconcile --config /etc/signing-agent.toml --keyring prod --apply
   agentctl reconcile --config /etc/signing-agent.toml --active 1f2e3d4c --apply
-  agentctl reconcile --config /etc/signing-agent.toml --accept-records --apply`,
+  agentctl reconcile --config /etc/signing-agent.toml --accept-records --apply
+  agentctl reconcile --config /etc/signing-agent.toml --forget database --apply`,
     );
   program
     .command('verify-attestation')

@@ -2,7 +2,8 @@ import { ApiKeys } from '../../access/api-keys.ts';
 import type { Settings } from '../../config/settings.ts';
 import { openLibc } from '../../native/libc.ts';
 import { machineFingerprint } from '../../native/machine.ts';
-import { ApiKeysFile } from '../../access/api-keys-file.ts';
+import { ApiKeysFile, type ApiKeysLedger } from '../../access/api-keys-file.ts';
+import { withOfflineState } from '../../agent/offline-state.ts';
 import { lockHolder } from '../../files/state-dir-lock.ts';
 import { CommandError } from '../shell/failure.ts';
 import { offlineSettings, type OfflineOptions } from './offline-settings.ts';
@@ -26,30 +27,29 @@ export async function withApiKeysFile<T>(
   work: (apiKeys: ApiKeys) => Promise<T>,
 ): Promise<T> {
   const settings = offlineSettings(options, terminal);
-  const { file, apiKeys } = apiKeysOf(settings, terminal);
   const running = runningAgent(settings);
   if (running !== null) throw new CommandError(`${why}; but ${running}`);
-  terminal.stderr.write(
-    `agentctl: no agent answers: working on ${escapeControls(file.path)} itself\n`,
-  );
-  const result = await work(apiKeys);
-  // One that started in between may have read the file before it was changed.
-  if (runningAgent(settings) !== null) {
+  const libc = openLibc();
+  const { stateDir } = settings;
+  const world = offlineWorld(terminal, libc);
+  return withOfflineState({ stateDir, world, libc }, async (manifest) => {
+    const { file, apiKeys } = apiKeysOf(settings, manifest.apiKeys, terminal);
     terminal.stderr.write(
-      'agentctl: warning: an agent has started meanwhile: agentctl reload makes sure that it knows\n',
+      `agentctl: no agent answers: working on ${escapeControls(file.path)} itself\n`,
     );
-  }
-  return result;
+    return work(apiKeys);
+  });
 }
 
 /** The administration of API keys on the file itself. */
 export function apiKeysOf(
   { stateDir, keyrings }: Settings,
+  ledger: ApiKeysLedger,
   terminal: Terminal,
 ): { readonly file: ApiKeysFile; readonly apiKeys: ApiKeys } {
   const libc = openLibc();
   const world = offlineWorld(terminal, libc);
-  const file = new ApiKeysFile(stateDir, { libc, world });
+  const file = new ApiKeysFile(stateDir, { libc, world, ledger });
   const apiKeys = new ApiKeys({
     store: file,
     accounts: libc,

@@ -1,15 +1,12 @@
 import { join } from 'node:path';
 import { AgentError } from '../../base/errors.ts';
 import type { Files } from '../../base/files.ts';
+import { forgetCommand } from '../../base/forget-command.ts';
 import { Turns } from '../../base/turns.ts';
 import type { World } from '../../base/world.ts';
 import { ensurePrivateDir } from '../checked-dir.ts';
+import { copiesDir } from '../second-copy.ts';
 import { emptyManifest, manifestText, parseManifest, type Manifest } from './manifest-format.ts';
-
-/** Where second copies of what a state dir has are kept: in a folder of its own, so that both do not go together. */
-export function copiesDir(stateDir: string): string {
-  return join(stateDir, 'copies');
-}
 
 /** Both places of the manifest, the one that is written first at the head. */
 export function manifestPaths(stateDir: string): readonly [string, string] {
@@ -135,7 +132,7 @@ function readPlaces(
       'backend_unavailable',
       `${faults.join('; ')}. Nothing else says what this state dir must have. Put one of the two back from a copy, ` +
         'or, where all of its files are as they should be, have them written down anew with: ' +
-        'agentctl reconcile --forget manifest',
+        forgetCommand('manifest'),
     );
   }
   if (other !== undefined && other.stateId !== one.stateId) {

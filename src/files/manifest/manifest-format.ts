@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { StatePart } from '../../base/forget-command.ts';
 import { describeProblem, time } from '../document-fields.ts';
 
 /**
@@ -27,6 +28,8 @@ export interface KeyringEntry {
   /** Every key whose private half is kept, in the order they were made. */
   readonly kids: readonly string[];
   readonly active: string | null;
+  /** Of records that may be there, lowercase hex; empty where something else notices an older copy. */
+  readonly digests: readonly string[];
 }
 
 export interface DatabaseEntry {
@@ -42,12 +45,13 @@ export interface AuditEntry {
 }
 
 export interface ApiKeysEntry {
-  /** SHA-256 of each secret that was taken back, lowercase hex: none of them is accepted ever again. */
+  /** False: an operator gave the file up. */
+  readonly isThere: boolean;
+  /** SHA-256 of each secret that was taken back, lowercase hex. */
   readonly revoked: readonly string[];
+  /** SHA-256 of each entry that was replaced by another one of its id, lowercase hex. */
+  readonly replaced: readonly string[];
 }
-
-/** A part of the state dir that can be lost. */
-export type StatePart = 'keyring' | 'database' | 'audit' | 'api-keys' | 'manifest';
 
 export interface Forgotten {
   readonly part: StatePart;
@@ -70,11 +74,18 @@ const document = z.strictObject({
       location: z.string(),
       kids: z.array(z.string()),
       active: z.string().nullable(),
+      digests: z.array(sha256),
     }),
   ),
   database: z.strictObject({ serial: count }).nullable(),
   audit: z.strictObject({ seq: count, hash: sha256 }).nullable(),
-  api_keys: z.strictObject({ revoked: z.array(sha256) }).nullable(),
+  api_keys: z
+    .strictObject({
+      is_there: z.boolean(),
+      revoked: z.array(sha256),
+      replaced: z.array(sha256),
+    })
+    .nullable(),
   forgotten: z.array(
     z.strictObject({
       part: z.enum(['keyring', 'database', 'audit', 'api-keys', 'manifest']),
@@ -119,7 +130,14 @@ export function parseManifest(bytes: Uint8Array): ReadManifest {
         keyrings: new Map(Object.entries(keyrings)),
         database,
         audit,
-        apiKeys: api_keys,
+        apiKeys:
+          api_keys === null
+            ? null
+            : {
+                isThere: api_keys.is_there,
+                revoked: api_keys.revoked,
+                replaced: api_keys.replaced,
+              },
         forgotten,
       },
     };
@@ -135,14 +153,21 @@ export function manifestText(manifest: Manifest): string {
     state_id: stateId,
     serial,
     keyrings: Object.fromEntries(
-      [...keyrings].map(([name, { location, kids, active }]) => [
+      [...keyrings].map(([name, { location, kids, active, digests }]) => [
         name,
-        { location, kids: [...kids], active },
+        { location, kids: [...kids], active, digests: [...digests] },
       ]),
     ),
     database,
     audit,
-    api_keys: apiKeys === null ? null : { revoked: [...apiKeys.revoked] },
+    api_keys:
+      apiKeys === null
+        ? null
+        : {
+            is_there: apiKeys.isThere,
+            revoked: [...apiKeys.revoked],
+            replaced: [...apiKeys.replaced],
+          },
     forgotten: [...forgotten],
   };
   return `${JSON.stringify(text, null, 2)}\n`;

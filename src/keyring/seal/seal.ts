@@ -29,7 +29,9 @@ export type SealFault =
   /** They have no seal, and the token has one. */
   | { readonly fault: 'unsealed'; readonly counter: null; readonly tokenCounter: number }
   /** They have a seal, and the token has none. */
-  | { readonly fault: 'token_without'; readonly counter: number; readonly tokenCounter: null };
+  | { readonly fault: 'token_without'; readonly counter: number; readonly tokenCounter: null }
+  /** Nothing is sealed, and the manifest of the state dir says that others were saved last. */
+  | { readonly fault: 'not_last'; readonly counter: null; readonly tokenCounter: null };
 
 /**
  * HMAC-SHA256 (RFC 2104) over `signing-agent records 1`, the counter in decimal, and the document without its
@@ -71,6 +73,8 @@ export function describeFault(found: SealFault): string {
         `has no seal, and the token says that there was one (counter ${found.tokenCounter}): it was edited by ` +
         'hand, or is a copy from before it was sealed'
       );
+    case 'not_last':
+      return 'is not what the agent saved last: it is an older copy, or was edited by hand';
     case 'token_without':
       return (
         `has a seal (counter ${found.counter}), and the token has none for it: it is not of this token, or the ` +

@@ -20,7 +20,10 @@ export function examined(
   token: Seal | null,
   parse: (bytes: Buffer) => ParsedSidecar,
 ): FoundSidecar {
-  const unproved = { content, token, fault: null, provedCounter: null, recordedCounter: null };
+  const unproved = {
+    ...{ content, token, fault: null, instead: null },
+    ...{ provedCounter: null, recordedCounter: null },
+  };
   if (content === null) return { ...unproved, records: { found: 'missing' } };
   try {
     const parsed = parse(content.bytes);
@@ -31,6 +34,7 @@ export function examined(
       content,
       token,
       fault,
+      instead: null,
       recordedCounter: parsed.seal?.counter ?? null,
       provedCounter: proved ? (parsed.seal?.counter ?? null) : null,
     };

@@ -1,4 +1,6 @@
-import { AgentError } from '../../base/errors.ts';
+import { dirname } from 'node:path';
+import { AgentError, describeFailure } from '../../base/errors.ts';
+import { ensurePrivateDir } from '../../files/checked-dir.ts';
 import type { KeyringState } from '../../vault/key-records.ts';
 import type {
   ExaminedRecords,
@@ -6,6 +8,7 @@ import type {
   RecordsOwner,
   RecordStore,
   RepairWorld,
+  StorePlace,
 } from '../record-store.ts';
 import { acceptCommand, repairCommand } from '../repair-command.ts';
 import type { RollbackProtection } from '../../api/signing-backend.ts';
@@ -27,18 +30,20 @@ interface Loaded extends Versioned {
 export class Sidecar implements RecordStore {
   readonly noun = 'sidecar';
   readonly location: string;
+  readonly #copyPath: string;
   readonly #owner: RecordsOwner;
   readonly #files: Files;
   readonly #requireSeal: boolean;
   readonly #file: ParsedFile<Loaded>;
   #seals: SealStore | null = null;
+  #log: SealWorld['log'] | null = null;
   /** null where the token keeps no seal. */
   #keeper: SealKeeper | null = null;
   #lastSave: Promise<unknown> = Promise.resolve();
 
-  /** `requireSeal`: a token that keeps no seal is refused by `seal`, with `not_supported`. */
-  constructor(path: string, owner: RecordsOwner, files: Files, requireSeal = false) {
+  constructor({ path, copyPath, requireSeal }: StorePlace, owner: RecordsOwner, files: Files) {
     this.location = path;
+    this.#copyPath = copyPath;
     this.#requireSeal = requireSeal;
     this.#owner = owner;
     this.#files = files;
@@ -61,6 +66,7 @@ export class Sidecar implements RecordStore {
     const fault = found === null ? null : sealFault(found, token);
     if (fault !== null) throw this.#refusal(fault);
     this.#seals = seals;
+    this.#log = log;
     if (seals === null || token === null) return { provedNewest: false };
     this.#keeper = new SealKeeper(seals, token, log);
     const counter = found?.seal?.counter ?? null;
@@ -107,8 +113,18 @@ export class Sidecar implements RecordStore {
     return { ...found, replace: (state, world) => this.#replace(state, found, seals, world) };
   }
 
+  /** Where the file is broken or gone, its second copy stands for it. */
   #find(token: Seal | null): FoundSidecar {
-    return examined(this.#files.read(this.location), token, (bytes) => this.#parse(bytes));
+    const parse = (bytes: Buffer): ParsedSidecar => this.#parse(bytes);
+    const found = examined(this.#files.read(this.location), token, parse);
+    if (found.records.found === 'readable') return found;
+    const copy = examined(this.#files.read(this.#copyPath), token, parse);
+    if (copy.records.found !== 'readable') return found;
+    return {
+      ...copy,
+      content: found.content,
+      instead: { of: found.records, copy: this.#copyPath },
+    };
   }
 
   async #replace(
@@ -138,7 +154,22 @@ export class Sidecar implements RecordStore {
     }));
     // Only now: with the token ahead, a kill in between would leave the newest records refused as an older copy.
     if (seal !== null) await this.#keeper?.raise(seal.counter);
+    await this.#copy(bytes);
     return saved;
+  }
+
+  /** Never rejects: the records themselves are saved. */
+  async #copy(bytes: Uint8Array): Promise<void> {
+    try {
+      ensurePrivateDir(dirname(this.#copyPath));
+      const before = this.#files.identify(this.#copyPath);
+      await this.#files.replace(this.#copyPath, bytes, before);
+    } catch (failure) {
+      this.#log?.error(
+        { path: this.#copyPath, reason: describeFailure(failure) },
+        'the second copy of the sidecar could not be written: the next change tries again',
+      );
+    }
   }
 
   #parseOrRefuse(bytes: Buffer): ParsedSidecar {

@@ -3,5 +3,5 @@ import { Sidecar } from '../sidecar/sidecar.ts';
 
 /** One entry a store of key records. What each of them has to do is in RecordStore. */
 export const stores = {
-  sidecar: (path, owner, files, requireSeal) => new Sidecar(path, owner, files, requireSeal),
+  sidecar: (place, owner, files) => new Sidecar(place, owner, files),
 } satisfies Readonly<Record<string, OpenStore>>;

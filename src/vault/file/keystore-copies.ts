@@ -1,4 +1,6 @@
+import { dirname } from 'node:path';
 import { AgentError } from '../../base/errors.ts';
+import { ensurePrivateDir } from '../../files/checked-dir.ts';
 import { kidOf } from '../../algorithms/kid.ts';
 import { formatTime } from '../../base/rfc3339.ts';
 import type { FileContent } from '../../base/files.ts';
@@ -6,7 +8,9 @@ import { describeProblem } from '../../files/document-fields.ts';
 import type { World } from '../../base/world.ts';
 import type { KeystoreChanges, Restored } from '../../api/backup.ts';
 import type { KeyringBackup, KeystoreCopy } from '../keyring-backup.ts';
+import type { Named } from '../kind-calls.ts';
 import { isLegacySeed } from './keystore.ts';
+import type { FileSettings } from './place.ts';
 import type { Keystore } from './keystore-format.ts';
 import { checkedBackup } from './checked-backup.ts';
 import { readKeystore } from './read-keystore.ts';
@@ -31,11 +35,16 @@ interface Previous {
 export class KeystoreCopies implements KeyringBackup {
   readonly #keyring: string;
   readonly #path: string;
+  readonly #copyPath: string;
   readonly #world: Pick<World, 'files' | 'now' | 'randomBytes'>;
 
-  constructor(keyring: string, path: string, world: Pick<World, 'files' | 'now' | 'randomBytes'>) {
-    this.#keyring = keyring;
+  constructor(
+    { name, path, copyPath }: Pick<Named<FileSettings>, 'name' | 'path' | 'copyPath'>,
+    world: Pick<World, 'files' | 'now' | 'randomBytes'>,
+  ) {
+    this.#keyring = name;
     this.#path = path;
+    this.#copyPath = copyPath;
     this.#world = world;
   }
 
@@ -67,7 +76,7 @@ export class KeystoreCopies implements KeyringBackup {
       const merged = withLatestTime(bytes, backup.document, seen);
       let kept: string | null = null;
       try {
-        kept = await this.#exchange(previous, merged);
+        kept = await this.#withSecondCopy(merged, () => this.#exchange(previous, merged));
       } finally {
         if (merged !== bytes) merged.fill(0);
       }
@@ -80,6 +89,28 @@ export class KeystoreCopies implements KeyringBackup {
       };
     } finally {
       previous?.content.bytes.fill(0);
+    }
+  }
+
+  /**
+   * The second copy comes first: an agent that serves the keystore takes a file that is as its second copy for what is
+   * meant. Where the file was not replaced, the copy is what it was.
+   */
+  async #withSecondCopy<T>(bytes: Uint8Array, work: () => Promise<T>): Promise<T> {
+    const { files } = this.#world;
+    ensurePrivateDir(dirname(this.#copyPath));
+    const before = files.read(this.#copyPath);
+    try {
+      const copied = await files.replace(this.#copyPath, bytes, before?.identity ?? null);
+      try {
+        return await work();
+      } catch (failure) {
+        if (before !== null) await files.replace(this.#copyPath, before.bytes, copied);
+        else files.discard(this.#copyPath, copied);
+        throw failure;
+      }
+    } finally {
+      before?.bytes.fill(0);
     }
   }
 

@@ -1,4 +1,6 @@
 import { hash, type KeyObject } from 'node:crypto';
+import { dirname } from 'node:path';
+import { ensurePrivateDir } from '../../files/checked-dir.ts';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { World } from '../../base/world.ts';
 import { describeProblem } from '../../files/document-fields.ts';
@@ -134,6 +136,7 @@ export class KeystoreMemory {
     if (content === null) return;
     try {
       if (hash('sha256', content.bytes, 'hex') !== contentHash) return; // another one by now
+      ensurePrivateDir(dirname(path));
       const before = this.#copy?.identity ?? this.#world.files.read(path)?.identity ?? null;
       const identity = await this.#world.files.replace(path, content.bytes, before);
       this.#copy = { contentHash, identity };

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isSameFile } from '../../files/same-file.ts';
 import { TableFault } from '../kind-calls.ts';
 import type { KindOfCa } from '../kind-of-ca.ts';
-import type { FilePlace } from './place.ts';
+import type { FilePlace, FileSettings } from './place.ts';
 
 function caKeyPath(stateDir: string): string {
   return join(stateDir, 'cluster-ca.key');
@@ -13,7 +13,7 @@ function isKeyOfCa(): TableFault {
 }
 
 /** The CA's key in a file of its own, the 32 bytes of its seed. */
-export const fileKindOfCa: KindOfCa<object, FilePlace, FilePlace> = {
+export const fileKindOfCa: KindOfCa<object, FilePlace, FileSettings> = {
   settings: (_, { stateDir }) => ({ backend: 'file', path: caKeyPath(stateDir) }),
   async open({ path }, { world }) {
     const { SeedFile } = await import('./seed-file.ts');

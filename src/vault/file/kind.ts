@@ -1,8 +1,9 @@
 import { join, resolve } from 'node:path';
+import { secondCopyPath } from '../../files/second-copy.ts';
 import { lstatOrNull } from '../../files/ownership.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
 import { fileKindOfCa } from './kind-of-ca.ts';
-import type { FilePlace } from './place.ts';
+import type { FilePlace, FileSettings } from './place.ts';
 
 const shape = ({ z }: KeyFields) => ({
   path: z
@@ -18,7 +19,7 @@ export const fileKind: KindEntry<
   ReturnType<typeof shape>,
   Record<string, never>,
   FilePlace,
-  FilePlace
+  FileSettings
 > = {
   keys: { shape, nouns: { path: 'a path' } },
   keysOfCa: { shape: shapeOfCa, nouns: {} },
@@ -27,18 +28,23 @@ export const fileKind: KindEntry<
 
   settings({ path }, { name, stateDir }) {
     const own = path === undefined ? join(stateDir, 'keyrings', `${name}.json`) : path;
-    return { backend: 'file', path: resolve(stateDir, own) };
+    return {
+      backend: 'file',
+      path: resolve(stateDir, own),
+      copyPath: secondCopyPath(stateDir, name),
+    };
   },
   algorithmOf: () => 'ed25519',
-  records: ({ path }) => ({
+  records: ({ path, copyPath }) => ({
+    copyPath,
     kept: 'with_keys',
     because:
       `is a file keyring, so there is nothing to reconcile: ${path} holds its keys and their records in one. ` +
       '(For a keyring in a token, give the --config that the agent is started with.)',
   }),
-  async open({ path }, { world }) {
+  async open({ path, copyPath }, { world }) {
     const { FileKeystore } = await import('./keystore.ts');
-    const keystore = new FileKeystore(path, world);
+    const keystore = new FileKeystore(path, world, copyPath);
     await keystore.migrateLegacySeed();
     return { vault: keystore, store: keystore };
   },
@@ -46,9 +52,9 @@ export const fileKind: KindEntry<
   serve: null,
   pin: () => null,
   isSameDevice: () => false,
-  async backup({ name, path }, world) {
+  async backup(settings, world) {
     const { KeystoreCopies } = await import('./keystore-copies.ts');
-    return new KeystoreCopies(name, path, world);
+    return new KeystoreCopies(settings, world);
   },
   reseal: 'is a file keyring: nothing of it is sealed by a device',
   ca: fileKindOfCa,

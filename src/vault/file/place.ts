@@ -4,3 +4,9 @@ export interface FilePlace {
   /** Absolute. */
   readonly path: string;
 }
+
+/** A keyring in a file. */
+export interface FileSettings extends FilePlace {
+  /** Of the second copy, which no other program writes. */
+  readonly copyPath: string;
+}

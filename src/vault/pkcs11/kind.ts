@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { secondCopyPath } from '../../files/second-copy.ts';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
 import { pkcs11KindOfCa } from './kind-of-ca.ts';
@@ -71,6 +72,7 @@ export const pkcs11Kind: KindEntry<
     return {
       backend: 'pkcs11',
       sidecarPath: join(where.stateDir, 'keyrings', `${where.name}.json`),
+      copyPath: secondCopyPath(where.stateDir, where.name),
       uri: tokenUri(uri, 'uri'),
       algorithm,
       sessions: sessions ?? Math.min(sessionsPerProcessor * where.processors, mostSessions),
@@ -82,7 +84,8 @@ export const pkcs11Kind: KindEntry<
     };
   },
   algorithmOf: ({ algorithm }) => algorithm,
-  records: ({ sidecarPath, algorithm, requireSeal }) => ({
+  records: ({ sidecarPath, copyPath, algorithm, requireSeal }) => ({
+    copyPath,
     kept: 'apart',
     path: sidecarPath,
     algorithm,

@@ -12,6 +12,8 @@ export interface TokenPlace {
 /** A keyring in a token. */
 export interface TokenSettings extends TokenPlace {
   readonly algorithm: AlgorithmName;
+  /** Of the sidecar's second copy. */
+  readonly copyPath: string;
   readonly sessions: number;
   /** Threads that its sessions must have to themselves: as many as were asked for, else none. */
   readonly ownThreads: number;

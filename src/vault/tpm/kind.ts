@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { secondCopyPath } from '../../files/second-copy.ts';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import { TableFault } from '../kind-calls.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
@@ -62,6 +63,7 @@ export const tpmKind: KindEntry<
       device: deviceOf(given.device),
       folder: join(stateDir, 'keyrings', `${name}.tpm`),
       sidecarPath: join(stateDir, 'keyrings', `${name}.json`),
+      copyPath: secondCopyPath(stateDir, name),
       algorithm,
       pcrs,
       pin: pinOf(given['pin-source']),
@@ -71,7 +73,8 @@ export const tpmKind: KindEntry<
     };
   },
   algorithmOf: ({ algorithm }) => algorithm,
-  records: ({ sidecarPath, algorithm, requireSeal }) => ({
+  records: ({ sidecarPath, copyPath, algorithm, requireSeal }) => ({
+    copyPath,
     kept: 'apart',
     path: sidecarPath,
     algorithm,

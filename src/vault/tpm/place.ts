@@ -12,6 +12,8 @@ export interface TpmSettings {
   readonly device: TpmDevicePath;
   readonly folder: string;
   readonly sidecarPath: string;
+  /** Of its second copy. */
+  readonly copyPath: string;
   readonly algorithm: AlgorithmName;
   /** Ascending. */
   readonly pcrs: readonly number[];

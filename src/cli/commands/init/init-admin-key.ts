@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ApiKeysLedger } from '../../../access/api-keys-file.ts';
 import type { ApiKeyList, CreatedApiKey } from '../../../api/api-keys.ts';
 import { ConnectionError } from '../../../client/connection-error.ts';
 import type { Settings } from '../../../config/settings.ts';
@@ -22,12 +23,18 @@ const there: AdminKey = { made: false, file: null };
 const wanted = { id: 'admin', scope: 'admin', note: 'made by agentctl init' } as const;
 
 /** Where no agent runs. The secret is in its file before the key counts: a crash in between leaves nothing open. */
-export async function adminKeyHere(
-  settings: Settings,
-  { files }: Pick<World, 'files'>,
-  terminal: Terminal,
-): Promise<AdminKey> {
-  const { apiKeys } = apiKeysOf(settings, terminal);
+export async function adminKeyHere({
+  settings,
+  ledger,
+  world: { files },
+  terminal,
+}: {
+  readonly settings: Settings;
+  readonly ledger: ApiKeysLedger;
+  readonly world: Pick<World, 'files'>;
+  readonly terminal: Terminal;
+}): Promise<AdminKey> {
+  const { apiKeys } = apiKeysOf(settings, ledger, terminal);
   if (apiKeys.list().keys.some(({ id }) => id === wanted.id)) return there;
   const file = fileIn(settings);
   await apiKeys.create(wanted, async (secret) => {

@@ -3,7 +3,7 @@ import type { Settings } from '../../../config/settings.ts';
 import { configuredKeyrings } from '../../../agent/configured-keyring.ts';
 import { openLibc, type Libc } from '../../../native/libc.ts';
 import { ensurePrivateDir } from '../../../files/checked-dir.ts';
-import { lockStateDir } from '../../../files/state-dir-lock.ts';
+import { withOfflineState } from '../../../agent/offline-state.ts';
 import { lstatOrNull } from '../../../files/ownership.ts';
 import { configuredHosts } from '../../../agent/configured-hosts.ts';
 import { kindOf } from '../../../vault/kinds/kinds.ts';
@@ -78,13 +78,10 @@ async function setUpHere(
   libc: Libc,
   terminal: Terminal,
 ): Promise<Pick<InitReport, 'keyrings' | 'admin_key'>> {
-  const lock = lockStateDir(settings.stateDir, libc);
-  try {
-    const world = offlineWorld(terminal, libc);
-    const open = configuredKeyrings(
-      world,
-      new ModuleHosts(configuredHosts(settings, terminal.env, 1)),
-    );
+  const world = offlineWorld(terminal, libc);
+  return withOfflineState({ stateDir: settings.stateDir, world, libc }, async (manifest) => {
+    const hosts = new ModuleHosts(configuredHosts(settings, terminal.env, 1));
+    const open = configuredKeyrings(world, hosts, { ledger: (name) => manifest.keyring(name) });
     const keyrings: InitKeyring[] = [];
     for (const keyring of settings.keyrings) {
       const { name } = keyring;
@@ -99,10 +96,9 @@ async function setUpHere(
       keyrings.push({ name, made: await opened.activeKeyId(), byAgent: null });
       await opened.close();
     }
-    return { keyrings, admin_key: await adminKeyHere(settings, world, terminal) };
-  } finally {
-    lock.release();
-  }
+    const ledger = manifest.apiKeys;
+    return { keyrings, admin_key: await adminKeyHere({ settings, ledger, world, terminal }) };
+  });
 }
 
 /** For `--json`. */

@@ -1,5 +1,5 @@
 import type { Comparison, Row } from '../../../keyring/reconcile.ts';
-import type { Records } from '../../../keyring/record-store.ts';
+import type { ExaminedRecords, Records } from '../../../keyring/record-store.ts';
 import type { Cell, Output } from '../../shell/output.ts';
 import { reconcileCommand, type GivenFlags } from './reconcile-command.ts';
 import { isRefused, sealCell, sealDocument, type SealReport } from './reconcile-seal.ts';
@@ -12,6 +12,8 @@ export interface Report {
   /** Where that is. */
   readonly location: string;
   readonly records: Records;
+  /** Set where the records are those of the second copy. */
+  readonly instead: ExaminedRecords['instead'];
   readonly comparison: Comparison;
   readonly seal: SealReport;
   /** The latest time that is dropped from the records; null where none is. */
@@ -29,12 +31,14 @@ export interface Report {
 export function reportDocument(report: Report): unknown {
   const { keyring, noun, location, records, comparison, seal, applied, keptCopy } = report;
   const { rows, verdict } = comparison;
+  const found = report.instead?.of ?? records;
   return {
     keyring,
     [noun]: {
       path: location,
-      found: records.found,
-      ...(records.found === 'broken' ? { reason: records.reason } : {}),
+      found: found.found,
+      ...(found.found === 'broken' ? { reason: found.reason } : {}),
+      ...(report.instead === null ? {} : { second_copy: report.instead.copy }),
     },
     seal: sealDocument(seal),
     verdict: verdict.kind,
@@ -58,11 +62,13 @@ export function reportDocument(report: Report): unknown {
 export function printReport(report: Report, given: GivenFlags, output: Output): void {
   const { keyring, noun, location, records, comparison } = report;
   const { rows, verdict } = comparison;
-  const state = records.found === 'broken' ? `broken: ${records.reason}` : records.found;
+  const found = report.instead?.of ?? records;
+  const state = foundText(found);
   output.table([
     ['keyring', { text: keyring, style: 'bold' }],
     [noun, location],
-    ['', records.found === 'readable' ? state : { text: state, style: 'red' }],
+    ['', found.found === 'readable' ? state : { text: state, style: 'red' }],
+    ...(report.instead === null ? [] : [['second copy', report.instead.copy]]),
     ['seal', sealCell(report.seal)],
   ]);
   if (rows.length > 0) {
@@ -96,6 +102,10 @@ export function printReport(report: Report, given: GivenFlags, output: Output): 
   }
   output.line('written; the agent can be started');
   if (report.keptCopy !== null) output.line(`the previous ${noun} is kept: ${report.keptCopy}`);
+}
+
+function foundText(records: Records): string {
+  return records.found === 'broken' ? `broken: ${records.reason}` : records.found;
 }
 
 /** Why nothing could be done, and what can be; null where the command did its work. */
@@ -192,7 +202,7 @@ function remedy(row: Row): Cell {
 }
 
 function consequences(
-  { noun, records, comparison, seal, clockReset }: Report,
+  { noun, records, instead, comparison, seal, clockReset }: Report,
   given: GivenFlags,
 ): string[] {
   const { rows, verdict } = comparison;
@@ -214,6 +224,9 @@ function consequences(
     said.push(
       `Gone from the token: ${gone.join(', ')}. Without their records, what they signed verifies here no more.`,
     );
+  }
+  if (instead !== null) {
+    said.push(`What the ${noun} had when it was saved last is taken from its second copy.`);
   }
   if (records.found !== 'readable' && verdict.kind === 'repair') {
     said.push(

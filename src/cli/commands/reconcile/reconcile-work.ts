@@ -2,7 +2,9 @@ import type { OfflineKeyring } from '../../../agent/offline-keyring.ts';
 import { AgentError, describeFailure } from '../../../base/errors.ts';
 import type { KeyringState } from '../../../vault/key-records.ts';
 import { proveKey } from '../../../keyring/prove-key.ts';
-import type { Records } from '../../../keyring/record-store.ts';
+import type { ExaminedRecords, Records } from '../../../keyring/record-store.ts';
+import { isAsExpected, type RecordsLedger } from '../../../keyring/records-ledger.ts';
+import type { SealFault } from '../../../keyring/seal/seal.ts';
 import { reconcile } from '../../../keyring/reconcile.ts';
 import { isWhole } from '../../../keyring/side-by-side.ts';
 import type { VaultObject } from '../../../vault/vault.ts';
@@ -23,14 +25,14 @@ export interface Wishes extends GivenFlags {
 
 /** Compares, proves the key that is to be active, and only then writes. */
 export async function repair(
-  { vault, store }: OfflineKeyring,
+  { vault, store, ledger }: OfflineKeyring,
   wishes: Wishes,
   world: World,
 ): Promise<Report> {
   const { keyring, active, acceptRecords, resetClock, writes } = wishes;
   const examined = await store.examine(vault.sealStore);
   const objects = await vault.list();
-  const { fault } = examined;
+  const fault = examined.fault ?? faultOfLedger(examined, ledger);
   const accepted = fault !== null && acceptRecords;
   const dropsClock =
     resetClock &&
@@ -43,6 +45,7 @@ export async function repair(
   const comparison = reconcile(records, objects, {
     now: world.now(),
     active,
+    lastActive: ledger.expected?.active ?? null,
     noun: store.noun,
   });
   const { verdict } = comparison;
@@ -52,9 +55,10 @@ export async function repair(
     location: store.location,
     records,
     comparison,
-    seal: sealOf(examined, accepted),
+    instead: examined.instead,
+    seal: sealOf({ ...examined, fault }, accepted),
     clockReset: dropsClock ? latestTimeOf(examined.records) : null,
-    mustWrite: verdict.kind === 'repair' || accepted || dropsClock,
+    mustWrite: verdict.kind === 'repair' || accepted || dropsClock || examined.instead !== null,
     unproved: null,
     applied: false,
     keptCopy: null,
@@ -71,8 +75,22 @@ export async function repair(
   const state = stateToWrite(verdict, records);
   if (!report.mustWrite || state === null || !writes || (fault !== null && !accepted))
     return report;
+  const noted = { state, location: store.location, byDigest: true };
+  const { records: there } = examined;
+  await ledger.announce(noted, there.found === 'readable' ? there.state : null);
   const keptCopy = await examined.replace(state, world);
+  ledger.settle({ ...noted, byDigest: store.rollbackProtection === 'none' });
   return { ...report, applied: true, keptCopy };
+}
+
+/** What is known from elsewhere counts where no seal proves the records. */
+function faultOfLedger(
+  { records, provedCounter }: ExaminedRecords,
+  { expected }: RecordsLedger,
+): SealFault | null {
+  if (records.found !== 'readable' || provedCounter !== null) return null;
+  if (isAsExpected(records.state, expected)) return null;
+  return { fault: 'not_last', counter: null, tokenCounter: null };
 }
 
 /** An activation that has not come yet would put off the next rotation by as much as the clock ran ahead. */

@@ -1,3 +1,4 @@
+import type { StatePart } from '../../../base/forget-command.ts';
 import { isKid } from '../../../algorithms/kid.ts';
 import { openLibc } from '../../../native/libc.ts';
 import { withOfflineKeyring } from '../../../agent/offline-keyring.ts';
@@ -8,6 +9,7 @@ import { offlineWorld } from '../../offline/offline-world.ts';
 import { Output } from '../../shell/output.ts';
 import { printReport, refusalOf, reportDocument } from './reconcile-report.ts';
 import { isRefused } from './reconcile-seal.ts';
+import { forget } from './forget.ts';
 import { repair, type Wishes } from './reconcile-work.ts';
 import type { Invocation } from '../../shell/terminal.ts';
 
@@ -15,6 +17,7 @@ export interface ReconcileOptions extends OfflineOptions {
   readonly active?: string;
   readonly acceptRecords?: true;
   readonly resetClock?: true;
+  readonly forget?: StatePart;
   readonly apply?: true;
 }
 
@@ -43,6 +46,9 @@ export async function reconcileKeyring(invocation: Invocation<ReconcileOptions>)
     resetClock: options.resetClock === true,
     writes: options.apply === true,
   };
+  if (options.forget !== undefined) {
+    return forget(invocation, options.forget, { settings, world, libc });
+  }
   const report = await withOfflineKeyring(
     {
       settings,

@@ -1,0 +1,67 @@
+import { hash } from 'node:crypto';
+import type { ApiKeyEntry, ApiKeysDocument } from './api-keys-format.ts';
+
+/** What is known of an API keys file from outside it. */
+export interface KnownApiKeys {
+  /** SHA-256 of each secret that was taken back, lowercase hex. */
+  readonly revoked: readonly string[];
+  /** SHA-256 of each entry that was replaced by another one of its id, lowercase hex. */
+  readonly replaced: readonly string[];
+}
+
+export const nothingKnown: KnownApiKeys = { revoked: [], replaced: [] };
+
+/** With what a change from `before` to `after` took back or replaced. */
+export function knownAfter(
+  known: KnownApiKeys | null,
+  before: ApiKeysDocument,
+  after: ApiKeysDocument,
+): KnownApiKeys {
+  const { revoked, replaced } = known ?? nothingKnown;
+  const left = new Map(after.entries.map((entry) => [entry.id, entryDigest(entry)]));
+  const withdrawn = before.entries.filter(({ id }) => !left.has(id)).flatMap(secretHashOf);
+  const changed = before.entries
+    .filter((entry) => left.has(entry.id) && left.get(entry.id) !== entryDigest(entry))
+    .map(entryDigest);
+  const current = new Set(left.values());
+  const hashes = new Set(after.entries.flatMap(secretHashOf));
+  return {
+    revoked: [...new Set([...revoked, ...withdrawn])].filter((one) => !hashes.has(one)),
+    replaced: [...new Set([...replaced, ...changed])].filter((one) => !current.has(one)),
+  };
+}
+
+/** The same file, in which an older copy gives nobody anything that was taken back since. */
+export function withoutWithdrawn(
+  document: ApiKeysDocument,
+  { revoked, replaced }: KnownApiKeys,
+): ApiKeysDocument {
+  const withdrawn = new Set([...revoked, ...replaced]);
+  if (withdrawn.size === 0) return document;
+  return {
+    entries: document.entries.map((entry) => {
+      const { id, written } = entry;
+      if (secretHashOf(entry).some((one) => withdrawn.has(one))) {
+        const refused = `it was revoked, and an older copy of the file has it: agentctl apikey revoke ${id}`;
+        return { id, written, key: null, refused };
+      }
+      if (!withdrawn.has(entryDigest(entry))) return entry;
+      const refused =
+        'it was changed since, and an older copy of the file has it as it was: put the newest file back, or say what ' +
+        `it may: agentctl apikey update ${id} --scope app (or another one, and what restricts it)`;
+      return { id, written, key: null, refused };
+    }),
+  };
+}
+
+function entryDigest({ written }: ApiKeyEntry): string {
+  const members = Object.entries(written).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return hash('sha256', JSON.stringify(members), 'hex');
+}
+
+/** Also of an entry that is refused. */
+function secretHashOf({ written }: ApiKeyEntry): readonly string[] {
+  const { hash: secret } = written;
+  if (typeof secret !== 'string') return [];
+  return [secret.slice('sha256:'.length).toLowerCase()];
+}
