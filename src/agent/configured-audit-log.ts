@@ -17,6 +17,8 @@ export interface KnownLog {
   readonly head: ChainHead | null;
   /** Told, a sentence, by the first record of this life of the agent; null: nothing is to be told. */
   readonly notice: string | null;
+  /** Of the second copy of the log's JWK Set. */
+  readonly jwksCopyPath: string;
   /** See `HeadMark`. */
   readonly mark: Pick<HeadMark, 'note'>;
 }
@@ -33,7 +35,7 @@ export function openAuditLog(
   known: KnownLog,
 ): AuditLog {
   const { head, number, size, isClosed, needsHead, torn } = examineLog(dir, known.head);
-  const signer = new RecordSigner({ keyring, dir, world });
+  const signer = new RecordSigner({ keyring, dir, copyPath: known.jwksCopyPath, world });
   signer.checkPublished();
   const writer = new ChainWriter({
     head,

@@ -2,8 +2,8 @@ import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { AgentError } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { ChangeJournal } from '../keyring/change-journal.ts';
-import type { RecordsLedger } from '../keyring/records-ledger.ts';
-import { WatchedStore } from '../keyring/watched-store.ts';
+import type { RecordsLedger } from '../keyring/watch/records-ledger.ts';
+import { WatchedStore } from '../keyring/watch/watched-store.ts';
 import { openKeyring } from '../keyring/open-keyring.ts';
 import type { Protection } from '../api/signing-backend.ts';
 import type { VaultHosts } from '../vault/hosted.ts';
@@ -50,6 +50,7 @@ export function configuredKeyrings(
       return await openKeyring({
         name: settings.name,
         rotation: settings.rotation,
+        prunes: settings.prunes,
         joseAlg: settings.joseAlg ?? undefined,
         vault,
         store,

@@ -6,7 +6,7 @@ import { configuredPin } from './configured-pin.ts';
 import { configuredStore } from './configured-store.ts';
 import { AgentError, quoted } from '../base/errors.ts';
 import type { RecordStore } from '../keyring/record-store.ts';
-import type { ExpectedRecords, RecordsLedger } from '../keyring/records-ledger.ts';
+import type { ExpectedRecords, RecordsLedger } from '../keyring/watch/records-ledger.ts';
 import { readManifest } from '../files/manifest/manifest-file.ts';
 import { withOfflineState } from './offline-state.ts';
 import type { Vault } from '../vault/vault.ts';

@@ -9,7 +9,12 @@ import type { Forgotten, KeyringEntry, Manifest } from '../files/manifest/manife
 import type { ApiKeysLedger } from '../access/api-keys-file.ts';
 import { describeFailure } from '../base/errors.ts';
 import { heldKeys, type KeyringState } from '../vault/key-records.ts';
-import { recordsDigest, type NotedRecords, type RecordsLedger } from '../keyring/records-ledger.ts';
+import {
+  recordsDigest,
+  type NotedRecords,
+  type RecordsLedger,
+} from '../keyring/watch/records-ledger.ts';
+import { copiesDir } from '../files/second-copy.ts';
 import type { KnownLog } from './configured-audit-log.ts';
 
 /** Beside the audit log's directory, so that both do not go together. */
@@ -121,6 +126,7 @@ export class StateManifest {
   knownLog(): KnownLog {
     return {
       head: knownHead(this.#stateDir, this.current),
+      jwksCopyPath: join(copiesDir(this.#stateDir), 'audit-jwks.json'),
       notice: noticeOf(this.current.forgotten),
       mark: {
         note: (head) => {

@@ -1,22 +1,34 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { ensurePrivateDir } from '../files/checked-dir.ts';
 import { decodeBase64, encodeBase64 } from '../base/base64.ts';
 import { AgentError, describeFailure } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { World } from '../base/world.ts';
-import { hasKey, parseJwkSet, withKey, type JwkSet, type PublicKey } from '../formats/jose/jwks.ts';
+import {
+  hasKey,
+  parseJwkSet,
+  withKeys,
+  type JwkSet,
+  type PublicKey,
+} from '../formats/jose/jwks.ts';
 import { signedBytes, type AuditRecord } from './chain/record.ts';
 
 /** While a record is being signed no other one is written, milliseconds. */
 const longestSigning = 5000;
 const longestReason = 500;
 
-type SigningKeyring = Pick<Keyring, 'activeKid' | 'publicKeyB64' | 'description' | 'sign'>;
+type SigningKeyring = Pick<
+  Keyring,
+  'activeKid' | 'publicKeyB64' | 'recordedKeys' | 'description' | 'sign'
+>;
 
 export interface RecordSignerParts {
   /** The keyring whose active key signs. Throws while it is locked or away. */
   readonly keyring: () => SigningKeyring;
   /** Directory of the log. */
   readonly dir: string;
+  /** Of the second copy of its JWK Set: pruned keys can be had from nowhere else. */
+  readonly copyPath: string;
   readonly world: Pick<World, 'files' | 'schedule'>;
 }
 
@@ -84,24 +96,51 @@ export class RecordSigner {
     if (bytes === null || bytes.length === 0) {
       throw new AgentError('unknown_kid', `key ${kid} is valid no more`);
     }
-    const key: PublicKey = { kid, algorithm: keyring.description.algorithm, bytes };
+    const { algorithm } = keyring.description;
+    const key: PublicKey = { kid, algorithm, bytes };
     const { set, identity } = this.#readPublished();
-    if (!hasKey(set, key)) {
-      const text = Buffer.from(withKey(set, key), 'utf8');
+    // Where the file is lost, every key counts that is still known: earlier records are signed by them.
+    const recorded =
+      identity === null
+        ? keyring
+            .recordedKeys()
+            .map(({ kid, publicKey }): PublicKey => ({ kid, algorithm, bytes: publicKey }))
+        : [];
+    const missing = [key, ...recorded.filter((one) => one.kid !== kid)].filter(
+      (one) => !hasKey(set, one),
+    );
+    if (missing.length > 0 || identity === null) {
+      const text = Buffer.from(withKeys(set, missing), 'utf8');
       await this.#parts.world.files.replace(this.#jwksPath, text, identity);
     }
+    await this.#copy();
     this.#published.add(kid);
   }
 
+  async #copy(): Promise<void> {
+    const { copyPath, world } = this.#parts;
+    const content = world.files.read(this.#jwksPath);
+    if (content === null) return;
+    ensurePrivateDir(dirname(copyPath));
+    const before = world.files.read(copyPath);
+    if (before?.bytes.equals(content.bytes) === true) return;
+    await world.files.replace(copyPath, content.bytes, before?.identity ?? null);
+  }
+
   #readPublished(): { readonly set: JwkSet; readonly identity: string | null } {
-    const content = this.#parts.world.files.read(this.#jwksPath);
-    if (content === null) return { set: { keys: [] }, identity: null };
+    const { files } = this.#parts.world;
+    const content = files.read(this.#jwksPath);
+    if (content === null) {
+      const copy = files.read(this.#parts.copyPath);
+      const set = copy === null ? null : parseJwkSet(copy.bytes.toString('utf8'));
+      return { set: set ?? { keys: [] }, identity: null };
+    }
     const set = parseJwkSet(content.bytes.toString('utf8'));
     if (set !== null) return { set, identity: content.identity };
     throw new AgentError(
       'backend_unavailable',
-      `${this.#jwksPath} is not a JWK Set: put it back from a copy, or move it away; keys that signed ` +
-        'earlier records are then in the copies alone',
+      `${this.#jwksPath} is not a JWK Set: put it back from a copy, or move it away: then it is made anew from ` +
+        `${this.#parts.copyPath} and the keys that the keyring has`,
     );
   }
 

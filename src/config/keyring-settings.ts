@@ -15,6 +15,8 @@ export type KeyringSettings = OwnSettings & {
   readonly optional: boolean;
   /** null: rotated by hand. */
   readonly rotation: RotationPolicy | null;
+  /** Keys whose grace has ended are removed by themselves. */
+  readonly prunes: boolean;
   /** JWS `alg` of what it signs; null: the usual one of its algorithm. */
   readonly joseAlg: JoseAlg | null;
 };
@@ -33,11 +35,11 @@ export function keyringSettings(
   stateDir: string,
   { file, processors }: { readonly file: string; readonly processors: number },
 ): KeyringSettings {
-  const { require, optional, rotation = null, jwt } = config;
+  const { require, optional, rotation = null, prune: prunes, jwt } = config;
   const own = faultsOf(`${file}: keyrings.${name}`, () =>
     kindOf(config).settings(config, { name, stateDir, processors }),
   );
-  return { name, require, optional, rotation, joseAlg: jwt?.alg ?? null, ...own };
+  return { name, require, optional, rotation, prunes, joseAlg: jwt?.alg ?? null, ...own };
 }
 
 /** Throws ConfigError. */

@@ -11,6 +11,7 @@ const common = {
   require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
   optional: z.boolean().default(false),
   rotation: rotationTable.optional(),
+  prune: z.boolean().default(true),
   jwt: jwtTable.optional(),
 };
 

@@ -138,6 +138,11 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return validKeys(state, this.#now(state));
   }
 
+  /** Every key that has a record, valid or not, in the order they were made. */
+  recordedKeys(): readonly KeyRecord[] {
+    return [...this.#current().state.keys.values()];
+  }
+
   /** Whether that public key, whose kid this is, is valid now. */
   isValid(kid: string, publicKey: Uint8Array): boolean {
     const { state } = this.#current();

@@ -244,7 +244,7 @@ describe('a restore', () => {
 describe('an open keyring', () => {
   async function open(): Promise<Keyring> {
     const world = worldWith(clock);
-    const store = new FileKeystore(path, world);
+    const store = new FileKeystore(path, world, copyPath);
     return openKeyring({ name: 'ci', vault: store, store, world, rotation: null });
   }
 

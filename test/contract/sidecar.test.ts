@@ -187,7 +187,11 @@ describe('its repair', () => {
 
   test('keeps what was there, under a name of its own', async () => {
     const { store, found } = await examined();
-    expect(found.records).toEqual({ found: 'broken', reason: 'it is not JSON' });
+    expect(found.records).toMatchObject({ found: 'readable' });
+    expect(found.instead).toEqual({
+      of: { found: 'broken', reason: 'it is not JSON' },
+      copy: subject.storePlace.copyPath,
+    });
     const copy = await found.replace(emptyState, worldWith(subject.clock));
     expect(copy).toBe(`${subject.sidecarPath}.before-reconcile-20260514T175500Z`);
     expect(readFileSync(copy ?? '', 'utf8')).toBe('{');

@@ -86,9 +86,15 @@ function wait(seconds: number): void {
   for (const { act } of due) act();
 }
 
+/** Beside the log's directory. */
+const jwksCopyOf = (): string => join(dir, '..', 'copies', 'audit-jwks.json');
+
 function open(more: { maxFileBytes?: number } = {}): AuditLog {
   const settings = { dir, fsync: true, maxFileBytes: 1 << 20, keyring: 'default', ...more };
-  const log = openAuditLog(settings, () => signing(), world, noLedgers.log);
+  const log = openAuditLog(settings, () => signing(), world, {
+    ...noLedgers.log,
+    jwksCopyPath: jwksCopyOf(),
+  });
   opened.push(log);
   return log;
 }
@@ -103,7 +109,12 @@ async function started(more: { maxFileBytes?: number } = {}): Promise<AuditLog> 
 async function onFaultyDisk(): Promise<{ log: AuditLog; disk: { failure: Error | null } }> {
   ensurePrivateDir(dir);
   const disk: { failure: Error | null } = { failure: null };
-  const signer = new RecordSigner({ keyring: () => signing(), dir, world });
+  const signer = new RecordSigner({
+    keyring: () => signing(),
+    dir,
+    copyPath: jwksCopyOf(),
+    world,
+  });
   const openFile = (): LinesFile => {
     const path = join(dir, '000001.jsonl');
     const file = new AppendFile(path, { size: 0, durable: true, replacesRest: false });
@@ -627,7 +638,9 @@ describe('a log that is not in order is refused, and left as it is', () => {
     const before = readFileSync(join(dir, '000001.jsonl'), 'utf8');
     const refusal = await refusalOf(started());
     expect(refusal.message).toContain(`000001.jsonl, line ${line},`);
-    expect(refusal.message).toContain('move its directory away, keep it');
+    expect(refusal.message).toContain(
+      'have what is left of it put aside and begin a new one knowingly',
+    );
     expect(readFileSync(join(dir, '000001.jsonl'), 'utf8')).toBe(before);
     expect(readdirSync(dir).sort()).toEqual(['000001.jsonl', 'jwks.json']);
   });

@@ -50,6 +50,8 @@ test('no configuration at all is one file keyring', () => {
         name: 'default',
         backend: 'file',
         path: '/var/lib/signing-agent/keyrings/default.json',
+        copyPath: '/var/lib/signing-agent/copies/keyrings/default.json',
+        prunes: true,
         require: 'software',
         optional: false,
         rotation: null,

@@ -11,7 +11,7 @@ import { Clock, worldWith } from '../support/world.ts';
 const rotation = { everySeconds: 3600, prepublishSeconds: 600, graceSeconds: 60 };
 const settings: KeyringSettings = {
   ...{ name: 'default', backend: 'file', path: '/dev/null', copyPath: '/dev/null' },
-  require: 'software',
+  ...{ require: 'software', prunes: true },
   ...{ optional: false, rotation, joseAlg: null },
 };
 const iso = (ms: number): string => new Date(ms).toISOString();

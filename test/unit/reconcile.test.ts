@@ -39,8 +39,12 @@ const readable = (state: KeyringState): Records => ({ found: 'readable', state }
 const missing: Records = { found: 'missing' };
 const broken: Records = { found: 'broken', reason: 'it is not JSON' };
 
-const compare = (records: Records, objects: VaultObject[], active: string | null = null) =>
-  reconcile(records, objects, { now, active, noun: 'sidecar' });
+const compare = (
+  records: Records,
+  objects: VaultObject[],
+  active: string | null = null,
+  lastActive: string | null = null,
+) => reconcile(records, objects, { now, active, lastActive, noun: 'sidecar' });
 
 /** The state that would be written; it has to be one that the agent can read. */
 function written({ verdict }: Comparison): KeyringState {
@@ -242,20 +246,30 @@ describe.each([
   ['missing', missing],
   ['broken', broken],
 ])('a sidecar that is %s', (_, records) => {
-  test('is rebuilt: the newest key is active, the others are left over', () => {
-    const comparison = compare(records, [c.object, a.object, b.object]);
+  test('is rebuilt: the key that was active last is active, the others are left over', () => {
+    const comparison = compare(records, [c.object, a.object, b.object], null, kids.b);
     expect(statuses(comparison)).toEqual([
       [kids.a, 'unrecorded', 'retired'],
-      [kids.b, 'unrecorded', 'retired'],
-      [kids.c, 'unrecorded', 'active'],
+      [kids.b, 'unrecorded', 'active'],
+      [kids.c, 'unrecorded', 'retired'],
     ]);
     expect(written(comparison)).toEqual(
       stateOf([a.record, b.record, c.record], {
-        active: kids.c,
-        activated: { kid: kids.c, at: c.record.createdAt },
+        active: kids.b,
+        activated: { kid: kids.b, at: b.record.createdAt },
       }),
     );
   });
+
+  test.each([null, kids.d])(
+    'asks where nothing says which key was active, or that one is gone (%s)',
+    (lastActive) => {
+      const { verdict } = compare(records, [c.object, a.object], null, lastActive);
+      expect(verdict).toMatchObject({ kind: 'choose', candidates: [a.record, c.record] });
+      expect(reasonOf(verdict)).toContain('may be one that was prepared');
+      expect(written(compare(records, [c.object])).active).toBe(kids.c);
+    },
+  );
 
   test('is rebuilt with the key that is named', () => {
     const state = written(compare(records, [a.object, b.object], kids.a));
@@ -277,7 +291,7 @@ describe.each([
   test.each<[string, string]>([
     ['says no time', 'ab'],
     ['comes from the future', newObjectId(now + 48 * hour, Buffer.alloc(10))],
-  ])('does not guess where an id %s', (__, objectId) => {
+  ])('takes the time of now where an id %s', (__, objectId) => {
     const odd = { ...b.object, objectId };
     expect(compare(records, [a.object, odd]).verdict.kind).toBe('choose');
     const alone = written(compare(records, [odd]));

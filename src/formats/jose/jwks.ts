@@ -39,9 +39,9 @@ export function hasKey({ keys }: JwkSet, key: PublicKey): boolean {
   );
 }
 
-/** The set with one more key, as the text of a file. */
-export function withKey(set: JwkSet, key: PublicKey): string {
-  return `${JSON.stringify({ ...set, keys: [...set.keys, jwkOf(key)] }, null, 2)}\n`;
+/** The set with some keys more, as the text of a file. */
+export function withKeys(set: JwkSet, keys: readonly PublicKey[]): string {
+  return `${JSON.stringify({ ...set, keys: [...set.keys, ...keys.map(jwkOf)] }, null, 2)}\n`;
 }
 
 /** RFC 8037 for Ed25519; RFC 7518, section 6.2, for P-256. */

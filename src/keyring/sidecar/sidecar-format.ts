@@ -49,6 +49,18 @@ export interface ParsedSidecar extends SealedDocument {
   readonly state: KeyringState;
 }
 
+/** The version of a sidecar that a newer program wrote, which is no ruin; null where it is none. */
+export function newerVersion(bytes: Uint8Array): number | null {
+  try {
+    const { version } = z
+      .looseObject({ version: z.int().min(2), keyring: z.string() })
+      .parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    return version;
+  } catch {
+    return null;
+  }
+}
+
 /** Throws a ZodError or an Error with the reason. */
 export function parseSidecar(text: string, owner: RecordsOwner): ParsedSidecar {
   const given: unknown = JSON.parse(text);

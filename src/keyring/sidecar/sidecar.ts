@@ -18,7 +18,7 @@ import type { Files } from '../../base/files.ts';
 import { ParsedFile } from '../../files/parsed-file.ts';
 import { SealKeeper } from '../seal/seal-keeper.ts';
 import { describeFault, sealFault, type SealFault } from '../seal/seal.ts';
-import { parseSidecar, sidecarText, type ParsedSidecar } from './sidecar-format.ts';
+import { newerVersion, parseSidecar, sidecarText, type ParsedSidecar } from './sidecar-format.ts';
 import { describeProblem } from '../../files/document-fields.ts';
 import type { OpenedRecords, SealWorld, Versioned } from '../../vault/state-store.ts';
 
@@ -109,16 +109,21 @@ export class Sidecar implements RecordStore {
 
   /** A file that may not be trusted is refused as ever. */
   async examine(seals: SealStore | null): Promise<ExaminedRecords> {
-    const found = this.#find(await readSeal(seals));
+    const found = this.#findOrCopy(await readSeal(seals));
     return { ...found, replace: (state, world) => this.#replace(state, found, seals, world) };
   }
 
-  /** Where the file is broken or gone, its second copy stands for it. */
   #find(token: Seal | null): FoundSidecar {
-    const parse = (bytes: Buffer): ParsedSidecar => this.#parse(bytes);
-    const found = examined(this.#files.read(this.location), token, parse);
+    const there = this.#files.read(this.location);
+    if (there !== null && newerVersion(there.bytes) !== null) this.#parseOrRefuse(there.bytes);
+    return examined(there, token, (bytes) => this.#parse(bytes));
+  }
+
+  /** Where the file is broken or gone, its second copy stands for it. */
+  #findOrCopy(token: Seal | null): FoundSidecar {
+    const found = this.#find(token);
     if (found.records.found === 'readable') return found;
-    const copy = examined(this.#files.read(this.#copyPath), token, parse);
+    const copy = examined(this.#files.read(this.#copyPath), token, (bytes) => this.#parse(bytes));
     if (copy.records.found !== 'readable') return found;
     return {
       ...copy,
@@ -176,6 +181,14 @@ export class Sidecar implements RecordStore {
     try {
       return this.#parse(bytes);
     } catch (failure) {
+      const newer = newerVersion(bytes);
+      if (newer !== null) {
+        throw new AgentError(
+          'backend_unavailable',
+          `${this.location} has version ${newer}, and this program knows version 1: it was left alone; run the newer ` +
+            'signing-agent that wrote it',
+        );
+      }
       throw new AgentError(
         'backend_unavailable',
         `${this.location} is not the sidecar of keyring ${this.#owner.keyring}: ` +

@@ -1,6 +1,11 @@
 import { dirname, join } from 'node:path';
 import { AgentError, describeFailure, errnoName } from '../../../base/errors.ts';
 import { lockHolder } from '../../../files/state-dir-lock.ts';
+import type { Head } from '../../../audit/chain/verdict.ts';
+import { knownHead } from '../../../agent/state-manifest.ts';
+import { readManifest } from '../../../files/manifest/manifest-file.ts';
+import { openLibc } from '../../../native/libc.ts';
+import { offlineWorld } from '../../offline/offline-world.ts';
 import { filesIn, namedFiles, type AuditFile } from './audit-files.ts';
 import { UsageError } from '../../shell/failure.ts';
 import { offlineSettings, type OfflineOptions } from '../../offline/offline-settings.ts';
@@ -13,6 +18,8 @@ export interface AuditSource {
   readonly keyFile: string;
   /** Whether an agent is writing them: known of its own directory alone. */
   readonly isBeingWritten: boolean;
+  /** A record that was written, as the state dir knows apart from the log; null: nothing is known. */
+  readonly knownHead: Head | null;
   readonly warnings: readonly string[];
 }
 
@@ -31,6 +38,7 @@ export function auditSource(
     files: namedFiles(paths),
     keyFile: join(dirname(first), 'jwks.json'),
     isBeingWritten: false,
+    knownHead: null,
     warnings: [],
   };
 }
@@ -40,17 +48,36 @@ function ownLog(options: OfflineOptions, terminal: Terminal): AuditSource {
   const { stateDir } = offlineSettings(options, terminal);
   const dir = join(stateDir, 'audit');
   const before = isLocked(stateDir);
+  // Before the files: they go on.
+  const known = headOf(stateDir, terminal);
   const { files, strange } = filesIn(dir);
   const after = isLocked(stateDir);
   return {
     files,
     keyFile: join(dir, 'jwks.json'),
     isBeingWritten: before.locked || after.locked,
+    knownHead: known.head,
     warnings: [
       ...strange.map((name) => `${join(dir, name)} has no name of an audit file, and is not read`),
       ...after.warnings,
+      ...known.warnings,
     ],
   };
+}
+
+/** How far the log goes at least, as the manifest of the state dir and the mark beside the log say. */
+function headOf(
+  stateDir: string,
+  terminal: Terminal,
+): { readonly head: Head | null; readonly warnings: readonly string[] } {
+  try {
+    const { manifest } = readManifest(stateDir, offlineWorld(terminal, openLibc()).files);
+    return { head: manifest === null ? null : knownHead(stateDir, manifest), warnings: [] };
+  } catch (failure) {
+    if (!(failure instanceof AgentError)) throw failure;
+    const warning = `how far the log must go is not known: ${describeFailure(failure)}`;
+    return { head: null, warnings: [warning] };
+  }
 }
 
 function isLocked(stateDir: string): {

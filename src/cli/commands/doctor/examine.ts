@@ -10,6 +10,7 @@ import { checkClock } from './clock.ts';
 import { checkConfiguration } from './configuration.ts';
 import { failure, type Finding } from '../../../base/finding.ts';
 import { checkHealth } from './health.ts';
+import { checkManifest } from './manifest.ts';
 import { checkLimits } from './limits.ts';
 import { checkRecords } from './records.ts';
 import { checkRunning } from './running.ts';
@@ -50,6 +51,7 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
     ...checkStateDir(settings.stateDir, uid),
     ...checkApiKeys(settings, options),
     finding,
+    ...checkManifest(settings, world.files, agent.running !== false),
     ...(await checkKeyrings(settings, options)),
     ...(await checkCluster(settings, options)),
     ...listeners.findings,

@@ -3,7 +3,7 @@ import { AgentError, describeFailure } from '../../../base/errors.ts';
 import type { KeyringState } from '../../../vault/key-records.ts';
 import { proveKey } from '../../../keyring/prove-key.ts';
 import type { ExaminedRecords, Records } from '../../../keyring/record-store.ts';
-import { isAsExpected, type RecordsLedger } from '../../../keyring/records-ledger.ts';
+import { isAsExpected, type RecordsLedger } from '../../../keyring/watch/records-ledger.ts';
 import type { SealFault } from '../../../keyring/seal/seal.ts';
 import { reconcile } from '../../../keyring/reconcile.ts';
 import { isWhole } from '../../../keyring/side-by-side.ts';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { KeyringState } from '../vault/key-records.ts';
+import type { KeyringState } from '../../vault/key-records.ts';
 
 /** What is known of a keyring's records from outside their store, so that records which are gone or older are missed. */
 export interface RecordsLedger {

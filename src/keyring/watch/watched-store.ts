@@ -1,10 +1,10 @@
-import { AgentError } from '../base/errors.ts';
-import type { RollbackProtection } from '../api/signing-backend.ts';
-import type { KeyringState } from '../vault/key-records.ts';
-import type { OpenedRecords, SealWorld, StateStore, Versioned } from '../vault/state-store.ts';
-import type { SealStore } from '../vault/vault.ts';
-import { forgetCommand } from '../base/forget-command.ts';
-import { acceptCommand } from './repair-command.ts';
+import { AgentError } from '../../base/errors.ts';
+import type { RollbackProtection } from '../../api/signing-backend.ts';
+import type { KeyringState } from '../../vault/key-records.ts';
+import type { OpenedRecords, SealWorld, StateStore, Versioned } from '../../vault/state-store.ts';
+import type { SealStore } from '../../vault/vault.ts';
+import { forgetCommand } from '../../base/forget-command.ts';
+import { acceptCommand } from '../repair-command.ts';
 import { isAsExpected, type NotedRecords, type RecordsLedger } from './records-ledger.ts';
 
 export interface Watch {
