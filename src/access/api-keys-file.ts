@@ -3,7 +3,7 @@ import type { ApiKeyStore } from './api-keys.ts';
 import { noEntries, parseApiKeys, printApiKeys, type ApiKeysDocument } from './api-keys-format.ts';
 import {
   knownAfter,
-  nothingKnown,
+  isStranger,
   withoutWithdrawn,
   type KnownApiKeys,
 } from './withdrawn-api-keys.ts';
@@ -49,10 +49,9 @@ export class ApiKeysFile implements ApiKeyStore {
   /** Once, before anybody relies on the keys: from then on the file is missed. Rejects as `load` and the ledger do. */
   async adopt(): Promise<void> {
     const { ledger } = this.#parts;
-    const { identity } = this.#read();
-    if (identity === null || ledger.expected?.isThere === true) return;
-    const { revoked, replaced } = ledger.expected ?? nothingKnown;
-    await ledger.note({ revoked, replaced });
+    const { identity, document } = this.#read();
+    if (identity === null) return;
+    await ledger.note(knownAfter(ledger.expected, document, document));
   }
 
   #read(): ReadApiKeys {
@@ -65,6 +64,13 @@ export class ApiKeysFile implements ApiKeyStore {
         this.path,
         'is gone, and this agent had API keys in it: put it back from a copy; or go on without any of them knowingly: ' +
           forgetCommand('api-keys'),
+      );
+    }
+    if (expected.isThere && isStranger(read.document, expected)) {
+      throw refusal(
+        this.path,
+        "has none of the API keys that this agent had: it is another agent's. Put this one's back from a copy; or take " +
+          `that one knowingly: ${forgetCommand('api-keys')}`,
       );
     }
     return { ...read, document: withoutWithdrawn(read.document, expected) };

@@ -3,13 +3,15 @@ import type { ApiKeyEntry, ApiKeysDocument } from './api-keys-format.ts';
 
 /** What is known of an API keys file from outside it. */
 export interface KnownApiKeys {
+  /** SHA-256 of each secret that was in the file when it was looked at last, lowercase hex. */
+  readonly present: readonly string[];
   /** SHA-256 of each secret that was taken back, lowercase hex. */
   readonly revoked: readonly string[];
   /** SHA-256 of each entry that was replaced by another one of its id, lowercase hex. */
   readonly replaced: readonly string[];
 }
 
-export const nothingKnown: KnownApiKeys = { revoked: [], replaced: [] };
+export const nothingKnown: KnownApiKeys = { present: [], revoked: [], replaced: [] };
 
 /** With what a change from `before` to `after` took back or replaced. */
 export function knownAfter(
@@ -26,9 +28,20 @@ export function knownAfter(
   const current = new Set(left.values());
   const hashes = new Set(after.entries.flatMap(secretHashOf));
   return {
+    present: [...hashes],
     revoked: [...new Set([...revoked, ...withdrawn])].filter((one) => !hashes.has(one)),
     replaced: [...new Set([...replaced, ...changed])].filter((one) => !current.has(one)),
   };
+}
+
+/** Whether it has none of the keys that were there: it is another agent's file. */
+export function isStranger({ entries }: ApiKeysDocument, { present }: KnownApiKeys): boolean {
+  const known = new Set(present);
+  return (
+    entries.length > 0 &&
+    known.size > 0 &&
+    !entries.flatMap(secretHashOf).some((one) => known.has(one))
+  );
 }
 
 /** The same file, in which an older copy gives nobody anything that was taken back since. */

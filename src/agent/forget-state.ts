@@ -34,10 +34,10 @@ export interface ForgetReport {
 
 interface Part {
   /** null: nothing. */
-  known(manifest: Manifest, keyring: string): string | null;
+  readonly known: (manifest: Manifest, keyring: string) => string | null;
   /** Of what is left of it, and would be in the way. */
-  paths(settings: Settings, keyring: string): readonly string[];
-  without(manifest: Manifest, keyring: string): Manifest;
+  readonly paths: (settings: Settings, keyring: string) => readonly string[];
+  readonly without: (manifest: Manifest, keyring: string) => Manifest;
 }
 
 const parts: Readonly<Record<StatePart, Part>> = {

@@ -23,8 +23,8 @@ export function auditMarkPath(stateDir: string): string {
 }
 
 /** How far the log is known to go: what was noted last, or what the manifest has from before. */
-export function knownHead(stateDir: string, { audit }: Manifest): ChainHead | null {
-  const mark = readMark(auditMarkPath(stateDir));
+export function knownHead(stateDir: string, { stateId, audit }: Manifest): ChainHead | null {
+  const mark = readMark(auditMarkPath(stateDir), stateId);
   if (audit === null) return null; // given up, or none yet
   return mark !== null && mark.seq > audit.seq ? mark : audit;
 }
@@ -47,7 +47,7 @@ export class StateManifest {
     this.#stateDir = stateDir;
     this.#file = file;
     this.#log = log;
-    this.#mark = new HeadMark(auditMarkPath(stateDir));
+    this.#mark = new HeadMark(auditMarkPath(stateDir), file.current.stateId);
   }
 
   /** Under the lock of the state dir. Rejects as `openManifest` does. */
@@ -118,7 +118,10 @@ export class StateManifest {
         return file.current.apiKeys;
       },
       note: (known) =>
-        file.update((before) => ({ ...before, apiKeys: { isThere: true, ...known } })),
+        file.update((before) => {
+          const apiKeys = { ...known, isThere: true };
+          return isDeepStrictEqual(before.apiKeys, apiKeys) ? before : { ...before, apiKeys };
+        }),
     };
   }
 

@@ -15,17 +15,20 @@ const sumLength = 16;
  */
 export class HeadMark {
   readonly #path: string;
+  readonly #stateId: string;
   #fd: number | null = null;
 
-  constructor(path: string) {
+  /** `stateId`: of the state dir that the log is of; another one's mark says nothing. */
+  constructor(path: string, stateId: string) {
     this.#path = path;
+    this.#stateId = stateId;
   }
 
   /** Records up to this one are on disk. Throws AgentError where the file cannot be written. */
   note(head: ChainHead): void {
     try {
       this.#fd ??= openMark(this.#path);
-      writeSync(this.#fd, markText(head), 0, 'latin1');
+      writeSync(this.#fd, markText(head, this.#stateId), 0, 'latin1');
     } catch (failure) {
       throw fileFailure(this.#path, 'write', failure);
     }
@@ -38,10 +41,10 @@ export class HeadMark {
 }
 
 /**
- * What the mark says; null where there is none, and where what is there says nothing (a power cut may have left it
- * so). Throws AgentError for a file that may not be trusted.
+ * What the mark says; null where there is none, and where what is there says nothing: a power cut may have left it
+ * so, or it is another state dir's. Throws AgentError for a file that may not be trusted.
  */
-export function readMark(path: string): ChainHead | null {
+export function readMark(path: string, stateId: string): ChainHead | null {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -53,7 +56,7 @@ export function readMark(path: string): ChainHead | null {
     requireOwn(path, fd);
     const bytes = Buffer.alloc(length);
     const read = readSync(fd, bytes, 0, length, 0);
-    return markOf(bytes.toString('latin1', 0, read));
+    return markOf(bytes.toString('latin1', 0, read), stateId);
   } catch (failure) {
     throw fileFailure(path, 'read', failure);
   } finally {
@@ -79,18 +82,18 @@ function requireOwn(path: string, fd: number): void {
   requirePrivate(path, inode, '600');
 }
 
-function markText({ seq, hash: line }: ChainHead): string {
+function markText({ seq, hash: line }: ChainHead, stateId: string): string {
   const text = `${seq} ${line}`;
-  return `${text} ${sumOf(text)}`.padEnd(length - 1) + '\n';
+  return `${text} ${sumOf(text, stateId)}`.padEnd(length - 1) + '\n';
 }
 
-function markOf(text: string): ChainHead | null {
+function markOf(text: string, stateId: string): ChainHead | null {
   const [, said = '', seq = '', line = '', sum = ''] =
     /^((\d{1,15}) ([0-9a-f]{64})) ([0-9a-f]{16}) *\n/.exec(text) ?? [];
-  return sum !== '' && sum === sumOf(said) ? { seq: Number(seq), hash: line } : null;
+  return sum !== '' && sum === sumOf(said, stateId) ? { seq: Number(seq), hash: line } : null;
 }
 
-/** Tells a whole mark from one that a power cut tore. */
-function sumOf(text: string): string {
-  return hash('sha256', text, 'hex').slice(0, sumLength);
+/** Tells a whole mark of this state dir from one that a power cut tore, and from another's. */
+function sumOf(text: string, stateId: string): string {
+  return hash('sha256', `${stateId} ${text}`, 'hex').slice(0, sumLength);
 }

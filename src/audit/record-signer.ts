@@ -5,7 +5,8 @@ import { AgentError, describeFailure } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { World } from '../base/world.ts';
 import {
-  hasKey,
+  jwkOf,
+  jwkSetText,
   parseJwkSet,
   withKeys,
   type JwkSet,
@@ -99,19 +100,20 @@ export class RecordSigner {
     const { algorithm } = keyring.description;
     const key: PublicKey = { kid, algorithm, bytes };
     const { set, identity } = this.#readPublished();
-    // Where the file is lost, every key counts that is still known: earlier records are signed by them.
-    const recorded =
-      identity === null
-        ? keyring
-            .recordedKeys()
-            .map(({ kid, publicKey }): PublicKey => ({ kid, algorithm, bytes: publicKey }))
-        : [];
-    const missing = [key, ...recorded.filter((one) => one.kid !== kid)].filter(
-      (one) => !hasKey(set, one),
-    );
-    if (missing.length > 0 || identity === null) {
-      const text = Buffer.from(withKeys(set, missing), 'utf8');
-      await this.#parts.world.files.replace(this.#jwksPath, text, identity);
+    // The file may be lost or an older copy: earlier records are signed by whatever key is still known.
+    const known =
+      this.#published.size > 0
+        ? []
+        : [
+            ...this.#copied().keys,
+            ...keyring
+              .recordedKeys()
+              .map(({ kid: id, publicKey }) => jwkOf({ kid: id, algorithm, bytes: publicKey })),
+          ];
+    const text = withKeys(set, [jwkOf(key), ...known]);
+    if (text !== null || identity === null) {
+      const bytes = Buffer.from(text ?? jwkSetText(set), 'utf8');
+      await this.#parts.world.files.replace(this.#jwksPath, bytes, identity);
     }
     await this.#copy();
     this.#published.add(kid);
@@ -130,11 +132,7 @@ export class RecordSigner {
   #readPublished(): { readonly set: JwkSet; readonly identity: string | null } {
     const { files } = this.#parts.world;
     const content = files.read(this.#jwksPath);
-    if (content === null) {
-      const copy = files.read(this.#parts.copyPath);
-      const set = copy === null ? null : parseJwkSet(copy.bytes.toString('utf8'));
-      return { set: set ?? { keys: [] }, identity: null };
-    }
+    if (content === null) return { set: { keys: [] }, identity: null };
     const set = parseJwkSet(content.bytes.toString('utf8'));
     if (set !== null) return { set, identity: content.identity };
     throw new AgentError(
@@ -142,6 +140,12 @@ export class RecordSigner {
       `${this.#jwksPath} is not a JWK Set: put it back from a copy, or move it away: then it is made anew from ` +
         `${this.#parts.copyPath} and the keys that the keyring has`,
     );
+  }
+
+  /** The second copy; empty where there is none, or none that can be read. */
+  #copied(): JwkSet {
+    const content = this.#parts.world.files.read(this.#parts.copyPath);
+    return (content && parseJwkSet(content.bytes.toString('utf8'))) ?? { keys: [] };
   }
 
   #within<T>(milliseconds: number, work: Promise<T>): Promise<T> {

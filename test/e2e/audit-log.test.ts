@@ -148,7 +148,7 @@ test('an agent does not start on a log that was edited', async () => {
   );
   expect(code).toBe(2);
   expect(err).toContain(`${path}, line 3, does not follow record 2`);
-  expect(err).toContain('move its directory away, keep it, and start again');
+  expect(err).toContain('agentctl reconcile --forget audit --apply');
 });
 
 test('what the schedule changes is recorded before and after', async () => {

@@ -330,7 +330,7 @@ describe('a restore, while no agent runs', () => {
 });
 
 describe('a damaged agent.db', () => {
-  it('ends the start with 2 and is left alone; without it the agent starts, without client keys', async () => {
+  it('ends the start with 2 and is left alone; given up knowingly, the agent starts without client keys', async () => {
     const database = join(daemon.stateDir, 'agent.db');
     writeFileSync(database, 'not a database\n'.repeat(300));
     chmodSync(database, 0o600);
@@ -342,6 +342,11 @@ describe('a damaged agent.db', () => {
     );
     expect(readFileSync(database)).toEqual(before);
     for (const name of ['', '-wal', '-shm']) rmSync(`${database}${name}`, { force: true });
+    const gone = await daemon.refusedStart('--config', config);
+    expect(gone.code).toBe(2);
+    expect(gone.err).toContain('agentctl reconcile --forget database --apply');
+    const flags = `--config ${config} --state-dir ${daemon.stateDir}`;
+    expect($(`agentctl reconcile --forget database --apply ${flags}`).status).toBe(0);
     await daemon.start('--config', config);
     expect($('agentctl clientkey list').out).toBe('no client keys\n');
     expect(existsSync(database)).toBe(false);

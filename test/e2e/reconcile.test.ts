@@ -27,6 +27,7 @@ afterEach(async () => {
 
 const keyrings = (): string => join(daemon.stateDir, 'keyrings');
 const sidecar = (): string => join(keyrings(), 'default.json');
+const secondCopy = (): string => join(daemon.stateDir, 'copies', 'keyrings', 'default.json');
 const start = () => daemon.start('--config', config);
 const refusedStart = () => daemon.refusedStart('--config', config);
 const reconcile = (...args: string[]) =>
@@ -94,7 +95,32 @@ async function destroy(objectId: string, ...types: string[]): Promise<void> {
   for (const type of types) await pkcs11Tool('--delete-object', '--type', type, '--id', objectId);
 }
 
-test('a lost sidecar: the agent refuses and names the command, which brings the key back', async () => {
+test('a lost sidecar: the agent refuses and names the command, which takes its second copy', async () => {
+  await start();
+  const first = await sign();
+  await daemon.agentctl(['keys', 'rotate', '--grace', '24h']);
+  const second = await sign();
+  await daemon.agentctl(['keys', 'prepare']);
+  await daemon.agentctl(['keys', 'revoke', first, '--yes']);
+  const before = await listKeys();
+  await daemon.stop();
+  const lost = JSON.parse(readFileSync(sidecar(), 'utf8')) as object;
+  rmSync(sidecar());
+  expect((await refusedStart()).err).toContain('agentctl reconcile --keyring default');
+  const dry = await reconcile();
+  expect(dry).toMatchObject({ code: 1, err: '' });
+  expect(dry.out).toMatch(/second copy +\S+copies\/keyrings\/default\.json/);
+  expect(dry.out).toMatch(/nothing was changed; --apply writes this\n$/);
+  expect((await reconcile('--apply')).code).toBe(0);
+  const { seal: _, ...rebuilt } = JSON.parse(readFileSync(sidecar(), 'utf8')) as { seal: unknown };
+  const { seal: __, ...wanted } = lost as { seal: unknown };
+  expect(rebuilt).toEqual(wanted);
+  await start();
+  expect(await sign()).toBe(second);
+  expect(await listKeys()).toEqual(before);
+});
+
+test('a sidecar that is lost with its second copy is rebuilt from the token', async () => {
   const begun = Date.now();
   await start();
   const kid = await sign();
@@ -102,6 +128,7 @@ test('a lost sidecar: the agent refuses and names the command, which brings the 
   const before = await objectsInToken();
   const lost = JSON.parse(readFileSync(sidecar(), 'utf8')) as { keys: unknown };
   rmSync(sidecar());
+  rmSync(secondCopy());
 
   const refused = await refusedStart();
   expect(refused.code).toBe(4);
@@ -142,7 +169,7 @@ test('a lost sidecar: the agent refuses and names the command, which brings the 
   expect(await objectsInToken()).toBe(before);
 });
 
-test('a truncated sidecar: the newest key is active, the others are left over, the old file is kept', async () => {
+test('a truncated sidecar without a second copy: the key that was active is active, the others are left over, the old file is kept', async () => {
   await start();
   const first = await sign();
   await daemon.agentctl(['keys', 'rotate', '--grace', '24h']);
@@ -150,6 +177,7 @@ test('a truncated sidecar: the newest key is active, the others are left over, t
   await daemon.stop();
   const whole = readFileSync(sidecar());
   writeFileSync(sidecar(), whole.subarray(0, -20));
+  writeFileSync(secondCopy(), '');
   expect((await refusedStart()).err).toContain('agentctl reconcile --keyring default');
 
   const dry = await reconcile();
@@ -254,9 +282,17 @@ describe('keys that are gone from the token', () => {
     expect(refused.code).toBe(1);
     expect(refused.err).toContain(`move ${sidecar()} away`);
     expect(readFileSync(sidecar(), 'utf8')).toBe(before);
+    expect(refused.err).toContain('agentctl reconcile --keyring default --forget keyring --apply');
     rmSync(sidecar());
+    expect((await refusedStart()).err).toContain('--forget keyring');
+    const dry = await reconcile('--forget', 'keyring');
+    expect(dry.code).toBe(1);
+    expect(dry.out).toContain('would be given up: keyring default in');
+    const forgotten = await reconcile('--forget', 'keyring', '--apply');
+    expect(forgotten).toMatchObject({ code: 0, err: '' });
     expect((await reconcile()).code).toBe(0);
     await start();
+    await sign();
   });
 });
 

@@ -47,6 +47,8 @@ export interface AuditEntry {
 export interface ApiKeysEntry {
   /** False: an operator gave the file up. */
   readonly isThere: boolean;
+  /** SHA-256 of each secret that was in the file, lowercase hex. */
+  readonly present: readonly string[];
   /** SHA-256 of each secret that was taken back, lowercase hex. */
   readonly revoked: readonly string[];
   /** SHA-256 of each entry that was replaced by another one of its id, lowercase hex. */
@@ -82,6 +84,7 @@ const document = z.strictObject({
   api_keys: z
     .strictObject({
       is_there: z.boolean(),
+      present: z.array(sha256),
       revoked: z.array(sha256),
       replaced: z.array(sha256),
     })
@@ -135,6 +138,7 @@ export function parseManifest(bytes: Uint8Array): ReadManifest {
             ? null
             : {
                 isThere: api_keys.is_there,
+                present: api_keys.present,
                 revoked: api_keys.revoked,
                 replaced: api_keys.replaced,
               },
@@ -165,6 +169,7 @@ export function manifestText(manifest: Manifest): string {
         ? null
         : {
             is_there: apiKeys.isThere,
+            present: [...apiKeys.present],
             revoked: [...apiKeys.revoked],
             replaced: [...apiKeys.replaced],
           },

@@ -26,22 +26,24 @@ export function parseJwkSet(text: string): JwkSet | null {
   }
 }
 
-/** The key itself counts: another one may stand there under its id. */
-export function hasKey({ keys }: JwkSet, key: PublicKey): boolean {
-  const { kid, kty, crv, x, y }: Jwk = jwkOf(key);
-  return keys.some(
-    (other) =>
-      other['kid'] === kid &&
-      other['kty'] === kty &&
-      other['crv'] === crv &&
-      other['x'] === x &&
-      other['y'] === y,
-  );
+/**
+ * The set with the keys that it has not, as the text of a file; null where it has them all. The key itself counts:
+ * another one may stand there under its id.
+ */
+export function withKeys(set: JwkSet, keys: readonly Jwk[]): string | null {
+  const added: Jwk[] = [];
+  for (const key of keys) {
+    if (![...set.keys, ...added].some((other) => isSameKey(other, key))) added.push(key);
+  }
+  return added.length === 0 ? null : jwkSetText({ ...set, keys: [...set.keys, ...added] });
 }
 
-/** The set with some keys more, as the text of a file. */
-export function withKeys(set: JwkSet, keys: readonly PublicKey[]): string {
-  return `${JSON.stringify({ ...set, keys: [...set.keys, ...keys.map(jwkOf)] }, null, 2)}\n`;
+export function jwkSetText(set: JwkSet): string {
+  return `${JSON.stringify(set, null, 2)}\n`;
+}
+
+function isSameKey(one: Jwk, other: Jwk): boolean {
+  return ['kid', 'kty', 'crv', 'x', 'y'].every((member) => one[member] === other[member]);
 }
 
 /** RFC 8037 for Ed25519; RFC 7518, section 6.2, for P-256. */

@@ -4,7 +4,8 @@ import { ensurePrivateDir } from '../../files/checked-dir.ts';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { World } from '../../base/world.ts';
 import { describeProblem } from '../../files/document-fields.ts';
-import { emptyState, heldKeys, type KeyringState } from '../key-records.ts';
+import { compareTimes, parseTime } from '../../base/rfc3339.ts';
+import { emptyState, heldKeys, type KeyRecord, type KeyringState } from '../key-records.ts';
 import { stateOf } from './keystore-format.ts';
 import { mergeRecords, type KnownRecords } from './merged-records.ts';
 import { readKeystore } from './read-keystore.ts';
@@ -168,8 +169,22 @@ export class KeystoreMemory {
 
   #refuseStranger(read: KeyringState, known: KeyringState): void {
     if (known.keys.size === 0 || [...read.keys.keys()].some((kid) => known.keys.has(kid))) return;
-    throw this.refusal(
-      `has none of the keys that this keyring had (active was ${known.active ?? 'none'}): it is another keyring's`,
+    // A program that rotated without a grace and pruned since leaves keys alone that are newer than all of ours.
+    if ([...read.keys.values()].every((key) => isNewerThanAll(key, known))) return;
+    const copy = this.#copyPath ?? 'what is remembered';
+    throw new AgentError(
+      'backend_unavailable',
+      `${this.#path} and its second copy ${copy} have no key in common (active: ${read.active ?? 'none'}, and ` +
+        `${known.active ?? 'none'} in the copy): one of them is another keyring's. Both were left alone. Where the copy is ` +
+        `the right one: cp -p ${copy} ${this.#path}. Where ${this.#path} is, move the copy away and start again`,
     );
   }
+}
+
+function isNewerThanAll({ createdAt }: KeyRecord, { keys }: KeyringState): boolean {
+  const made = parseTime(createdAt);
+  return [...keys.values()].every((other) => {
+    const before = parseTime(other.createdAt);
+    return made !== null && before !== null && compareTimes(made, before) > 0;
+  });
 }

@@ -1,3 +1,4 @@
+import { forgetCommand } from '../../../base/forget-command.ts';
 import type { Comparison, Row } from '../../../keyring/reconcile.ts';
 import type { ExaminedRecords, Records } from '../../../keyring/record-store.ts';
 import type { Cell, Output } from '../../shell/output.ts';
@@ -145,6 +146,7 @@ export function refusalOf(
     ...(comparison.rows.some((row) => row.inToken !== 'absent')
       ? ["remove what is left of this keyring with the token's own tools"]
       : []),
+    `give its keys up: ${forgetCommand('keyring', keyring)}`,
   ];
   return (
     `the token has no whole key of keyring ${keyring} to go on with; nothing was changed. If this is the right ` +
