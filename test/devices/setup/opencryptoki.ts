@@ -3,7 +3,7 @@ import type { DeviceToken } from '../device.ts';
 import { libraryPath } from './libraries.ts';
 import { Program } from './program.ts';
 import type { DebianRoot } from './root.ts';
-import { TokenProgram } from './token-program.ts';
+import { pkcs11Table, TokenProgram } from './token-program.ts';
 
 const label = 'opencryptoki';
 const pin = 'ockpin12';
@@ -53,7 +53,7 @@ export async function makeOpenCryptokiToken({ path, launcher }: DebianRoot): Pro
     throw failure;
   }
   return {
-    uri: `pkcs11:token=${label}?module-path=${module}`,
+    place: pkcs11Table(`pkcs11:token=${label}?module-path=${module}`),
     ...{ label, pin, environment, launcher, program },
     variables: [],
     libraryParameters: null,
