@@ -28,6 +28,7 @@ import type { Principal } from './principal.ts';
 import type { Reloaded } from './reload.ts';
 import type {
   BackendDescription,
+  ImportedKey,
   KeyDetails,
   PreparedKey,
   Revocation,
@@ -102,6 +103,14 @@ interface MethodTypes {
   prepare: {
     params: OfKeyring & { readonly activate_after_seconds?: number | undefined };
     result: PreparedKey;
+  };
+  import_key: {
+    params: OfKeyring & {
+      readonly key_file: string;
+      readonly password?: string | undefined;
+      readonly activate_after_seconds?: number | undefined;
+    };
+    result: ImportedKey;
   };
   revoke: {
     params: OfKeyring & { readonly kid: string; readonly reason?: string | undefined };

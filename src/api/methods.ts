@@ -54,6 +54,7 @@ export const methodCatalogue = {
   list_keys: reads,
   rotate: changesKeys,
   prepare: changesKeys,
+  import_key: changesKeys,
   revoke: changesKeys,
   // Done twice it would remove nothing more, and answer that nothing was removed.
   prune_expired_grace: changesKeys,

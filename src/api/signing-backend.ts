@@ -116,6 +116,12 @@ export interface PreparedKey {
   readonly activates_at: string | null;
 }
 
+/** A key that another program made in the same device. */
+export interface ImportedKey extends PreparedKey {
+  /** As KeyDetails.attributes. */
+  readonly attributes: Readonly<Record<string, unknown>> | null;
+}
+
 export interface Revocation {
   readonly kid: string;
   readonly revoked_at: string;

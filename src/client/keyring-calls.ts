@@ -1,5 +1,6 @@
 import type {
   BackendDescription,
+  ImportedKey,
   KeyDetails,
   PreparedKey,
   Revocation,
@@ -105,6 +106,22 @@ export interface KeyringCalls {
     options?: KeyringCallOptions & { readonly activateAfterSeconds?: number | undefined },
   ): Promise<PreparedKey>;
   /**
+   * Takes over a key that another program made in the same device (a TPM), from what is in its key file. It is
+   * prepared, as by `prepare`.
+   *
+   * @throws {AgentError} `already_exists` while another key is prepared, or where the keyring has or had this one;
+   * `not_supported` where the keyring takes none, or the device protects this one less than its own; `invalid_params`
+   * for what is no such key file, a key of another device, or a wrong password; `conflict`, `audit_unavailable`;
+   * `not_found`, `locked`, `backend_unavailable`.
+   */
+  importKey(
+    keyFile: string,
+    options?: KeyringCallOptions & {
+      readonly password?: PinSource | undefined;
+      readonly activateAfterSeconds?: number | undefined;
+    },
+  ): Promise<ImportedKey>;
+  /**
    * The key is valid nowhere from now on; an active one is replaced first, with no grace.
    *
    * @throws {AgentError} `unknown_kid` where there is none, or it is revoked already; `conflict`, `invalid_params`,
@@ -178,6 +195,15 @@ export function keyringCalls(wire: Wire): KeyringCalls {
     prepare: (options = {}) => {
       const params = { activate_after_seconds: options.activateAfterSeconds };
       return wire.askKeyring('prepare', params, options);
+    },
+    importKey: async (keyFile, options = {}) => {
+      const { password, activateAfterSeconds } = options;
+      const params = {
+        key_file: keyFile,
+        password: password === undefined ? undefined : await secretFrom(password),
+        activate_after_seconds: activateAfterSeconds,
+      };
+      return wire.askKeyring('import_key', params, options);
     },
     revoke: (kid, options = {}) =>
       wire.askKeyring('revoke', { kid, reason: options.reason }, options),

@@ -1,13 +1,14 @@
 import { algorithmNames, type JoseAlg } from '../algorithms/algorithm-names.ts';
 import { encodeBase64 } from '../base/base64.ts';
 import type { StateStore, Versioned } from '../vault/state-store.ts';
-import type { CloseOptions, Vault } from '../vault/vault.ts';
+import type { CloseOptions, ForeignKey, Vault } from '../vault/vault.ts';
+import { AgentError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { pruning, preparation, revocation, rotation } from './requested-changes.ts';
+import { importation, pruning, preparation, revocation, rotation } from './requested-changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
 import type { KeyringParts } from './parts.ts';
 import { ChangeExecutor } from './change-executor.ts';
-import { keyDetails } from './key-details.ts';
+import { evidenceOf, keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
 import { activeKey, isHeld, keptKey, signingKey, statusOf, validKeys } from './lifecycle.ts';
@@ -18,6 +19,7 @@ import { changeView, nextChange, nextRotation } from './rotation-schedule.ts';
 import type { NextChange } from '../api/status.ts';
 import type {
   BackendDescription,
+  ImportedKey,
   KeyAdministration,
   KeyDetails,
   KeyStatus,
@@ -197,6 +199,27 @@ export class Keyring implements SigningBackend, KeyAdministration {
     this.#world.log.info({ keyring: this.name, ...prepared }, 'prepared');
     await this.#changed();
     return prepared;
+  }
+
+  /** As Vault.importKey; the key is prepared, and `already_exists` while another one is. */
+  async importKey(key: ForeignKey, activateAfterSeconds?: number): Promise<ImportedKey> {
+    const { importKey } = this.#vault;
+    try {
+      if (typeof importKey === 'string') {
+        throw new AgentError('not_supported', `a key cannot be imported: ${importKey}`);
+      }
+      const prepared = await this.#changes.run(
+        importation(this.#now, activateAfterSeconds ?? null, (objectId) =>
+          importKey(objectId, key),
+        ),
+      );
+      this.#world.log.info({ keyring: this.name, ...prepared }, 'imported and prepared');
+      await this.#changed();
+      const record = keptKey(await this.#state(), prepared.kid);
+      return { ...prepared, attributes: await evidenceOf(this.#vault, record) };
+    } finally {
+      key.password?.fill(0);
+    }
   }
 
   async revoke(kid: string, reason?: string): Promise<Revocation> {

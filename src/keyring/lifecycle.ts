@@ -221,3 +221,11 @@ function unknownKid(kid: string, status: KeyStatus | null): AgentError {
       : why.unknown;
   return new AgentError('unknown_kid', text, { details: { kid } });
 }
+
+/** Of a certain key that was to be added. */
+export function takenKid({ revoked }: KeyringState, kid: string): AgentError {
+  const why = revoked.has(kid)
+    ? 'was revoked, and does not come back'
+    : 'is in this keyring already';
+  return new AgentError('already_exists', `key ${kid} ${why}`, { details: { kid } });
+}

@@ -51,6 +51,15 @@ export function preparation(now: Now, activateAfterSeconds: number | null): Chan
   };
 }
 
+/** As `preparation`, of a key that `make` takes over under the object id that it is given. */
+export function importation(
+  now: Now,
+  activateAfterSeconds: number | null,
+  make: NonNullable<Change<PreparedKey>['make']>,
+): Change<PreparedKey> {
+  return { ...preparation(now, activateAfterSeconds), make };
+}
+
 export function revocation(now: Now, kid: string, reason: string | null): Change<Revocation> {
   return {
     needsKey: (state) => {

@@ -39,6 +39,8 @@ export interface HostedOpening {
   readonly pins: PinGate | null;
   /** Throws where this protection is less than the configuration requires. */
   readonly refuseProtection: (protection: Protection) => void;
+  /** As the text of Vault.importKey; null where it takes keys. */
+  readonly noImport: string | null;
   readonly world: World;
 }
 

@@ -78,6 +78,13 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
   prepare: plain({ activate_after_seconds: 5 }, (client) =>
     client.prepare({ activateAfterSeconds: 5 }),
   ),
+  import_key: plain(
+    { keyring: 'ci', key_file: 'PEM', password: '1234', activate_after_seconds: 5 },
+    (client) => {
+      const password = (): Buffer => Buffer.from('1234');
+      return client.importKey('PEM', { keyring: 'ci', password, activateAfterSeconds: 5 });
+    },
+  ),
   revoke: plain({ kid, reason: 'lost' }, (client) => client.revoke(kid, { reason: 'lost' })),
   prune_expired_grace: making({}, (client) => client.pruneExpiredGrace(), { pruned: 3 }, 3),
   unlock: making(

@@ -18,6 +18,8 @@ export const methodParams: Readonly<Record<string, object>> = {
   jwt_verify: { token: 'e30.e30.' },
   sign_batch: { messages_b64: [message_b64, message_b64] },
   rotate: { grace_seconds: 0 },
+  import_key: { key_file: 'none' },
+  attest: { kid: '00000000', nonce_b64: 'AAAAAAAAAAA' },
   unlock: { pin: '1234' },
   clientkey_register: { public_key: Buffer.alloc(32, 9).toString('base64url') },
   clientkey_show: { id },

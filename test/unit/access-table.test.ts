@@ -37,6 +37,7 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   rotate: ['admin', 'on those'],
   prune_expired_grace: ['admin', 'on those'],
   prepare: ['admin', 'on those'],
+  import_key: ['admin', 'on those'],
   revoke: ['admin', 'on those'],
   list_keys: ['admin', 'on those'],
   attest: ['admin', 'on those'],
@@ -81,6 +82,8 @@ const otherwise: Readonly<Record<string, readonly string[]>> = {
   unlock: ['not_supported'],
   lock: ['not_supported'],
   prepare: ['already_exists'],
+  import_key: ['not_supported'],
+  attest: ['unknown_kid', 'not_supported'],
 };
 /** Whose services are not part of the rig: that they are reached is enough. */
 const reachedOnly = /^clientkey_|^apikey_|^ca_|^backup$|^restore$|^trust_|^join_token_/;

@@ -62,6 +62,7 @@ describe('completion in bash', () => {
     'reconcile',
     'doctor',
     'audit',
+    'verify-attestation',
     'completion',
   ];
   const cases: [string, string[], string[]][] = [

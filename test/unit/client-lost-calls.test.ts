@@ -27,6 +27,7 @@ const table: Readonly<Record<MethodName, string | null>> = {
   attest: again,
   rotate: 'list_keys (agentctl keys list)',
   prepare: 'list_keys (agentctl keys list)',
+  import_key: 'list_keys (agentctl keys list)',
   revoke: 'list_keys (agentctl keys list)',
   prune_expired_grace: 'list_keys (agentctl keys list)',
   unlock: 'status (agentctl status)',

@@ -51,6 +51,7 @@ const asking: readonly Line[] = [
   ...['minisign', 'ssh', 'pem', 'jwk', 'b64'].map((format) => ({
     words: `keys show {kid} --format ${format}`,
   })),
+  { words: 'keys import @b64', code: 1 },
   { words: 'keys attest {kid} --nonce AAAAAAAAAAAAAAAA', code: 1 },
   { words: 'ca issue', keeps: 'certificate' },
   { words: 'ca verify @certificate' },

@@ -101,6 +101,20 @@ export const keyringMethods = {
       return outcome(prepared, { kid: prepared.kid });
     },
   }),
+  import_key: method({
+    ...admin,
+    params: {
+      keyring,
+      key_file: fields.keyFile,
+      password: fields.pin.optional(),
+      activate_after_seconds: fields.seconds.optional(),
+    },
+    act: async ({ key_file: file, password = null, ...params }, services) => {
+      const into = services.keyring(params.keyring);
+      const imported = await into.importKey({ file, password }, params.activate_after_seconds);
+      return outcome(imported, { kid: imported.kid });
+    },
+  }),
   revoke: method({
     ...admin,
     params: { keyring, kid, reason: fields.reason.optional() },

@@ -37,6 +37,14 @@ export type HostCall =
   /** Again, after the token has forgotten the login. */
   | { readonly op: 'login'; readonly vault: VaultNumber }
   | { readonly op: 'generate'; readonly vault: VaultNumber; readonly objectId: string }
+  /** The password of the file is the secret that goes with it, empty where there is none. */
+  | {
+      readonly op: 'importKey';
+      readonly vault: VaultNumber;
+      readonly objectId: string;
+      readonly file: string;
+      readonly hasPassword: boolean;
+    }
   /** The key that a process before this one made under that id. */
   | { readonly op: 'adopt'; readonly vault: VaultNumber; readonly objectId: string }
   | {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
 import { pkcs11KindOfCa } from './kind-of-ca.ts';
-import { libraryOf, tokenTarget } from './opening.ts';
+import { libraryOf, noImport, tokenTarget } from './opening.ts';
 import { tokenPin } from './pin.ts';
 import type { TokenPlace, TokenSettings } from './place.ts';
 import { tokenUri } from './token-uri.ts';
@@ -98,6 +98,7 @@ export const pkcs11Kind: KindEntry<
       callTimeout,
       pins: opening.pins,
       refuseProtection: opening.refuseProtection,
+      noImport,
       world: opening.world,
     });
     return { vault, store: null };

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import { TableFault } from '../kind-calls.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
-import { deviceOf, pinOf, tpmPin, tpmTarget, type TpmSettings } from './place.ts';
+import { deviceOf, noSeedImport, pinOf, tpmPin, tpmTarget, type TpmSettings } from './place.ts';
 
 const pcrCount = 24;
 /** The TPM does one thing after the other: more at a time only wait in the vault host. */
@@ -87,6 +87,7 @@ export const tpmKind: KindEntry<
       callTimeout,
       pins,
       refuseProtection,
+      noImport: algorithm === 'ed25519' ? noSeedImport : null,
       world,
     });
     return { vault, store: null };

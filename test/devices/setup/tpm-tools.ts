@@ -78,7 +78,7 @@ export class TpmTools implements OtherProgram {
     return {
       library: 'none: commands of the TPM 2.0 Library Specification, by the agent itself',
       token:
-        `${property('MANUFACTURER', 'value')} ${strings.join('').replace(/ +/g, ' ').trim()} ` +
+        `${property('MANUFACTURER', 'value')} ${strings.filter((text) => text !== '').join(' ')} ` +
         `${version >>> 16}.${version & 0xffff}`,
     };
   }

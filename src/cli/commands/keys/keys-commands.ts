@@ -97,6 +97,7 @@ Examples:
   agentctl keys revoke 1f2e3d4c --reason "laptop lost"
   agentctl keys revoke 1f2e3d4c --yes`,
     );
+  addImport(keys, act);
   addReseal(keys, act);
   keys
     .command('attest')
@@ -112,6 +113,29 @@ Ed25519 key, which no TPM makes, has none, and tokens by PKCS#11 have no functio
 
 Examples:
   agentctl --keyring edge keys attest 1f2e3d4c --nonce "$NONCE" > attestation.json`,
+    );
+}
+
+function addImport(keys: Command, act: Act): void {
+  keys
+    .command('import')
+    .description('take over a key that another program made in the same TPM')
+    .argument('<file>', 'its key file, PEM with the label TSS2 PRIVATE KEY; - for stdin')
+    .option('--password-file <file>', 'the password that the key asks for; - for stdin')
+    .option('--activate-after <duration>', 'when it is meant to become active, such as 2h')
+    .action(act(async () => (await import('./keys-import.ts')).importKey))
+    .addHelpText(
+      'after',
+      `
+For keyrings with backend = "tpm" and algorithm = "es256": key files of OpenSSL's tpm2 provider, ssh-tpm-agent and
+tpm2-tools (tpm2_encodeobject). The TPM has to say that it made the key and keeps it (fixedTPM, fixedParent,
+sensitiveDataOrigin), and the key signs before it is taken. It is prepared then, as by keys prepare: keys rotate
+makes it active. The file is read, and left as it is.
+
+Examples:
+  openssl genpkey -provider tpm2 -algorithm EC -pkeyopt group:P-256 -out key.pem
+  agentctl --keyring edge keys import key.pem
+  agentctl --keyring edge keys rotate --grace 24h`,
     );
 }
 

@@ -3,6 +3,7 @@ import type { PKCS11 } from 'pkcs11js';
 import { AgentError, describeFailure } from '../../../base/errors.ts';
 import type { Protection } from '../../../api/signing-backend.ts';
 import type { Algorithm } from '../../../algorithms/algorithm.ts';
+import { noImport } from '../opening.ts';
 import type { SealStore, Vault, VaultKey, VaultObject } from '../../vault.ts';
 import { CKO } from './cryptoki.ts';
 import { isGivenTwice, isStale, translate } from './errors.ts';
@@ -182,6 +183,8 @@ export class TokenVault implements Vault {
       return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null));
     });
   }
+
+  readonly importKey = noImport;
 
   attest(): Promise<never> {
     return noAttestation(
