@@ -27,6 +27,8 @@ export interface Quirks {
   readonly unlockRemedy: string;
   /** Where the device has no Ed25519: why; completes "...: ". */
   readonly withoutEd25519: string | null;
+  /** What attests a key of that id in the place of this program; follows "PKCS#11 has no function for it. ". */
+  readonly attestation: (objectId: string) => string;
   /** CKF_HW of its mechanisms means hardware; false for a simulator, which sets it too. */
   readonly hardwareFlagHolds: boolean;
   /** What an operator should know before it happens, by the environment of the module; null where all is well. */
@@ -44,6 +46,8 @@ const usual: Quirks = {
   wrongPin: [],
   unlockRemedy: 'its security officer resets it',
   withoutEd25519: null,
+  attestation: () =>
+    'What the token says of the key is in agentctl keys show, and nothing vouches for it',
   hardwareFlagHolds: true,
   warning: () => null,
 };
@@ -136,6 +140,18 @@ export const quirkTable: readonly QuirkEntry[] = [
     shownBy: ['test/faults/device-quirks.test.ts', 'the limit of the device'],
   },
   {
+    device: 'YubiHSM 2',
+    fits: yubiHsm,
+    changes: {
+      attestation: (objectId) =>
+        `yubihsm-pkcs11 does not pass on what the device can: yubihsm-shell has it certify key 0x${objectId}, ` +
+        'with "attest asymmetric"',
+    },
+    reason: 'the device signs a certificate of a key, and the module has nothing that asks for it',
+    source: 'YubiHSM 2 user guide, Attestation; native-notes/yubihsm.md',
+    shownBy: ['test/unit/quirks.test.ts', 'who attests a key'],
+  },
+  {
     device: 'p11-kit, remote',
     fits: p11Kit,
     changes: {
@@ -179,6 +195,17 @@ export const quirkTable: readonly QuirkEntry[] = [
     reason: 'the specification reserves the numbers, and no TPM has the algorithm',
     source: 'TCG Algorithm Registry; native-notes/tpm2-pkcs11.md',
     shownBy: ['test/faults/device-quirks.test.ts', 'Ed25519 asked of a TPM'],
+  },
+  {
+    device: 'a TPM 2.0 through tpm2-pkcs11',
+    fits: tpm2Pkcs11,
+    changes: {
+      attestation: () =>
+        'A TPM attests the ES256 keys of a keyring with backend = "tpm", which needs no module',
+    },
+    reason: 'the module does not pass TPM2_Certify on',
+    source: 'native-notes/tpm2-pkcs11.md',
+    shownBy: ['test/unit/quirks.test.ts', 'who attests a key'],
   },
   {
     device: 'a TPM 2.0 through tpm2-pkcs11',

@@ -186,10 +186,9 @@ export class TokenVault implements Vault {
 
   readonly importKey = noImport;
 
-  attest(): Promise<never> {
-    return noAttestation(
-      "PKCS#11 has no function for it. A device's own program may make one, such as yubihsm-shell for a YubiHSM 2",
-    );
+  attest({ objectId }: VaultKey): Promise<never> {
+    const elsewhere = this.#parts.quirks.attestation(objectId);
+    return noAttestation(`PKCS#11 has no function for it. ${elsewhere}`);
   }
 
   close(): Promise<void> {
