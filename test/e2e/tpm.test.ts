@@ -232,6 +232,12 @@ test('keyrings with other keys take none from a key file, and say why', async ()
   expect(seeds.err).toContain('a keyring with algorithm = "es256" takes it');
   const kept = await daemon.agentctl(['--keyring', 'file', 'keys', 'import', theirs]);
   expect(kept.err).toContain('a key cannot be imported: ');
+  const ofFile = ['--keyring', 'file', 'keys'];
+  const kid = /^[0-9a-f]{8}/m.exec(await ctl(...ofFile, 'list'))?.[0] ?? '';
+  const attested = await daemon.agentctl([...ofFile, 'attest', kid, '--nonce', 'AAAAAAAAAAA']);
+  expect(attested.err).toContain(
+    'cannot be attested: it is in a file, and nothing vouches for that',
+  );
   expect(await listed()).toHaveLength(1);
 });
 
