@@ -23,6 +23,11 @@ export interface ConfigOptions {
   readonly lines?: string;
 }
 
+export interface Counted {
+  readonly changes: number;
+  readonly kills: number;
+}
+
 /** Lines of a keyring's table that its module needs. */
 function moduleLines(token: DeviceToken): string {
   const { variables, libraryParameters } = token;
@@ -38,6 +43,8 @@ export class DeviceRig {
   readonly algorithm: AlgorithmName;
   readonly token: DeviceToken;
   readonly daemon: Daemon;
+  /** Of the random changes and kills, once they are made. */
+  counted: Counted | null = null;
   #client: AgentClient | null = null;
   #config = '';
 
