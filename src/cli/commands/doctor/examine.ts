@@ -4,6 +4,7 @@ import { listenerKinds } from '../../../server/listeners.ts';
 import { libraryParameters } from '../../../config/library-parameters.ts';
 import type { World } from '../../../base/world.ts';
 import { supervisedCa } from '../../../agent/configured-ca.ts';
+import type { SharedLibraries } from '../../../vault/kind-of-ca.ts';
 import { kindOf } from '../../../vault/kinds/kinds.ts';
 import { checkAccess } from './access.ts';
 import { checkApiKeys } from './api-keys.ts';
@@ -114,7 +115,7 @@ async function checkCluster(
   if (cluster === null || (wanted !== null && wanted !== cluster.keyring)) return [];
   const place = supervisedCa(cluster.ca);
   const needs = keyrings.flatMap((keyring) => kindOf(keyring).host(keyring) ?? []);
-  const shared = {
+  const shared: SharedLibraries = {
     parameters: libraryParameters(keyrings),
     environment: needs.flatMap(({ environment }) => environment),
   };
