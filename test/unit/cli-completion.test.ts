@@ -63,7 +63,6 @@ describe('completion in bash', () => {
     'reconcile',
     'doctor',
     'audit',
-    'verify-attestation',
     'completion',
   ];
   const cases: [string, string[], string[]][] = [
