@@ -221,3 +221,22 @@ it('one key in two keyrings of a TPM, with two authorisations: both sign', async
   await closed.close();
   await expectSigns(await open.open(), one);
 });
+
+it('a key under the persistent storage root key is taken into a keyring that began before it was there', async () => {
+  const ring = keyring('persistent');
+  await ring.open();
+  await ring.close();
+  await byTools(); // leaves the storage root key in root.ctx
+  await tpm.tools('tpm2_evictcontrol', '-C', 'o', '-c', 'root.ctx', '0x81000001');
+  await tpm.openssl(
+    'genpkey',
+    ...['-provider', 'tpm2', '-provider', 'default', '-algorithm', 'EC'],
+    ...['-pkeyopt', 'group:P-256', '-pkeyopt', 'parent:0x81000001', '-out', 'theirs.pem'],
+  );
+  const file = readFileSync(join(tpm.dir, 'theirs.pem'), 'latin1');
+  expect(parseTss2Key(file).parent).toBe(0x81000001);
+  const vault = await ring.open();
+  const key = await importKey(vault, file);
+  expect(parseTss2Key(ring.read(`${key.objectId}.pem`)).parent).toBe(0x40000001);
+  await expectSigns(vault, key);
+});
