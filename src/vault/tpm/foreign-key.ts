@@ -16,14 +16,14 @@ export interface ForeignTpmKey {
   readonly password: Buffer | null;
 }
 
-const sameElsewhere =
+const makeOneHere =
   'make one in this TPM, such as with: openssl genpkey -provider tpm2 -algorithm EC -pkeyopt group:P-256';
 
 /** Why a key file of that type has no key that stays in one TPM; null: it may have. */
 const typeFaults: Readonly<Record<Tss2Key['type'], string | null>> = {
   loadable: null,
   sealed: 'it has sealed data, and no key',
-  importable: `its key comes from outside of the TPM, so that it may be elsewhere too: ${sameElsewhere}`,
+  importable: `its key comes from outside of the TPM, so that it may be elsewhere too: ${makeOneHere}`,
 };
 
 /** The password stays the caller's. Throws `invalid_params` and `not_supported`, before any TPM is asked. */
@@ -71,7 +71,7 @@ export async function rebind(
     throw new AgentError(
       'invalid_params',
       'the key file is of another TPM, or its parent is another key than the P-256 storage root key (the file says ' +
-        `0x${file.parent.toString(16)}, and this keyring has 0x${parent.toString(16)}): ${sameElsewhere}`,
+        `0x${file.parent.toString(16)}, and this keyring has 0x${parent.toString(16)}): ${makeOneHere}`,
       { cause: failure },
     );
   });
