@@ -119,6 +119,8 @@ export interface HostedFailure {
   readonly loginLost: boolean;
   /** Two objects have one handle: what was made is to be found by its id, in another process. */
   readonly givenTwice: boolean;
+  /** This process has no room for the key that was to be made: nothing was, and another process has room. */
+  readonly full: boolean;
   /** Set where the device refused the PIN, or takes none. */
   readonly pinRefusal: PinRefusal | null;
 }

@@ -324,5 +324,6 @@ const plain: HostedFailure = {
   fatal: false,
   loginLost: false,
   givenTwice: false,
+  full: false,
   pinRefusal: null,
 };

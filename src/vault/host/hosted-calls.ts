@@ -44,17 +44,22 @@ export class HostedCalls {
     this.#attempt = attempt;
   }
 
-  /** Never repeated; a key whose handle was given twice is looked for in the next process. */
+  /**
+   * A key whose handle was given twice is looked for in the next process. Repeated only there, where this one was full
+   * and has made nothing.
+   */
   async generate(objectId: string): Promise<VaultKey> {
     const vault = this.#vault;
     try {
       const made = await this.#once<WireKey>({ op: 'generate', vault, objectId }, 'made a key');
       return keyFromWire(made);
     } catch (failure) {
-      if (!(failure instanceof HostFailure) || !failure.givenTwice) throw failure;
+      if (!(failure instanceof HostFailure && (failure.givenTwice || failure.full))) throw failure;
       const made = await this.#again<WireKey | null>({ op: 'adopt', vault, objectId });
-      if (made === null) throw failure;
-      return keyFromWire(made);
+      if (made !== null) return keyFromWire(made);
+      if (!failure.full) throw failure;
+      const call = { op: 'generate', vault, objectId } as const;
+      return keyFromWire(await this.#once<WireKey>(call, 'made a key'));
     }
   }
 

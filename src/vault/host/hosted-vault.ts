@@ -193,8 +193,8 @@ export class HostedVault implements Vault, HostUser {
   #giveUp(failure: HostFailure): void {
     const state = this.#state;
     if (state.is !== 'open' || !state.process.usable) return; // a call beside it said so already
-    // Handles that are given twice say nothing against the token: the next process has others.
-    if (!failure.givenTwice) this.#failures += 1;
+    // Neither handles that are given twice nor a process that is full say anything against the token.
+    if (!failure.givenTwice && !failure.full) this.#failures += 1;
     state.process.retire({ isExpected: true, reason: failure.message });
   }
 

@@ -116,13 +116,16 @@ export class HostFailure extends AgentError {
   readonly fatal: boolean;
   readonly loginLost: boolean;
   readonly givenTwice: boolean;
+  readonly full: boolean;
   readonly pinRefusal: PinRefusal | null;
 
-  constructor({ kind, message, details, fatal, loginLost, givenTwice, pinRefusal }: Failure) {
+  constructor(failure: Failure) {
+    const { kind, message, details, fatal, loginLost, givenTwice, full, pinRefusal } = failure;
     super(kind, message, { details });
     this.fatal = fatal;
     this.loginLost = loginLost;
     this.givenTwice = givenTwice;
+    this.full = full;
     this.pinRefusal = pinRefusal;
   }
 }

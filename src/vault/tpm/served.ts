@@ -39,6 +39,7 @@ export const serveTpm: ServeKind = ({ now, pause, randomBytes, files, testPoint 
       fatal: failure instanceof TpmHangs,
       loginLost: false,
       givenTwice: false,
+      full: false,
       pinRefusal: pinRefusalOf(failure),
     }),
   };

@@ -57,6 +57,18 @@ export class HandleGivenTwice extends Error {
   }
 }
 
+/** CKR_GENERAL_ERROR where it means that this process has no room for another object. Nothing was made. */
+export class ProcessIsFull extends ReturnValueError {
+  constructor() {
+    super(CKR.GENERAL_ERROR);
+  }
+}
+
+/** Whether another process can make what this one could not. */
+export function isFull(thrown: unknown): boolean {
+  return rawOf(thrown) instanceof ProcessIsFull;
+}
+
 /** Whether this is what a process came to an end for. */
 export function isGivenTwice(thrown: unknown): boolean {
   return rawOf(thrown) instanceof HandleGivenTwice;
