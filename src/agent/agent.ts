@@ -47,7 +47,10 @@ export interface Agent {
   status(): AgentStatus;
   /** Reads again what may change while the agent runs. */
   reload(): Reloaded;
-  /** Stops accepting, answers what was admitted (for at most 5 s), lets go of tokens and files. */
+  /**
+   * Answers what was asked before: what was admitted with its result (for at most 5 s), what lay in a socket with
+   * `shutting_down`. Then lets go of tokens and files.
+   */
   stop(): Promise<void>;
 }
 
@@ -182,11 +185,12 @@ async function serve(
     }),
     reload: () => Promise.resolve(reloadAll()),
   };
+  const admitted = admission(queue(), counters);
   const context: RequestContext = {
     services,
     access,
     audit,
-    admission: admission(queue(), counters),
+    admission: admitted,
     world,
   };
   await listeners.open(context);
@@ -201,6 +205,7 @@ async function serve(
       return reloaded;
     },
     stop: async () => {
+      admitted.close();
       await listeners.drain(drainTime);
       await cluster?.stop();
       await auditLog?.stop();
