@@ -11,6 +11,7 @@ import type {
   CaCert,
   CaVerdict,
   CaView,
+  ForgottenCa,
   ImportedBundle,
   TrustBundle,
   TrustBundleView,
@@ -194,6 +195,7 @@ interface MethodTypes {
     params: { readonly validity_seconds?: number | undefined };
     result: { readonly certificate: CaCert };
   };
+  ca_forget: { params: { readonly ca_kid: string }; result: ForgottenCa };
   trust_list: { params: Empty; result: { readonly bundles: readonly TrustBundleView[] } };
   trust_import: {
     params: { readonly bundle: string; readonly replace?: boolean | undefined };

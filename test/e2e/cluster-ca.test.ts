@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -11,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { auditRecords } from '../support/audit-chain.ts';
 import { Daemon, type Ended } from '../support/daemon.ts';
 import { until } from '../support/faulty-agent.ts';
 import { ForeignCa, newKey, verifiesByItsBytes } from '../support/foreign-ca.ts';
@@ -237,6 +239,69 @@ describe('a CA that is refused', () => {
       const { certificate } = code === 0 ? (JSON.parse(out) as Shown) : { certificate: null };
       return certificate?.active_kid === active.keyrings[0]?.active_kid;
     });
+  });
+
+  test('for good: it is forgotten, and another one made for all to trust anew', async () => {
+    const audited = `${cluster}[audit]\nfsync = false\n`;
+    await start(audited);
+    const { ca_kid: old } = await show();
+    const { out: certificate } = await daemon.agentctl(['ca', 'issue']);
+    const oldBundle = file('old.bundle', (await daemon.agentctl(['ca', 'bundle'])).out);
+    const forget = (kid: string, ...flags: string[]): Promise<Ended> =>
+      daemon.agentctl(['ca', 'forget', kid, ...flags]);
+
+    // There is nobody to ask; it is another one; its key could be used again.
+    expect(await forget(old)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/--yes/) as string,
+    });
+    const other = await forget('00000000', '--yes');
+    expect(other).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`is ${old}, not`) as string,
+    });
+    const there = await forget(old, '--yes');
+    expect(there.code).toBe(1);
+    expect(there.err).toContain(`${caFile()} has key ${old}. Move that away`);
+    expect((await show()).ca_kid).toBe(old);
+
+    const kept = join(daemon.folder, 'kept.key');
+    renameSync(caFile(), kept);
+    const lost = await daemon.agentctl(['ca', 'issue']);
+    expect(lost.code).toBe(1);
+    await daemon.stop();
+    await start(audited);
+    const shown = await daemon.agentctl(['ca', 'show']);
+    expect(shown.err).toContain(`agentctl ca forget ${old}`);
+
+    const done = await forget(old, '--yes');
+    expect(done).toMatchObject({ code: 0, err: '' });
+    const { ca_kid: now, certificate: issued } = await show();
+    expect(now).not.toBe(old);
+    expect(done.out).toContain(`the cluster CA is ${now} now`);
+    expect(issued).not.toBeNull();
+    // What it cannot undo: whoever trusts the old one believes its certificates.
+    expect((await verifyText(certificate, '--bundle', oldBundle)).code).toBe(0);
+    expect((await verifyText(certificate)).code).toBe(5);
+    expect((await forget(old, '--yes')).code).toBe(1);
+    await daemon.stop();
+    const recorded = auditRecords(join(daemon.stateDir, 'audit')).filter(
+      ({ method, subject }) => method === 'ca_forget' && subject === `CA ${old}`,
+    );
+    expect(recorded.map(({ outcome, kid }) => [outcome, kid])).toEqual([
+      ...[
+        ['begun', null],
+        ['failed', null],
+      ],
+      ...[
+        ['begun', null],
+        ['done', now],
+      ],
+      ...[
+        ['begun', null],
+        ['refused', null],
+      ],
+    ]);
   });
 
   test('when its file has another length, and doctor says the same', async () => {

@@ -160,6 +160,7 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
     { certificate: { v: 1 } },
     { v: 1 },
   ),
+  ca_forget: plain({ ca_kid: '58de8e3c' }, (client) => client.caForget('58de8e3c')),
   trust_list: making({}, (client) => client.trustList(), { bundles: [] }, []),
   trust_import: plain({ bundle: '{}', replace: true }, (client) =>
     client.trustImport('{}', { replace: true }),
