@@ -83,6 +83,41 @@ describe('a token that is away', () => {
   });
 });
 
+test('a token without a user PIN locks the keyring until one is set, and no longer', async () => {
+  const config = daemon.config(
+    `[keyrings.default]\nbackend = "pkcs11"\nuri = "${uriOf('bare')}"\n`,
+  );
+  const soPin = '87654321';
+  const tool = (program: string, ...args: string[]): Promise<Ended> =>
+    run(program, args, '', token.environment);
+  // Initialised by its security officer alone.
+  const module = ['--module', token.modulePath];
+  // Behind the token that there is stands a slot with none.
+  const init = ['--init-token', '--label', 'bare', '--so-pin', soPin];
+  const made = await tool('pkcs11-tool', ...module, '--slot-index', '1', ...init);
+  expect(made).toMatchObject({ code: 0 });
+  for (let start = 0; start < 2; start += 1) {
+    await daemon.start('--config', config);
+    expect((await daemon.agentctl(['sign'], 'x')).err).toContain('has no user PIN yet');
+    await daemon.stop();
+  }
+  expect(remembered('default')).not.toHaveProperty('closed');
+  const pin = readFileSync(token.pinFile, 'utf8').trim();
+  const set = [
+    '--token-label',
+    'bare',
+    '--init-pin',
+    '--login',
+    '--so-pin',
+    soPin,
+    '--new-pin',
+    pin,
+  ];
+  expect(await tool('pkcs11-tool', ...module, ...set)).toMatchObject({ code: 0 });
+  await daemon.start('--config', config);
+  expect((await daemon.agentctl(['sign'], 'x')).code).toBe(0);
+});
+
 describe('a binding that cannot be loaded, as after a change of Node.js', () => {
   /** A copy of what is installed, with an addon of another machine in it. */
   function broken(): string {

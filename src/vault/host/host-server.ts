@@ -310,4 +310,5 @@ const plain: HostedFailure = {
   loginLost: false,
   givenTwice: false,
   pinRefusal: null,
+  pinInDoubt: false,
 };

@@ -109,9 +109,12 @@ export class HostFailure extends AgentError {
   readonly loginLost: boolean;
   readonly givenTwice: boolean;
   readonly pinRefusal: PinRefusal | null;
+  readonly pinInDoubt: boolean;
 
-  constructor({ kind, message, details, fatal, loginLost, givenTwice, pinRefusal }: Failure) {
+  constructor(failure: Failure) {
+    const { kind, message, details, fatal, loginLost, givenTwice, pinRefusal } = failure;
     super(kind, message, { details });
+    this.pinInDoubt = failure.pinInDoubt;
     this.fatal = fatal;
     this.loginLost = loginLost;
     this.givenTwice = givenTwice;

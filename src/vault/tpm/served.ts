@@ -40,6 +40,7 @@ export const serveTpm: ServeKind = ({ now, pause, randomBytes, files, testPoint 
       loginLost: false,
       givenTwice: false,
       pinRefusal: pinRefusalOf(failure),
+      pinInDoubt: failure instanceof TpmHangs,
     }),
   };
 };
