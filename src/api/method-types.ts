@@ -108,7 +108,10 @@ interface MethodTypes {
     params: OfKeyring & { readonly kid: string; readonly reason?: string | undefined };
     result: Revocation;
   };
-  prune_expired_grace: { params: OfKeyring; result: { readonly pruned: number } };
+  prune_expired_grace: {
+    params: OfKeyring & { readonly left_over?: boolean | undefined };
+    result: { readonly pruned: number };
+  };
   unlock: {
     params: OfKeyring & { readonly pin: string; readonly again?: boolean | undefined };
     result: Empty;

@@ -3,7 +3,7 @@ import { encodeBase64 } from '../base/base64.ts';
 import type { StateStore, Versioned } from '../vault/state-store.ts';
 import type { CloseOptions, Vault } from '../vault/vault.ts';
 import type { World } from '../base/world.ts';
-import { pruning, preparation, revocation, rotation } from './requested-changes.ts';
+import { preparation, pruning, pruningOfAll, revocation, rotation } from './requested-changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
 import type { KeyringParts } from './parts.ts';
 import { ChangeExecutor } from './change-executor.ts';
@@ -22,6 +22,7 @@ import type {
   KeyDetails,
   KeyStatus,
   PreparedKey,
+  PruneOptions,
   Revocation,
   RollbackProtection,
   Rotation,
@@ -185,8 +186,9 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return made;
   }
 
-  async pruneExpiredGrace(): Promise<number> {
-    const kids = await this.#changes.run(pruning(this.#now));
+  async pruneExpiredGrace({ leftOver = false }: PruneOptions = {}): Promise<number> {
+    const change = leftOver ? pruningOfAll(this.#now) : pruning(this.#now);
+    const kids = await this.#changes.run(change);
     if (kids.length > 0) this.#world.log.info({ keyring: this.name, kids }, 'pruned');
     await this.#changed();
     return kids.length;

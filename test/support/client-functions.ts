@@ -79,7 +79,12 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
     client.prepare({ activateAfterSeconds: 5 }),
   ),
   revoke: plain({ kid, reason: 'lost' }, (client) => client.revoke(kid, { reason: 'lost' })),
-  prune_expired_grace: making({}, (client) => client.pruneExpiredGrace(), { pruned: 3 }, 3),
+  prune_expired_grace: making(
+    { left_over: true },
+    (client) => client.pruneExpiredGrace({ leftOver: true }),
+    { pruned: 3 },
+    3,
+  ),
   unlock: making(
     { keyring: 'ci', pin: '1234', again: true },
     (client) => client.unlock(() => Buffer.from('1234'), { keyring: 'ci', again: true }),
