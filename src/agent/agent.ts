@@ -30,6 +30,7 @@ import { Listeners } from '../server/listeners.ts';
 import { AgentDatabase } from '../database/agent-database.ts';
 import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
+import { removeCutOffWrites } from '../files/cut-off-writes.ts';
 import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
 import { version } from '../base/version.ts';
 
@@ -66,6 +67,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
+  removeCutOffWrites(settings.stateDir, libc, options.world.log);
   const database = new AgentDatabase(join(settings.stateDir, 'agent.db'));
   const parts = releasedOnFailure(lock, () => recordedKeyrings(options, database));
   const { audit, keyrings, cluster } = parts;

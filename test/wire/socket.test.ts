@@ -495,6 +495,30 @@ describe('the socket file', () => {
     expect(await readAll(socket)).toBe('echo x\n');
   });
 
+  it('removes sockets that killed agents never gave their name, not those of living ones', async () => {
+    const long = '0123456789abcdef';
+    const made = async (name: string, lives: boolean): Promise<void> => {
+      const server = createServer().listen(join(directory, 'made'));
+      await once(server, 'listening');
+      renameSync(join(directory, 'made'), join(directory, name));
+      if (lives) living.push(server);
+      else server.close();
+    };
+    const living: ReturnType<typeof createServer>[] = [];
+    const names = [`.agent.sock.${long}`, `.agent.sock.${long.replace('0', 'f')}`];
+    const [dead = '', alive = ''] = names;
+    await made(dead, false);
+    await made(alive, true);
+    await made(`.other.sock.${long}`, false);
+    (await start()).close();
+    // None is old enough to be abandoned.
+    expect(readdirSync(directory).sort()).toEqual([...names, `.other.sock.${long}`].sort());
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 120_000 });
+    (await start()).close();
+    expect(readdirSync(directory).sort()).toEqual([alive, `.other.sock.${long}`].sort());
+    for (const server of living) server.close();
+  });
+
   it('leaves a living agent alone', async () => {
     const first = await start();
     await expect(start()).rejects.toBeInstanceOf(AlreadyRunningError);
