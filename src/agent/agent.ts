@@ -181,7 +181,10 @@ async function serve(
     ...clusterRegistry({
       database,
       keyring: () => keyrings.get(inCluster(settings.cluster).keyring),
-      certificates: { certificateFor: (kid) => inCluster(cluster).certificateFor(kid) },
+      certificates: {
+        certificateFor: (kid) => inCluster(cluster).certificateFor(kid),
+        issueDue: () => inCluster(cluster).issueDue(),
+      },
       ownCa: () => cluster && { domain: cluster.domain, publicKey: cluster.publicKey },
       world,
     }),

@@ -87,6 +87,10 @@ export class ClusterAuthority implements CertificateSource {
     if (!this.#stopped) await this.#certificates.issueMissing({ atOnce: true });
   }
 
+  async issueDue(): Promise<void> {
+    if (!this.#stopped) await this.#certificates.issueMissing({ atOnce: false });
+  }
+
   async unlock(pin: Buffer, again: boolean): Promise<void> {
     await this.supervisor.unlock(reservedKeyring, pin, again);
     await this.issueMissing();
@@ -180,7 +184,7 @@ export class ClusterAuthority implements CertificateSource {
   #next(): void {
     if (this.#stopped) return;
     this.#cancel = this.#parts.world.schedule(checkInterval, () => {
-      void this.#certificates.issueMissing({ atOnce: false }).finally(() => {
+      void this.issueDue().finally(() => {
         this.#next();
       });
     });

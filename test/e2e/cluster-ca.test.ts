@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import {
   existsSync,
   linkSync,
@@ -12,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { kidOf } from '../../src/algorithms/kid.ts';
 import { auditRecords } from '../support/audit-chain.ts';
 import { Daemon, type Ended } from '../support/daemon.ts';
 import { until } from '../support/faulty-agent.ts';
@@ -55,6 +57,33 @@ async function json<T>(...args: string[]): Promise<T> {
 const show = (): Promise<Shown> => json<Shown>('ca', 'show');
 const verifyText = (text: string, ...flags: string[]): Promise<Ended> =>
   daemon.agentctl(['ca', 'verify', '-', ...flags], text);
+
+/** As a program of keystore version 1 does it: what it does not know it drops. Answers the new kid. */
+function rotateAsAnother(keystore: string): string {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const { d = '' } = privateKey.export({ format: 'jwk' });
+  const { x = '' } = publicKey.export({ format: 'jwk' });
+  const id = kidOf(Buffer.from(x, 'base64url'));
+  interface Keystore {
+    readonly keys: readonly Record<string, string>[];
+    readonly active: string;
+    readonly retired_grace_until?: Readonly<Record<string, string>>;
+  }
+  const { keys, active, retired_grace_until } = JSON.parse(
+    readFileSync(keystore, 'utf8'),
+  ) as Keystore;
+  const created_at = new Date().toISOString();
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  const next = {
+    version: 1,
+    keys: [...keys, { id, seed_b64: d, created_at }],
+    active: id,
+    retired_grace_until: { ...retired_grace_until, [active]: until },
+  };
+  writeFileSync(`${keystore}.tmp`, JSON.stringify(next), { mode: 0o600 });
+  renameSync(`${keystore}.tmp`, keystore);
+  return id;
+}
 
 describe('the commands', () => {
   test('show, issue, verify and bundle; a verifier of its own agrees to the byte', async () => {
@@ -208,6 +237,38 @@ describe('a rotation', () => {
     const life = Date.parse(again.expires_at) - Date.parse(again.issued_at);
     expect(life).toBeGreaterThanOrEqual(60_000);
     expect(life).toBeLessThanOrEqual(63_000);
+  });
+});
+
+describe('a rotation by another program', () => {
+  test('is followed by a federated token at once: the certificate is issued for it', async () => {
+    await start();
+    const keystore = join(daemon.stateDir, 'keyrings', 'default.json');
+    const claims = file(
+      'claims.json',
+      JSON.stringify({
+        api_endpoint: 'https://leader:3669',
+        raft_endpoint: '10.0.0.1:3670',
+        leader_wg_pubkey: 'wg',
+        overlay_cidr: '10.42.0.0/16',
+        iss: 'leader',
+      }),
+    );
+    for (let rotation = 0; rotation < 5; rotation += 1) {
+      const kid = rotateAsAnother(keystore);
+      const minted = await daemon.agentctl([
+        '--json',
+        'join-token',
+        'mint',
+        '--claims',
+        claims,
+        '--federated',
+      ]);
+      expect(minted).toMatchObject({ code: 0, err: '' });
+      const { token, kid: by } = JSON.parse(minted.out) as { token: string; kid: string };
+      expect(by).toBe(kid);
+      expect((await daemon.agentctl(['join-token', 'verify', '-'], token)).code).toBe(0);
+    }
   });
 });
 
