@@ -18,6 +18,7 @@ export const methodParams: Readonly<Record<string, object>> = {
   jwt_verify: { token: 'e30.e30.' },
   sign_batch: { messages_b64: [message_b64, message_b64] },
   rotate: { grace_seconds: 0 },
+  attest: { kid: '00000000', nonce_b64: Buffer.alloc(16).toString('base64url') },
   unlock: { pin: '1234' },
   clientkey_register: { public_key: Buffer.alloc(32, 9).toString('base64url') },
   clientkey_show: { id },

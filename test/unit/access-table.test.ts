@@ -81,8 +81,11 @@ const params: Readonly<Record<string, object>> = {
 const otherwise: Readonly<Record<string, readonly string[]>> = {
   unlock: ['not_supported'],
   lock: ['not_supported'],
+  attest: ['not_supported'],
   prepare: ['already_exists'],
 };
+/** What must name a key that is there. */
+const ofOneKey = ['revoke', 'attest'];
 /** Whose services are not part of the rig: that they are reached is enough. */
 const reachedOnly = /^clientkey_|^apikey_|^ca_|^backup$|^restore$|^trust_|^join_token_/;
 
@@ -201,7 +204,10 @@ function expected(name: string, of: Case, keyring: string | undefined): string |
 /** Makes the call and compares it with the table; answers what was answered. */
 async function hold(name: string, of: Case, keyring: string | undefined): Promise<Answer> {
   const says = `${name}${keyring === undefined ? '' : ` on ${keyring}`} by ${of.says}`;
-  const given = { ...params[name], ...(name === 'revoke' ? { kid: await kidOf(keyring) } : {}) };
+  const given = {
+    ...params[name],
+    ...(ofOneKey.includes(name) ? { kid: await kidOf(keyring) } : {}),
+  };
   const before = { signatures: rig.signatures, state: rig.state() };
   rig.used.length = 0;
   rig.events.length = 0;

@@ -46,6 +46,7 @@ describe('completion in bash', () => {
     'keys',
     'sign',
     'verify',
+    'verify-attestation',
     'jwks',
     'jwt',
     'unlock',
