@@ -11,6 +11,7 @@ import type {
   CaCert,
   CaVerdict,
   CaView,
+  ForgottenCa,
   ImportedBundle,
   TrustBundle,
   TrustBundleView,
@@ -116,7 +117,10 @@ interface MethodTypes {
     params: OfKeyring & { readonly kid: string; readonly reason?: string | undefined };
     result: Revocation;
   };
-  prune_expired_grace: { params: OfKeyring; result: { readonly pruned: number } };
+  prune_expired_grace: {
+    params: OfKeyring & { readonly left_over?: boolean | undefined };
+    result: { readonly pruned: number };
+  };
   unlock: {
     params: OfKeyring & { readonly pin: string; readonly again?: boolean | undefined };
     result: Empty;
@@ -203,6 +207,7 @@ interface MethodTypes {
     params: { readonly validity_seconds?: number | undefined };
     result: { readonly certificate: CaCert };
   };
+  ca_forget: { params: { readonly ca_kid: string }; result: ForgottenCa };
   trust_list: { params: Empty; result: { readonly bundles: readonly TrustBundleView[] } };
   trust_import: {
     params: { readonly bundle: string; readonly replace?: boolean | undefined };

@@ -100,6 +100,8 @@ export const methodCatalogue = {
   ca_verify: reads,
   ca_bundle: reads,
   ca_issue: changes('ca_show', 'agentctl ca show'),
+  // Done twice it would find another CA, and refuse.
+  ca_forget: changes('ca_show', 'agentctl ca show'),
   trust_list: reads,
   trust_import: changesTrust,
   trust_remove: changesTrust,

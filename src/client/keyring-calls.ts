@@ -3,6 +3,7 @@ import type {
   ImportedKey,
   KeyDetails,
   PreparedKey,
+  PruneOptions,
   Revocation,
   Rotation,
   Signature,
@@ -132,11 +133,11 @@ export interface KeyringCalls {
     options?: KeyringCallOptions & { readonly reason?: string | undefined },
   ): Promise<Revocation>;
   /**
-   * Removes the keys whose grace has expired; answers how many.
+   * Removes the keys whose grace has ended, with `leftOver` those that are left over too; answers how many.
    *
    * @throws {AgentError} `conflict`, `audit_unavailable`; `not_found`, `locked`, `backend_unavailable`.
    */
-  pruneExpiredGrace(options?: KeyringCallOptions): Promise<number>;
+  pruneExpiredGrace(options?: KeyringCallOptions & PruneOptions): Promise<number>;
   /**
    * Opens a keyring that waits for its PIN. `again`: also with a PIN that the token has refused before. A lost
    * connection never sends it twice: tokens count wrong PINs.
@@ -208,7 +209,8 @@ export function keyringCalls(wire: Wire): KeyringCalls {
     revoke: (kid, options = {}) =>
       wire.askKeyring('revoke', { kid, reason: options.reason }, options),
     pruneExpiredGrace: async (options = {}) =>
-      (await wire.askKeyring('prune_expired_grace', {}, options)).pruned,
+      (await wire.askKeyring('prune_expired_grace', { left_over: options.leftOver }, options))
+        .pruned,
     unlock: async (source, options = {}) => {
       const params = { pin: await secretFrom(source), again: options.again };
       await wire.askKeyring('unlock', params, options);

@@ -6,7 +6,7 @@ import { kidOf } from '../algorithms/kid.ts';
 import type { KeyringParts } from './parts.ts';
 import { withLatestTime } from './latest-time.ts';
 import { proveKey } from './prove-key.ts';
-import { announce, isHeld, settle, takenKid } from './lifecycle.ts';
+import { activeKey, announce, isHeld, settle, takenKid } from './lifecycle.ts';
 import {
   heldKeys,
   type KeyRecord,
@@ -135,6 +135,9 @@ export class ChangeExecutor {
   /** A key that is proved but in no record yet, under a kid that no record has. */
   async #makeKey(make?: Change<unknown>['make']): Promise<KeyRecord> {
     const { vault, world } = this.#parts;
+    // Announced while nothing can be had, a step would stay so until the next start, one more at each try. What is said to
+    // be away may be back: a signature is what it takes to know.
+    if (vault.outage !== null) await proveKey(this.#parts, activeKey(this.current().state));
     for (let attempt = 1; attempt <= maxCollisions; attempt += 1) {
       const objectId = this.#reserve();
       if (objectId !== null) {

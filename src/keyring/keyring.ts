@@ -4,7 +4,14 @@ import type { StateStore, Versioned } from '../vault/state-store.ts';
 import type { CloseOptions, ForeignKey, Vault } from '../vault/vault.ts';
 import { AgentError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { importation, pruning, preparation, revocation, rotation } from './requested-changes.ts';
+import {
+  importation,
+  preparation,
+  pruning,
+  pruningOfAll,
+  revocation,
+  rotation,
+} from './requested-changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
 import type { KeyringParts } from './parts.ts';
 import { ChangeExecutor } from './change-executor.ts';
@@ -24,6 +31,7 @@ import type {
   KeyDetails,
   KeyStatus,
   PreparedKey,
+  PruneOptions,
   Revocation,
   RollbackProtection,
   Rotation,
@@ -187,8 +195,9 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return made;
   }
 
-  async pruneExpiredGrace(): Promise<number> {
-    const kids = await this.#changes.run(pruning(this.#now));
+  async pruneExpiredGrace({ leftOver = false }: PruneOptions = {}): Promise<number> {
+    const change = leftOver ? pruningOfAll(this.#now) : pruning(this.#now);
+    const kids = await this.#changes.run(change);
     if (kids.length > 0) this.#world.log.info({ keyring: this.name, kids }, 'pruned');
     await this.#changed();
     return kids.length;

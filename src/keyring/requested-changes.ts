@@ -4,6 +4,7 @@ import type { Change } from './change.ts';
 import {
   activate,
   expiredGrace,
+  leftOverKeys,
   prepare,
   refuseSecondPrepared,
   refuseUnrevocable,
@@ -25,13 +26,22 @@ export function rotation(now: Now, graceSeconds: number): Change<Rotation> {
   };
 }
 
-/** Answers with the kids that were removed. */
+/** Of keys whose grace has ended. Answers with the kids that were removed. */
 export function pruning(now: Now): Change<readonly string[]> {
+  return removal((state) => expiredGrace(state, now(state)));
+}
+
+/** Likewise, of left-over keys too: nobody can use one, but only an operator knows that nobody misses it. */
+export function pruningOfAll(now: Now): Change<readonly string[]> {
+  return removal((state) => [...expiredGrace(state, now(state)), ...leftOverKeys(state)]);
+}
+
+function removal(kidsOf: (state: KeyringState) => readonly string[]): Change<readonly string[]> {
   return {
     needsKey: () => false,
     apply: (state) => {
-      const expired = expiredGrace(state, now(state));
-      return { state: expired.length === 0 ? state : remove(state, expired), result: expired };
+      const kids = kidsOf(state);
+      return { state: kids.length === 0 ? state : remove(state, kids), result: kids };
     },
   };
 }

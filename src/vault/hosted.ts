@@ -123,6 +123,8 @@ export interface HostedFailure {
   readonly full: boolean;
   /** Set where the device refused the PIN, or takes none. */
   readonly pinRefusal: PinRefusal | null;
+  /** The login failed, and whether the device has looked at the PIN its answer does not say. */
+  readonly pinInDoubt: boolean;
 }
 
 /** The child process's side of a kind, for as long as that process lives. */

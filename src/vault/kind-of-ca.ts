@@ -41,7 +41,8 @@ interface CaWhere {
   readonly stateDir: string;
 }
 
-interface OpenedCa {
+/** The place of a CA, open. */
+export interface OpenedCa {
   readonly vault: Vault;
   /** The file or the token, for messages. */
   readonly where: string;

@@ -30,6 +30,7 @@ export const methodParams: Readonly<Record<string, object>> = {
   backup: { to: [id] },
   restore: { keystore_b64: message_b64, replace: true },
   ca_issue: { validity_seconds: 3600 },
+  ca_forget: { ca_kid: '58de8e3c' },
   ca_verify: { certificate: '{}' },
   trust_import: { bundle: trustBundle() },
   trust_remove: { cluster_domain: 'other.example' },

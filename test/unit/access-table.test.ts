@@ -57,6 +57,7 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   // On the keyring that [cluster] names, here `default`.
   ca_show: ['reader', 'on those'],
   ca_issue: ['admin', 'on those'],
+  ca_forget: ['admin', 'on those'],
   ca_verify: ['reader', 'on those'],
   ca_bundle: ['reader', 'on those'],
   trust_import: ['admin', 'never'],

@@ -54,6 +54,7 @@ const table: Readonly<Record<MethodName, string | null>> = {
   ca_verify: again,
   ca_bundle: again,
   ca_issue: 'ca_show (agentctl ca show)',
+  ca_forget: 'ca_show (agentctl ca show)',
   trust_list: again,
   trust_import: 'trust_list (agentctl trust list)',
   trust_remove: 'trust_list (agentctl trust list)',

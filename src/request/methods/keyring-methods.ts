@@ -75,9 +75,9 @@ export const keyringMethods = {
   }),
   prune_expired_grace: method({
     ...admin,
-    params: { keyring },
-    act: async (params, services) =>
-      outcome({ pruned: await services.keyring(params.keyring).pruneExpiredGrace() }),
+    params: { keyring, left_over: z.boolean().default(false) },
+    act: async ({ keyring: name, left_over: leftOver }, services) =>
+      outcome({ pruned: await services.keyring(name).pruneExpiredGrace({ leftOver }) }),
   }),
   verify: method({
     ...reader,

@@ -326,4 +326,5 @@ const plain: HostedFailure = {
   givenTwice: false,
   full: false,
   pinRefusal: null,
+  pinInDoubt: false,
 };

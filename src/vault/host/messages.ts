@@ -118,10 +118,12 @@ export class HostFailure extends AgentError {
   readonly givenTwice: boolean;
   readonly full: boolean;
   readonly pinRefusal: PinRefusal | null;
+  readonly pinInDoubt: boolean;
 
   constructor(failure: Failure) {
     const { kind, message, details, fatal, loginLost, givenTwice, full, pinRefusal } = failure;
     super(kind, message, { details });
+    this.pinInDoubt = failure.pinInDoubt;
     this.fatal = fatal;
     this.loginLost = loginLost;
     this.givenTwice = givenTwice;

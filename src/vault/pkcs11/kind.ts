@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
+import { loadBinding } from './binding.ts';
 import { pkcs11KindOfCa } from './kind-of-ca.ts';
 import { libraryOf, noImport, tokenTarget } from './opening.ts';
 import { tokenPin } from './pin.ts';
@@ -108,7 +109,10 @@ export const pkcs11Kind: KindEntry<
     environment,
     library: libraryOf(uri, libraryParameters),
   }),
-  serve: async () => (await import('./token/served.ts')).servePkcs11,
+  async serve() {
+    loadBinding();
+    return (await import('./token/served.ts')).servePkcs11;
+  },
   pin: tokenPin,
   isSameDevice: ({ uri: one }, { uri: other }) => {
     const names = ['modulePath', 'moduleName', 'token', 'serial', 'manufacturer', 'model'] as const;

@@ -41,6 +41,7 @@ export const serveTpm: ServeKind = ({ now, pause, randomBytes, files, testPoint 
       givenTwice: false,
       full: false,
       pinRefusal: pinRefusalOf(failure),
+      pinInDoubt: failure instanceof TpmHangs,
     }),
   };
 };

@@ -75,13 +75,21 @@ Examples:
     );
   keys
     .command('prune')
-    .description('remove the keys whose grace has expired')
+    .description('remove the keys whose grace has ended')
+    .option(
+      '--left-over',
+      'and those that nothing uses and nobody was told of: nothing brings them back',
+    )
     .action(act(async () => (await import('./keys-prune.ts')).pruneKeys))
     .addHelpText(
       'after',
       `
+A key that a start or a reconcile has found, and that was never acknowledged, is left over: listed as retired, valid
+no more. Make sure that no newer copy of the records has it in use before it goes.
+
 Examples:
-  agentctl keys prune`,
+  agentctl keys prune
+  agentctl keys prune --left-over`,
     );
   keys
     .command('revoke')

@@ -1,5 +1,5 @@
 import { AgentError, describeFailure, type ErrorKind } from '../../../base/errors.ts';
-import { CKR, nameOfReturnValue } from './cryptoki.ts';
+import { CKR, CKR_VENDOR_DEFINED, nameOfReturnValue } from './cryptoki.ts';
 
 /** After this many milliseconds a caller may try a failing token again. */
 const retryAfterMs = 1000;
@@ -43,6 +43,15 @@ export class ReturnValueError extends Error {
     super(nameOfReturnValue(value));
     this.code = value;
   }
+}
+
+/** A login failed with this value, which does not say whether the device has looked at the PIN, and counted it. */
+export class LoginInDoubt extends ReturnValueError {}
+
+/** The values of which that is true: the device or its module failed, or it is a vendor's own word. */
+export function leavesLoginInDoubt(value: number): boolean {
+  const failed: readonly number[] = [CKR.GENERAL_ERROR, CKR.FUNCTION_FAILED, CKR.DEVICE_ERROR];
+  return failed.includes(value) || value >= CKR_VENDOR_DEFINED;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   isGivenTwice,
   isLoginLost,
   isReturnValue,
+  LoginInDoubt,
   returnValueOf,
 } from './errors.ts';
 import { KnownPins } from './known-pins.ts';
@@ -63,6 +64,7 @@ export const servePkcs11: ServeKind = (world, shield) => {
       givenTwice: isGivenTwice(failure),
       full: isFull(failure),
       pinRefusal: pinRefusalOf(failure),
+      pinInDoubt: failure.cause instanceof LoginInDoubt,
     }),
   };
 };
