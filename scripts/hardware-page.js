@@ -21,6 +21,9 @@ function takeIn(known, run) {
 
 const marks = { passed: 'yes', failed: 'NO', 'not run': 'not run' };
 
+const of = ({ counted }) =>
+  counted ? ` (${counted.changes} changes, ${counted.kills} kills, no key lost)` : '';
+
 export function page(results) {
   const columns = results.map((one, at) => ({ ...one, mark: String(at + 1) }));
   const titles = [...new Set(columns.flatMap(({ steps }) => steps.map(({ title }) => title)))];
@@ -40,7 +43,7 @@ export function page(results) {
       `- module: ${column.library ?? 'not reached'}`,
       `- token: ${column.token ?? 'not reached'}`,
       `- hardware: ${column.emulator === null ? 'none, it keeps keys in files' : `emulated, by ${column.emulator}`}`,
-      `- run on ${column.date}, ${column.rounds} rounds of random changes and kills`,
+      `- run on ${column.date}, ${column.rounds} rounds of random changes and kills${of(column)}`,
       ...column.differences.map((text) => `- otherwise than others: ${text}`),
       '',
     ]),

@@ -20,7 +20,7 @@ export interface ClientKeyStore {
   atomically<T>(work: () => T): Promise<T>;
   find(id: string): ClientKey | null;
   /**
-   * In the order they were made. `actor`: of that one alone; null: of all. `revoked`: of those that were revoked, so
+   * The newest first. `actor`: of that one alone; null: of all. `revoked`: of those that were revoked, so
    * many, the last ones.
    */
   list(of: { readonly actor: Actor | null; readonly revoked: number }): readonly ClientKey[];
@@ -94,7 +94,7 @@ export class ClientKeys implements Sealer {
   }
 
   /**
-   * `actor` null: the caller's own, and for an admin everybody's. Of revoked ones the last 1000, and how many there
+   * The newest first. `actor` null: the caller's own, and for an admin everybody's. Of revoked ones the last 1000, and how many there
    * are before those. Throws `forbidden`.
    */
   list(of: { actor: Actor | null; revokedToo: boolean }, grant: Grant): ClientKeyList {

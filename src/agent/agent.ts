@@ -30,6 +30,7 @@ import { Listeners } from '../server/listeners.ts';
 import { AgentDatabase } from '../database/agent-database.ts';
 import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
+import { removeCutOffWrites } from '../files/cut-off-writes.ts';
 import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
 import { version } from '../base/version.ts';
 import { StateManifest } from './state-manifest.ts';
@@ -48,7 +49,10 @@ export interface Agent {
   status(): AgentStatus;
   /** Reads again what may change while the agent runs. */
   reload(): Reloaded;
-  /** Stops accepting, answers what was admitted (for at most 5 s), lets go of tokens and files. */
+  /**
+   * Answers what was asked before: what was admitted with its result (for at most 5 s), what lay in a socket with
+   * `shutting_down`. Then lets go of tokens and files.
+   */
   stop(): Promise<void>;
 }
 
@@ -64,6 +68,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   ensurePrivateDir(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
+  removeCutOffWrites(settings.stateDir, libc, options.world.log);
   const state = await releasedOnFailure(lock, async () => {
     const manifest = await StateManifest.open(settings.stateDir, options.world);
     const database = new AgentDatabase(join(settings.stateDir, 'agent.db'), manifest.ledger);
@@ -190,17 +195,21 @@ async function serve(
     ...clusterRegistry({
       database,
       keyring: () => keyrings.get(inCluster(settings.cluster).keyring),
-      certificates: { certificateFor: (kid) => inCluster(cluster).certificateFor(kid) },
+      certificates: {
+        certificateFor: (kid) => inCluster(cluster).certificateFor(kid),
+        issueDue: () => inCluster(cluster).issueDue(),
+      },
       ownCa: () => cluster && { domain: cluster.domain, publicKey: cluster.publicKey },
       world,
     }),
     reload: () => Promise.resolve(reloadAll()),
   };
+  const admitted = admission(queue(), counters);
   const context: RequestContext = {
     services,
     access,
     audit,
-    admission: admission(queue(), counters),
+    admission: admitted,
     world,
   };
   await listeners.open(context);
@@ -215,6 +224,7 @@ async function serve(
       return reloaded;
     },
     stop: async () => {
+      admitted.close();
       await listeners.drain(drainTime);
       await cluster?.stop();
       await auditLog?.stop();

@@ -1,14 +1,16 @@
-import type { CaCert, CaVerdict, CaView, TrustBundle } from '../api/cluster.ts';
+import type { CaCert, CaVerdict, CaView, ForgottenCa, TrustBundle } from '../api/cluster.ts';
 import { encodeBase64 } from '../base/base64.ts';
 import type { CaKey } from '../cluster/ca-key.ts';
 import { broken, verdictOn } from '../cluster/ca-verdict.ts';
 import type { CertificateSource } from '../cluster/certificate-source.ts';
 import { Certificates } from '../cluster/certificates.ts';
+import { requireRecordedCa } from '../cluster/forget-ca.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import type { ClusterSettings } from '../config/keyring-settings.ts';
 import {
   supervisedCa,
   configuredCa,
+  forgetConfiguredCa,
   type SupervisedCaSettings,
   type ConfiguredCaParts,
 } from './configured-ca.ts';
@@ -85,6 +87,10 @@ export class ClusterAuthority implements CertificateSource {
     if (!this.#stopped) await this.#certificates.issueMissing({ atOnce: true });
   }
 
+  async issueDue(): Promise<void> {
+    if (!this.#stopped) await this.#certificates.issueMissing({ atOnce: false });
+  }
+
   async unlock(pin: Buffer, again: boolean): Promise<void> {
     await this.supervisor.unlock(reservedKeyring, pin, again);
     await this.issueMissing();
@@ -138,6 +144,16 @@ export class ClusterAuthority implements CertificateSource {
     };
   }
 
+  async forget(kid: string): Promise<ForgottenCa> {
+    const { database } = this.#parts;
+    requireRecordedCa(database.current && new CaTable(database.current), kid);
+    await this.supervisor.whileClosed(reservedKeyring, (settings, pins) =>
+      forgetConfiguredCa(this.#parts, settings, pins),
+    );
+    await this.issueMissing();
+    return { ca_kid: kid, new_ca_kid: this.supervisor.status().ca_kid };
+  }
+
   certificateFor(kid: string): CaCert | null {
     return this.#certificates.certificateFor(kid);
   }
@@ -168,7 +184,7 @@ export class ClusterAuthority implements CertificateSource {
   #next(): void {
     if (this.#stopped) return;
     this.#cancel = this.#parts.world.schedule(checkInterval, () => {
-      void this.#certificates.issueMissing({ atOnce: false }).finally(() => {
+      void this.issueDue().finally(() => {
         this.#next();
       });
     });

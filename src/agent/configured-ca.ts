@@ -1,4 +1,5 @@
 import type { CaKey } from '../cluster/ca-key.ts';
+import { forgetCa } from '../cluster/forget-ca.ts';
 import { openCaKey } from '../cluster/open-ca-key.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import type { ChangeJournal } from '../keyring/change-journal.ts';
@@ -7,6 +8,7 @@ import type { AgentDatabase } from '../database/agent-database.ts';
 import { CaTable } from '../database/ca-tables.ts';
 import type { VaultHosts } from '../vault/hosted.ts';
 import { kindOf, type KeyPlace } from '../vault/kinds/kinds.ts';
+import type { OpenedCa } from '../vault/kind-of-ca.ts';
 import type { PinGate } from '../vault/pin-gate.ts';
 import type { World } from '../base/world.ts';
 
@@ -29,13 +31,10 @@ export interface ConfiguredCaParts {
 export function configuredCa(
   parts: ConfiguredCaParts,
 ): (settings: SupervisedCaSettings, pins: PinGate | null) => Promise<CaKey> {
-  const { hosts, database, journal, world } = parts;
+  const { database, journal, world } = parts;
   return async (settings, pins) => {
     const records = new CaTable(await database.openOrCreate());
-    const { ca } = kindOf(settings);
-    if (ca === null) throw new Error(`a ${settings.backend} backend keeps no CA`);
-    const refuseProtection = (): void => undefined; // of the CA's nothing is required
-    const place = await ca.open(settings, { world, hosts, pins, refuseProtection });
+    const place = await placeOfCa(parts, settings, pins);
     try {
       return await openCaKey({ ...place, records, journal, world });
     } catch (failure) {
@@ -43,4 +42,30 @@ export function configuredCa(
       throw failure;
     }
   };
+}
+
+/** As `forgetCa`, of the CA as it is configured, which is not open. */
+export async function forgetConfiguredCa(
+  parts: ConfiguredCaParts,
+  settings: SupervisedCaSettings,
+  pins: PinGate | null,
+): Promise<void> {
+  const records = new CaTable(await parts.database.openOrCreate());
+  const place = await placeOfCa(parts, settings, pins);
+  try {
+    await forgetCa(place, records);
+  } finally {
+    await place.vault.close();
+  }
+}
+
+function placeOfCa(
+  { hosts, world }: ConfiguredCaParts,
+  settings: SupervisedCaSettings,
+  pins: PinGate | null,
+): Promise<OpenedCa> {
+  const { ca } = kindOf(settings);
+  if (ca === null) throw new Error(`a ${settings.backend} backend keeps no CA`);
+  const refuseProtection = (): void => undefined; // of the CA's nothing is required
+  return ca.open(settings, { world, hosts, pins, refuseProtection });
 }

@@ -136,6 +136,30 @@ export class Supervisor<S extends SupervisedSettings, T extends Openable> {
     });
   }
 
+  /**
+   * Does this while it is closed, with the PIN that it has, and opens it again as at a start, whatever came of it.
+   * Rejects as `work` does, and with `not_found`.
+   */
+  async whileClosed(
+    name: string,
+    work: (settings: S, pins: PinGate | null) => Promise<void>,
+  ): Promise<void> {
+    const settings = this.#settings.find((one) => one.name === name);
+    if (settings === undefined) throw this.#notFound(name);
+    await this.#turns.take(name, async () => {
+      this.#refuseClosed();
+      clearTimeout(this.#retries.get(name));
+      const entry = this.#entries.get(name);
+      this.#entries.delete(name);
+      try {
+        if (entry !== undefined && 'keyring' in entry) await entry.keyring.close();
+        await work(settings, this.#pins.of(name));
+      } finally {
+        await this.#openAtStart(settings);
+      }
+    });
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#retries.values()) clearTimeout(timer);

@@ -23,6 +23,7 @@ export interface ClientKeyView {
 
 /** The result of `clientkey_list`. */
 export interface ClientKeyList {
+  /** The newest first. */
   readonly keys: readonly ClientKeyView[];
   /** Keys that were revoked before those that are listed; left out where there are none. */
   readonly older_revoked?: number;

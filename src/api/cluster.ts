@@ -42,6 +42,13 @@ export interface CaView {
   readonly certificate: CaCert | null;
 }
 
+/** The result of `ca_forget`. */
+export interface ForgottenCa {
+  readonly ca_kid: string;
+  /** Of the CA that was made in its place; null where none could be made yet, which is tried again. */
+  readonly new_ca_kid: string | null;
+}
+
 /** What others need to trust a cluster's certificates. */
 export interface TrustBundle {
   readonly v: 1;

@@ -11,6 +11,7 @@ import type {
   CaCert,
   CaVerdict,
   CaView,
+  ForgottenCa,
   ImportedBundle,
   TrustBundle,
   TrustBundleView,
@@ -28,6 +29,7 @@ import type { Principal } from './principal.ts';
 import type { Reloaded } from './reload.ts';
 import type {
   BackendDescription,
+  ImportedKey,
   KeyDetails,
   PreparedKey,
   Revocation,
@@ -103,11 +105,22 @@ interface MethodTypes {
     params: OfKeyring & { readonly activate_after_seconds?: number | undefined };
     result: PreparedKey;
   };
+  import_key: {
+    params: OfKeyring & {
+      readonly key_file: string;
+      readonly password?: string | undefined;
+      readonly activate_after_seconds?: number | undefined;
+    };
+    result: ImportedKey;
+  };
   revoke: {
     params: OfKeyring & { readonly kid: string; readonly reason?: string | undefined };
     result: Revocation;
   };
-  prune_expired_grace: { params: OfKeyring; result: { readonly pruned: number } };
+  prune_expired_grace: {
+    params: OfKeyring & { readonly left_over?: boolean | undefined };
+    result: { readonly pruned: number };
+  };
   unlock: {
     params: OfKeyring & { readonly pin: string; readonly again?: boolean | undefined };
     result: Empty;
@@ -194,6 +207,7 @@ interface MethodTypes {
     params: { readonly validity_seconds?: number | undefined };
     result: { readonly certificate: CaCert };
   };
+  ca_forget: { params: { readonly ca_kid: string }; result: ForgottenCa };
   trust_list: { params: Empty; result: { readonly bundles: readonly TrustBundleView[] } };
   trust_import: {
     params: { readonly bundle: string; readonly replace?: boolean | undefined };

@@ -54,6 +54,7 @@ export const methodCatalogue = {
   list_keys: reads,
   rotate: changesKeys,
   prepare: changesKeys,
+  import_key: changesKeys,
   revoke: changesKeys,
   // Done twice it would remove nothing more, and answer that nothing was removed.
   prune_expired_grace: changesKeys,
@@ -99,6 +100,8 @@ export const methodCatalogue = {
   ca_verify: reads,
   ca_bundle: reads,
   ca_issue: changes('ca_show', 'agentctl ca show'),
+  // Done twice it would find another CA, and refuse.
+  ca_forget: changes('ca_show', 'agentctl ca show'),
   trust_list: reads,
   trust_import: changesTrust,
   trust_remove: changesTrust,

@@ -20,7 +20,15 @@ export type Protection = 'hardware' | 'hardware-wrapped' | 'software';
  */
 export type RollbackProtection = 'token' | 'none';
 
-/** A key is never in two of these at once. `retired` has no grace left but was not pruned yet. */
+export interface PruneOptions {
+  /** Also keys that nothing uses and nobody was told of. Nothing brings them back. */
+  readonly leftOver?: boolean | undefined;
+}
+
+/**
+ * A key is never in two of these at once. `retired` has no grace left but was not pruned yet; or it is left over: found by
+ * a start or a reconcile, and never acknowledged.
+ */
 export type KeyStatus = 'prepared' | 'active' | 'grace' | 'revoked' | 'retired';
 
 export interface BackendDescription {
@@ -102,11 +110,11 @@ export interface SigningBackend {
    */
   rotate(graceSeconds: number): Promise<Rotation>;
   /**
-   * Removes keys whose grace has expired; answers how many. Writes nothing where there are none.
+   * Removes keys whose grace has ended, with `leftOver` those that are left over too; answers how many. Writes nothing where there are none.
    *
    * @throws {AgentError} `conflict`, `locked`, `backend_unavailable`.
    */
-  pruneExpiredGrace(): Promise<number>;
+  pruneExpiredGrace(options?: PruneOptions): Promise<number>;
 }
 
 export interface PreparedKey {
@@ -114,6 +122,12 @@ export interface PreparedKey {
   readonly public_key_b64: string;
   /** When it is meant to become active; null where the next `rotate` decides. */
   readonly activates_at: string | null;
+}
+
+/** A key that another program made in the same device. */
+export interface ImportedKey extends PreparedKey {
+  /** As KeyDetails.attributes. */
+  readonly attributes: Readonly<Record<string, unknown>> | null;
 }
 
 export interface Revocation {

@@ -11,7 +11,7 @@ interface ForActor {
 /** Client keys: public keys that secrets are sealed for. Of others they are for an admin of the whole agent. */
 export interface ClientKeyCalls {
   /**
-   * The caller's own, and for an admin everybody's. Of revoked ones the last thousand, where asked for.
+   * The caller's own, and for an admin everybody's; the newest first. Of revoked ones the last thousand, where asked for.
    *
    * @throws {AgentError} `forbidden` for somebody else's; `not_found` where there is no such actor;
    * `backend_unavailable`.

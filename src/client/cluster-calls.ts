@@ -2,6 +2,7 @@ import type {
   CaCert,
   CaVerdict,
   CaView,
+  ForgottenCa,
   ImportedBundle,
   TrustBundle,
   TrustBundleView,
@@ -44,6 +45,14 @@ export interface ClusterCalls {
     options?: CallOptions & { readonly validitySeconds?: number | undefined },
   ): Promise<CaCert>;
   /**
+   * Forgets the CA of that kid, whose key is lost or was taken out of its place, and makes another, which everybody
+   * must be given anew. Nothing takes it back.
+   *
+   * @throws {AgentError} `not_found` where the CA is another one; `conflict` while a key is at its place;
+   * `invalid_params`, `audit_unavailable`; `not_supported`, `locked`, `backend_unavailable`.
+   */
+  caForget(caKid: string, options?: CallOptions): Promise<ForgottenCa>;
+  /**
    * By domain.
    *
    * @throws {AgentError} `backend_unavailable` where one of them cannot be read.
@@ -80,6 +89,7 @@ export function clusterCalls(wire: Wire): ClusterCalls {
       const params = { validity_seconds: options.validitySeconds };
       return (await wire.ask('ca_issue', params, options)).certificate;
     },
+    caForget: (caKid, options = {}) => wire.ask('ca_forget', { ca_kid: caKid }, options),
     trustList: async (options = {}) => (await wire.ask('trust_list', {}, options)).bundles,
     trustImport: (bundle, options = {}) =>
       wire.ask('trust_import', { bundle, replace: options.replace }, options),

@@ -1,7 +1,9 @@
 import type {
   BackendDescription,
+  ImportedKey,
   KeyDetails,
   PreparedKey,
+  PruneOptions,
   Revocation,
   Rotation,
   Signature,
@@ -105,6 +107,22 @@ export interface KeyringCalls {
     options?: KeyringCallOptions & { readonly activateAfterSeconds?: number | undefined },
   ): Promise<PreparedKey>;
   /**
+   * Takes over a key that another program made in the same device (a TPM), from what is in its key file. It is
+   * prepared, as by `prepare`.
+   *
+   * @throws {AgentError} `already_exists` while another key is prepared, or where the keyring has or had this one;
+   * `not_supported` where the keyring takes none, or the device protects this one less than its own; `invalid_params`
+   * for what is no such key file, a key of another device, or a wrong password; `conflict`, `audit_unavailable`;
+   * `not_found`, `locked`, `backend_unavailable`.
+   */
+  importKey(
+    keyFile: string,
+    options?: KeyringCallOptions & {
+      readonly password?: PinSource | undefined;
+      readonly activateAfterSeconds?: number | undefined;
+    },
+  ): Promise<ImportedKey>;
+  /**
    * The key is valid nowhere from now on; an active one is replaced first, with no grace.
    *
    * @throws {AgentError} `unknown_kid` where there is none, or it is revoked already; `conflict`, `invalid_params`,
@@ -115,11 +133,11 @@ export interface KeyringCalls {
     options?: KeyringCallOptions & { readonly reason?: string | undefined },
   ): Promise<Revocation>;
   /**
-   * Removes the keys whose grace has expired; answers how many.
+   * Removes the keys whose grace has ended, with `leftOver` those that are left over too; answers how many.
    *
    * @throws {AgentError} `conflict`, `audit_unavailable`; `not_found`, `locked`, `backend_unavailable`.
    */
-  pruneExpiredGrace(options?: KeyringCallOptions): Promise<number>;
+  pruneExpiredGrace(options?: KeyringCallOptions & PruneOptions): Promise<number>;
   /**
    * Opens a keyring that waits for its PIN. `again`: also with a PIN that the token has refused before. A lost
    * connection never sends it twice: tokens count wrong PINs.
@@ -179,10 +197,20 @@ export function keyringCalls(wire: Wire): KeyringCalls {
       const params = { activate_after_seconds: options.activateAfterSeconds };
       return wire.askKeyring('prepare', params, options);
     },
+    importKey: async (keyFile, options = {}) => {
+      const { password, activateAfterSeconds } = options;
+      const params = {
+        key_file: keyFile,
+        password: password === undefined ? undefined : await secretFrom(password),
+        activate_after_seconds: activateAfterSeconds,
+      };
+      return wire.askKeyring('import_key', params, options);
+    },
     revoke: (kid, options = {}) =>
       wire.askKeyring('revoke', { kid, reason: options.reason }, options),
     pruneExpiredGrace: async (options = {}) =>
-      (await wire.askKeyring('prune_expired_grace', {}, options)).pruned,
+      (await wire.askKeyring('prune_expired_grace', { left_over: options.leftOver }, options))
+        .pruned,
     unlock: async (source, options = {}) => {
       const params = { pin: await secretFrom(source), again: options.again };
       await wire.askKeyring('unlock', params, options);

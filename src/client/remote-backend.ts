@@ -2,6 +2,7 @@ import type {
   BackendDescription,
   KeyAdministration,
   KeyDetails,
+  PruneOptions,
   PreparedKey,
   Revocation,
   Rotation,
@@ -66,8 +67,8 @@ export class RemoteBackend implements SigningBackend, KeyAdministration {
     return this.#client.rotate(graceSeconds, this.#options);
   }
 
-  pruneExpiredGrace(): Promise<number> {
-    return this.#client.pruneExpiredGrace(this.#options);
+  pruneExpiredGrace({ leftOver }: PruneOptions = {}): Promise<number> {
+    return this.#client.pruneExpiredGrace({ ...this.#options, leftOver });
   }
 
   verify(message: Uint8Array, signature: Uint8Array, kid?: string): Promise<Verification> {

@@ -8,4 +8,6 @@ export interface CertificateSource {
    * open, as these do.
    */
   certificateFor(kid: string): CaCert | null;
+  /** Issues what is missing, unless that failed a moment ago. Never rejects. */
+  issueDue(): Promise<void>;
 }

@@ -38,7 +38,7 @@ export interface CertificatesParts {
  * The certificates of the cluster's keys. What is needed is found out anew by each look at the keys, so that one that
  * was missed, by a kill or by a CA that was away, is done at the next.
  */
-export class Certificates implements CertificateSource {
+export class Certificates implements Pick<CertificateSource, 'certificateFor'> {
   readonly #parts: CertificatesParts;
   readonly #turns = new Turns();
   readonly #signed = new SignedCertificates();

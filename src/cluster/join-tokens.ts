@@ -49,7 +49,7 @@ export class JoinTokens {
     const keyring = this.#parts.keyring();
     const kid = keyring.activeKid();
     const claims = claimsFor(request.claims, request.ttlSeconds, this.#now(keyring));
-    const certificate = request.federated ? this.#certificateFor(kid) : null;
+    const certificate = request.federated ? await this.#certificateFor(kid) : null;
     requireFits(tokenOf(kid, claims, new Uint8Array(64), certificate));
     let signature: Uint8Array;
     try {
@@ -88,8 +88,14 @@ export class JoinTokens {
     return this.#parts.revoked.timeOf(keyring.trustedNow());
   }
 
-  #certificateFor(kid: string): CaCert {
-    const certificate = this.#parts.certificates.certificateFor(kid);
+  /** Another program may just have made the key, and nobody has looked at it since. */
+  async #certificateFor(kid: string): Promise<CaCert> {
+    const { certificates } = this.#parts;
+    let certificate = certificates.certificateFor(kid);
+    if (certificate === null) {
+      await certificates.issueDue();
+      certificate = certificates.certificateFor(kid);
+    }
     if (certificate !== null) return certificate;
     throw new AgentError(
       'not_found',

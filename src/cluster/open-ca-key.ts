@@ -77,7 +77,7 @@ function recordedKey(
     throw new AgentError(
       'backend_unavailable',
       `the key of the cluster CA, ${kid} of ${createdAt}, is lost: it is not in ${where}. Put it back from a copy. ` +
-        'No other one is made, since nobody would trust it; where it is lost for good, see "A new CA" in the README',
+        `No other one is made, since nobody would trust it; where it is lost for good: agentctl ca forget ${kid}`,
     );
   }
   if (found.publicKey !== null && Buffer.compare(found.publicKey, publicKey) !== 0) {

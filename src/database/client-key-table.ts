@@ -39,7 +39,7 @@ export class ClientKeyTable implements ClientKeyStore {
           SELECT * FROM client_keys WHERE ${where} AND revoked_at IS NOT NULL
           ORDER BY revoked_at DESC, created_at DESC, id DESC LIMIT ?
         )
-        ORDER BY created_at, id`,
+        ORDER BY created_at DESC, id DESC`,
       ...values,
       ...values,
       revoked,

@@ -6,7 +6,7 @@ import { kidOf } from '../algorithms/kid.ts';
 import type { KeyringParts } from './parts.ts';
 import { withLatestTime } from './latest-time.ts';
 import { proveKey } from './prove-key.ts';
-import { announce, isHeld, settle } from './lifecycle.ts';
+import { activeKey, announce, isHeld, settle, takenKid } from './lifecycle.ts';
 import {
   heldKeys,
   type KeyRecord,
@@ -65,7 +65,7 @@ export class ChangeExecutor {
       for (let attempt = 1; ; attempt += 1) {
         let before = this.current();
         if (newKey === null && change.needsKey(before.state)) {
-          newKey = await this.#makeKey();
+          newKey = await this.#makeKey(change.make);
           before = this.current();
         }
         const next = change.activates?.(before.state) ?? null;
@@ -133,15 +133,19 @@ export class ChangeExecutor {
   }
 
   /** A key that is proved but in no record yet, under a kid that no record has. */
-  async #makeKey(): Promise<KeyRecord> {
+  async #makeKey(make?: Change<unknown>['make']): Promise<KeyRecord> {
     const { vault, world } = this.#parts;
+    // Announced while nothing can be had, a step would stay so until the next start, one more at each try. What is said to
+    // be away may be back: a signature is what it takes to know.
+    if (vault.outage !== null) await proveKey(this.#parts, activeKey(this.current().state));
     for (let attempt = 1; attempt <= maxCollisions; attempt += 1) {
       const objectId = this.#reserve();
       if (objectId !== null) {
         await this.#announce(this.#steps('generate', [objectId]));
         world.testPoint('change/announced');
       }
-      const made = await vault.generate(objectId).catch(async (failure: unknown) => {
+      const making = make === undefined ? vault.generate(objectId) : make(objectId);
+      const made = await making.catch(async (failure: unknown) => {
         // What has that id already is not what was to be made.
         if (objectId !== null && isTaken(failure)) await this.#forget([objectId]);
         else if (objectId !== null) await this.#undo([{ objectId, publicKey: null }]);
@@ -152,6 +156,10 @@ export class ChangeExecutor {
       const { state } = this.current();
       const key = { ...made, kid, createdAt: formatTime(this.#clock.now(state)) };
       if (!state.keys.has(kid) && !state.graceUntil.has(kid) && !state.revoked.has(kid)) return key;
+      if (make !== undefined) {
+        await this.#undo([key]);
+        throw takenKid(state, kid);
+      }
       world.log.warn(
         { keyring: this.#parts.name, kid },
         'a new key has a kid that is taken: making another',

@@ -20,7 +20,8 @@ export async function keyDetails(
   };
 }
 
-async function evidenceOf(
+/** What the vault says of a key; one that it cannot say anything of has `error` there. */
+export async function evidenceOf(
   vault: Vault,
   key: KeyRecord,
 ): Promise<Readonly<Record<string, unknown>> | null> {

@@ -1,13 +1,21 @@
 import { algorithmNames, type JoseAlg } from '../algorithms/algorithm-names.ts';
 import { encodeBase64 } from '../base/base64.ts';
 import type { StateStore, Versioned } from '../vault/state-store.ts';
-import type { CloseOptions, Vault } from '../vault/vault.ts';
+import type { CloseOptions, ForeignKey, Vault } from '../vault/vault.ts';
+import { AgentError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { pruning, preparation, revocation, rotation } from './requested-changes.ts';
+import {
+  importation,
+  preparation,
+  pruning,
+  pruningOfAll,
+  revocation,
+  rotation,
+} from './requested-changes.ts';
 import { KeyringHealth, type KeyringFailure } from './health.ts';
 import type { KeyringParts } from './parts.ts';
 import { ChangeExecutor } from './change-executor.ts';
-import { keyDetails } from './key-details.ts';
+import { evidenceOf, keyDetails } from './key-details.ts';
 import { countKeys, validKeyViews } from './key-views.ts';
 import { keysInUse, type KeyInUse } from './keys-in-use.ts';
 import { activeKey, isHeld, keptKey, signingKey, statusOf, validKeys } from './lifecycle.ts';
@@ -18,10 +26,12 @@ import { changeView, nextChange, nextRotation, type RotationPolicy } from './rot
 import type { NextChange } from '../api/status.ts';
 import type {
   BackendDescription,
+  ImportedKey,
   KeyAdministration,
   KeyDetails,
   KeyStatus,
   PreparedKey,
+  PruneOptions,
   Revocation,
   RollbackProtection,
   Rotation,
@@ -190,8 +200,9 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return made;
   }
 
-  async pruneExpiredGrace(): Promise<number> {
-    const kids = await this.#changes.run(pruning(this.#now));
+  async pruneExpiredGrace({ leftOver = false }: PruneOptions = {}): Promise<number> {
+    const change = leftOver ? pruningOfAll(this.#now) : pruning(this.#now);
+    const kids = await this.#changes.run(change);
     if (kids.length > 0) this.#world.log.info({ keyring: this.name, kids }, 'pruned');
     await this.#changed();
     return kids.length;
@@ -202,6 +213,27 @@ export class Keyring implements SigningBackend, KeyAdministration {
     this.#world.log.info({ keyring: this.name, ...prepared }, 'prepared');
     await this.#changed();
     return prepared;
+  }
+
+  /** As Vault.importKey; the key is prepared, and `already_exists` while another one is. */
+  async importKey(key: ForeignKey, activateAfterSeconds?: number): Promise<ImportedKey> {
+    const { importKey } = this.#vault;
+    try {
+      if (typeof importKey === 'string') {
+        throw new AgentError('not_supported', `a key cannot be imported: ${importKey}`);
+      }
+      const prepared = await this.#changes.run(
+        importation(this.#now, activateAfterSeconds ?? null, (objectId) =>
+          importKey(objectId, key),
+        ),
+      );
+      this.#world.log.info({ keyring: this.name, ...prepared }, 'imported and prepared');
+      await this.#changed();
+      const record = keptKey(await this.#state(), prepared.kid);
+      return { ...prepared, attributes: await evidenceOf(this.#vault, record) };
+    } finally {
+      key.password?.fill(0);
+    }
   }
 
   async revoke(kid: string, reason?: string): Promise<Revocation> {

@@ -147,7 +147,8 @@ export function revoke(
 /** Throws `unknown_kid` unless `kid` is a key that can still be revoked. */
 export function refuseUnrevocable(state: KeyringState, kid: string, now: number): void {
   const status = statusOf(state, kid, now);
-  if (status === 'active' || status === 'prepared' || status === 'grace') return;
+  // One that is valid no more too: as long as its private half is there, it is worth ending.
+  if (status !== null && status !== 'revoked') return;
   throw unknownKid(kid, status);
 }
 
@@ -158,6 +159,17 @@ export function expiredGrace(state: KeyringState, now: number): readonly string[
     const inUse = kid === state.active || kid === state.prepared?.kid;
     return !inUse && until !== null && hasCome(until, now);
   });
+}
+
+/** The kids of keys that are in no state: a start or a `reconcile` found them, and nobody acknowledged them. */
+export function leftOverKeys(state: KeyringState): readonly string[] {
+  return [...state.keys.keys()].filter(
+    (kid) =>
+      kid !== state.active &&
+      kid !== state.prepared?.kid &&
+      !state.graceUntil.has(kid) &&
+      !state.revoked.has(kid),
+  );
 }
 
 /** Removes records and grace of those kids. */
@@ -212,7 +224,7 @@ function unknownKid(kid: string, status: KeyStatus | null): AgentError {
   const why = {
     prepared: `key ${kid} is prepared and not in use yet: rotate activates it`,
     revoked: `key ${kid} is revoked`,
-    retired: `key ${kid} is valid no more: its grace has ended`,
+    retired: `key ${kid} is valid no more: its grace has ended, or it never had one`,
     unknown: `there is no key ${kid} in this keyring`,
   };
   const text =
@@ -220,4 +232,12 @@ function unknownKid(kid: string, status: KeyStatus | null): AgentError {
       ? why[status]
       : why.unknown;
   return new AgentError('unknown_kid', text, { details: { kid } });
+}
+
+/** Of a certain key that was to be added. */
+export function takenKid({ revoked }: KeyringState, kid: string): AgentError {
+  const why = revoked.has(kid)
+    ? 'was revoked, and does not come back'
+    : 'is in this keyring already';
+  return new AgentError('already_exists', `key ${kid} ${why}`, { details: { kid } });
 }

@@ -4,6 +4,7 @@ import type { Change } from './change.ts';
 import {
   activate,
   expiredGrace,
+  leftOverKeys,
   prepare,
   refuseSecondPrepared,
   refuseUnrevocable,
@@ -25,13 +26,22 @@ export function rotation(now: Now, graceSeconds: number): Change<Rotation> {
   };
 }
 
-/** Answers with the kids that were removed. */
+/** Of keys whose grace has ended. Answers with the kids that were removed. */
 export function pruning(now: Now): Change<readonly string[]> {
+  return removal((state) => expiredGrace(state, now(state)));
+}
+
+/** Likewise, of left-over keys too: nobody can use one, but only an operator knows that nobody misses it. */
+export function pruningOfAll(now: Now): Change<readonly string[]> {
+  return removal((state) => [...expiredGrace(state, now(state)), ...leftOverKeys(state)]);
+}
+
+function removal(kidsOf: (state: KeyringState) => readonly string[]): Change<readonly string[]> {
   return {
     needsKey: () => false,
     apply: (state) => {
-      const expired = expiredGrace(state, now(state));
-      return { state: expired.length === 0 ? state : remove(state, expired), result: expired };
+      const kids = kidsOf(state);
+      return { state: kids.length === 0 ? state : remove(state, kids), result: kids };
     },
   };
 }
@@ -49,6 +59,15 @@ export function preparation(now: Now, activateAfterSeconds: number | null): Chan
         activateAfterSeconds === null ? null : formatTime(now(state) + activateAfterSeconds * 1000),
       ),
   };
+}
+
+/** As `preparation`, of a key that `make` takes over under the object id that it is given. */
+export function importation(
+  now: Now,
+  activateAfterSeconds: number | null,
+  make: NonNullable<Change<PreparedKey>['make']>,
+): Change<PreparedKey> {
+  return { ...preparation(now, activateAfterSeconds), make };
 }
 
 export function revocation(now: Now, kid: string, reason: string | null): Change<Revocation> {

@@ -2,13 +2,14 @@ import koffi from 'koffi';
 import type { PeerCredentials } from './peer-credentials.ts';
 import { accountDatabase } from './account-database.ts';
 import { datagramSender } from './datagram.ts';
+import { pendingInput, type PendingInput } from './pending-input.ts';
 import { SystemCallError } from './system-call-error.ts';
 
 /**
  * What node does not offer of the C library. All calls are synchronous.
  * A call that fails throws SystemCallError with the errno's name, unless stated otherwise.
  */
-export interface Libc {
+export interface Libc extends PendingInput {
   /** Who connected a Unix stream socket, as of its connect (unix(7), SO_PEERCRED; socket(7), SO_PEERGROUPS). */
   peerCredentials(fd: number): PeerCredentials;
 
@@ -145,6 +146,7 @@ export function openLibc(): Libc {
 
   return {
     ...accountDatabase(library),
+    ...pendingInput(library),
     notify: datagramSender(library),
 
     peerCredentials(fd) {

@@ -1,13 +1,25 @@
+import { AgentError } from '../base/errors.ts';
 import type { Admission } from './handle.ts';
 import type { Services } from './services.ts';
 import type { Queue } from './queue.ts';
 
 /** The agent's queue of requests, with what `status` counts of them. */
-export function admission(queue: Queue, counters: { requests: number; errors: number }): Admission {
+export function admission(
+  queue: Queue,
+  counters: { requests: number; errors: number },
+): Admission & {
+  /** From now on nobody is let in: the answer is `shutting_down`. What is inside stays. */
+  close(): void;
+} {
+  let isClosed = false;
   return {
+    close() {
+      isClosed = true;
+    },
     enter({ share }) {
       counters.requests += 1;
       try {
+        if (isClosed) throw notBegun();
         queue.enter(share);
       } catch (refusal) {
         counters.errors += 1;
@@ -33,4 +45,8 @@ export function signing(queue: Queue, counters: { signatures: number }): Service
       queue.leave(share, signatures);
     }
   };
+}
+
+function notBegun(): AgentError {
+  return new AgentError('shutting_down', 'the agent stops: nothing was done');
 }

@@ -24,7 +24,7 @@ export interface RequestContext {
 
 /** The agent's queue. */
 export interface Admission {
-  /** Throws `overloaded`. Every success is followed by one `leave`. */
+  /** Throws `overloaded`, `shutting_down`. Every success is followed by one `leave`. */
   enter(caller: Caller): void;
   leave(caller: Caller, failed: boolean): void;
 }

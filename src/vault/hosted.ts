@@ -39,6 +39,8 @@ export interface HostedOpening {
   readonly pins: PinGate | null;
   /** Throws where this protection is less than the configuration requires. */
   readonly refuseProtection: (protection: Protection) => void;
+  /** As the text of Vault.importKey; null where it takes keys. */
+  readonly noImport: string | null;
   readonly world: World;
 }
 
@@ -117,8 +119,12 @@ export interface HostedFailure {
   readonly loginLost: boolean;
   /** Two objects have one handle: what was made is to be found by its id, in another process. */
   readonly givenTwice: boolean;
+  /** This process has no room for the key that was to be made: nothing was, and another process has room. */
+  readonly full: boolean;
   /** Set where the device refused the PIN, or takes none. */
   readonly pinRefusal: PinRefusal | null;
+  /** The login failed, and whether the device has looked at the PIN its answer does not say. */
+  readonly pinInDoubt: boolean;
 }
 
 /** The child process's side of a kind, for as long as that process lives. */

@@ -19,8 +19,20 @@ export interface KindOfCa<GivenOfCa, Place, Own> {
   /** The same by another name of the same file: looks at the file system. */
   clashByAnotherName(settings: Named<Own>, where: CaWhere): TableFault | null;
 
-  /** As VaultKind.examine. */
-  examine(place: Named<Place>, looking: ExamineWith): Promise<readonly Finding[]>;
+  /** As VaultKind.examine. `shared`: a library is started for the keyrings on it too. */
+  examine(
+    place: Named<Place>,
+    looking: ExamineWith,
+    shared: SharedLibraries,
+  ): Promise<readonly Finding[]>;
+}
+
+/** What the keyrings of an agent say of the libraries that they are on. */
+export interface SharedLibraries {
+  /** What each is started with, by its real path. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Names of variables that vault hosts have beside the usual ones. */
+  readonly environment: readonly string[];
 }
 
 interface CaWhere {
@@ -29,7 +41,8 @@ interface CaWhere {
   readonly stateDir: string;
 }
 
-interface OpenedCa {
+/** The place of a CA, open. */
+export interface OpenedCa {
   readonly vault: Vault;
   /** The file or the token, for messages. */
   readonly where: string;

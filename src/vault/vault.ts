@@ -23,6 +23,16 @@ export interface Vault {
   generate(objectId: string | null): Promise<VaultKey>;
 
   /**
+   * Takes over a key that another program made in the same device, under the reserved object id, and proves it as
+   * `generate` does. What it came from stays as it is. A text where the vault takes none: it completes "a key cannot be
+   * imported: ".
+   *
+   * Rejects with `invalid_params` for what is no such key of this device, or a wrong password, and `not_supported` for
+   * one that the device protects less than its own.
+   */
+  readonly importKey: ((objectId: string | null, key: ForeignKey) => Promise<VaultKey>) | string;
+
+  /**
    * Signs a message: 64 raw bytes. `not_supported` or `too_large` where the module cannot sign it,
    * `backend_unavailable` where the token or the key is gone.
    */
@@ -63,6 +73,14 @@ export interface VaultKey {
   /** CKA_ID in lowercase hex; the kid where the vault has no ids of its own. */
   readonly objectId: string;
   readonly publicKey: Uint8Array;
+}
+
+/** A key of the device, as the program that made it gave it out. */
+export interface ForeignKey {
+  /** What is in its file. */
+  readonly file: string;
+  /** UTF-8; null where the key asks for none. Wiped before the work settles. */
+  readonly password: Buffer | null;
 }
 
 export interface VaultObject {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CaKey } from '../../src/cluster/ca-key.ts';
 import type { CaRecords } from '../../src/cluster/ca-records.ts';
+import { forgetCa } from '../../src/cluster/forget-ca.ts';
 import { openCaKey } from '../../src/cluster/open-ca-key.ts';
 import { reservedKeyring } from '../../src/cluster/reserved-keyring.ts';
 import { CaTable } from '../../src/database/ca-tables.ts';
@@ -108,6 +109,31 @@ test('a key that is there alone is taken over', async () => {
   expect(captured.lines.map(({ msg }) => msg)).toContain(
     'a key that was there is the cluster CA now',
   );
+});
+
+test('it is forgotten once its key has left the token, not before, and another one is made', async () => {
+  const forget = async (): Promise<void> => {
+    const vault = await subject.vault();
+    try {
+      await forgetCa({ vault, where: 'token "test"' }, records);
+    } finally {
+      await vault.close();
+    }
+  };
+  const kid = await open();
+  await expect(forget()).rejects.toEqual(
+    refusal(new RegExp(`token "test" has key ${kid}\\. Move that away`), 'conflict'),
+  );
+  expect(await open()).toBe(kid);
+  const [id = ''] = await ids();
+  subject.pkcs11Tool('--delete-object', '--type', 'privkey', '--id', id);
+  await expect(forget()).rejects.toEqual(refusal(/half a key|has key/, 'conflict'));
+  subject.pkcs11Tool('--delete-object', '--type', 'pubkey', '--id', id);
+  await expect(open()).rejects.toEqual(refusal(new RegExp(`agentctl ca forget ${kid}`)));
+  await forget();
+  const next = await open();
+  expect(next).not.toBe(kid);
+  expect(await open()).toBe(next);
 });
 
 describe('it is refused', () => {

@@ -112,7 +112,7 @@ describe('a token that is minted here', () => {
           return keyring.sign(message, kid);
         },
       }),
-      certificates: { certificateFor: () => null },
+      certificates: { certificateFor: () => null, issueDue: () => Promise.resolve() },
       bundles: rig.trustBundles,
       revoked: new RevokedTokens({
         opened: () => null,

@@ -244,6 +244,35 @@ describe('a process that was killed in the middle', () => {
     );
   });
 
+  test.each(['pruned', 'revoked'] as const)(
+    'of making a key: what is left over can be %s, and leaves the token',
+    async (how) => {
+      const keyring = await subject.open();
+      const { kid: active } = await keyring.sign(message);
+      await subject.close();
+      const orphan = await withVault(async (vault) => {
+        const objectId = vault.reserve?.() ?? '';
+        await vault.generate(objectId);
+        return objectId;
+      });
+      rewrite((document) => (document.pending = [pending('generate', orphan)]));
+      const again = await subject.open();
+      const left = (await again.listKeys()).find((key) => key.object_id === orphan);
+      expect(left).toMatchObject({ state: 'retired', valid_until: null });
+      expect(await again.pruneExpiredGrace()).toBe(0);
+      if (how === 'pruned') expect(await again.pruneExpiredGrace({ leftOver: true })).toBe(1);
+      else await again.revoke(left?.kid ?? '', 'left over');
+      const states = (await again.listKeys()).map(({ kid, state }) => [kid, state]);
+      expect(states).toEqual([
+        [active, 'active'],
+        ...(how === 'pruned' ? [] : [[left?.kid, 'revoked']]),
+      ]);
+      expect((await again.sign(message)).kid).toBe(active);
+      await subject.close();
+      expect(await objectIds()).not.toContain(orphan);
+    },
+  );
+
   test('of making a key, and the copy of that moment put back after it was acknowledged', async () => {
     const vault = await subject.vault();
     const keyring = await subject.open(vault);

@@ -134,10 +134,12 @@ describe('a key that others made', () => {
     const publicKey = key?.publicKey ?? Buffer.alloc(0);
     expect(publicPem(publicKey).trim()).toBe(theirs.trim());
     const message = randomBytes(100);
-    // OpenSSL makes keys that decrypt too: those are refused, and nothing else speaks against this one.
-    await expect(vault.sign({ objectId, publicKey }, message)).rejects.toThrow(
-      /is refused: it is decrypt$/,
-    );
+    const signature = await vault.sign({ objectId, publicKey }, message);
+    expect(vault.algorithm.verify(message, signature, publicKey)).toBe(true);
+    expect(await vault.evidence({ objectId, publicKey })).toMatchObject({
+      made: 'in the TPM; by which program is not known',
+      ...{ fixedTPM: true, sensitiveDataOrigin: true, decrypt: true },
+    });
   });
 
   it('by tpm2-tools signs here', async () => {

@@ -6,8 +6,9 @@ import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import type { AgentClient } from '../../src/client/agent-client.ts';
 import { connect } from '../../src/client/connect.ts';
 import { Daemon, run, type Ended } from '../support/daemon.ts';
-import { pkcs11Place, type RigToken } from '../support/kill-rig.ts';
+import type { RigToken } from '../support/kill-rig.ts';
 import { opensslVerifies } from '../support/openssl.ts';
+import type { TokenObject } from '../support/token-objects.ts';
 import type { Device, DeviceToken } from './device.ts';
 
 const agentctl = fileURLToPath(new URL('../../dist/bin/agentctl.js', import.meta.url));
@@ -20,6 +21,11 @@ export interface ConfigOptions {
   readonly keyrings?: readonly string[];
   /** Further lines of the table of each keyring. */
   readonly lines?: string;
+}
+
+export interface Counted {
+  readonly changes: number;
+  readonly kills: number;
 }
 
 /** Lines of a keyring's table that its module needs. */
@@ -37,6 +43,8 @@ export class DeviceRig {
   readonly algorithm: AlgorithmName;
   readonly token: DeviceToken;
   readonly daemon: Daemon;
+  /** Of the random changes and kills, once they are made. */
+  counted: Counted | null = null;
   #client: AgentClient | null = null;
   #config = '';
 
@@ -66,11 +74,11 @@ export class DeviceRig {
   }
 
   configure({ withPin = true, keyrings = ['default'], lines = '' }: ConfigOptions = {}): void {
-    const uri = this.token.uri + (withPin ? `&pin-source=file:${this.pinFile}` : '');
+    const place = this.token.place(withPin ? this.pinFile : null);
     const tables = keyrings.map(
       (name) =>
-        `[keyrings.${name}]\nbackend = "pkcs11"\nalgorithm = "${this.algorithm}"\n` +
-        `uri = "${uri}"\n${moduleLines(this.token)}${lines}\n`,
+        `[keyrings.${name}]\nalgorithm = "${this.algorithm}"\n` +
+        `${place}${moduleLines(this.token)}${lines}\n`,
     );
     this.#config = this.daemon.config(tables.join(''));
   }
@@ -128,6 +136,11 @@ export class DeviceRig {
     return kid;
   }
 
+  /** What there is of the default keyring in the device, or beside it. */
+  objects(): Promise<readonly TokenObject[]> {
+    return objectsOf(this.token, this.daemon.stateDir);
+  }
+
   async states(): Promise<Readonly<Record<string, string>>> {
     const keys = await (await this.running()).listKeys();
     return Object.fromEntries(keys.map(({ kid, state }) => [kid, state]));
@@ -140,16 +153,20 @@ export class DeviceRig {
   }
 }
 
+function objectsOf(token: DeviceToken, stateDir: string): Promise<readonly TokenObject[]> {
+  return token.objects?.(stateDir) ?? token.program.list();
+}
+
 /** The token as the kill rig wants it, which removes it at its end. */
 export function rigToken(device: Device, token: DeviceToken, pinFile: string): RigToken {
   writeFileSync(pinFile, `${token.pin}\n`, { mode: 0o600 });
   return {
-    place: pkcs11Place(`${token.uri}&pin-source=file:${pinFile}`),
+    place: token.place(pinFile),
     environment: token.environment,
     keyring: moduleLines(token),
     launcher: token.launcher,
     keepsSeal: device.keepsSeal === undefined,
-    objects: () => token.program.list(),
+    objects: (stateDir) => objectsOf(token, stateDir),
     remove: () => token.remove(),
   };
 }

@@ -1,5 +1,6 @@
 import type { AlgorithmName } from '../../src/api/signing-backend.ts';
-import type { TokenProgram } from './setup/token-program.ts';
+import type { TokenObject } from '../support/token-objects.ts';
+import type { OtherProgram } from './setup/token-program.ts';
 
 /** Where another release of Debian is needed than the one that the tests run on. */
 export type Release = 'installed' | 'trixie' | 'forky';
@@ -18,6 +19,8 @@ export interface Device {
   readonly title: string;
   /** What emulates or simulates the device; null: nothing does. */
   readonly emulator: string | null;
+  /** Absent: a PKCS#11 module. */
+  readonly backend?: 'tpm';
   readonly release: Release;
   readonly algorithms: readonly AlgorithmName[];
   /** Those that every run takes; the others run with all devices. */
@@ -31,6 +34,12 @@ export interface Device {
   readonly emptyMessage?: Partial<Record<AlgorithmName, Difference<'not_supported'>>>;
   /** Absent: the token keeps a seal of the records. */
   readonly keepsSeal?: Difference<false>;
+  /** What the device says of a key in the place of the attributes of PKCS#11; absent: those. */
+  readonly evidence?: Partial<Record<AlgorithmName, Readonly<Record<string, unknown>>>>;
+  /** Absent: it attests none of its keys. */
+  readonly attests?: readonly AlgorithmName[];
+  /** What `agentctl doctor` says of the device; absent: that its module is there, and the token's label. */
+  readonly doctor?: { readonly running: RegExp; readonly stopped: RegExp };
   /** What the token says of a key otherwise than the standard would have it; null: not known to it. */
   readonly attributes?: Readonly<Record<string, Difference<boolean | null>>>;
   /** Absent: PINs may be tried as often as the suite likes (it tries two). */
@@ -49,8 +58,8 @@ export interface Device {
 
 /** A token that the suite runs on. */
 export interface DeviceToken {
-  /** For a configuration: token and module-path. */
-  readonly uri: string;
+  /** Lines of a keyring's table that say where its keys are. `pinFile`: null for a keyring that starts locked. */
+  place(pinFile: string | null): string;
   /** Label of the token. */
   readonly label: string;
   readonly pin: string;
@@ -62,7 +71,9 @@ export interface DeviceToken {
   /** Words before each command that loads the module. */
   readonly launcher: readonly string[];
   /** Another program on the token. */
-  readonly program: TokenProgram;
+  readonly program: OtherProgram;
+  /** What there is of the default keyring, for keys whose files are in the agent's state dir; absent: as `program` lists. */
+  objects?(stateDir: string): Promise<readonly TokenObject[]>;
   /** What the device's owner would do about a lockout; absent: it has none. */
   endLockout?(): Promise<void>;
   remove(): Promise<void>;

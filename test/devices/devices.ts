@@ -6,6 +6,7 @@ import { makeP11KitToken, p11KitProxy } from './setup/p11-kit.ts';
 import { debianRoot, rootUnavailable } from './setup/root.ts';
 import { makeSoftHsmToken } from './setup/softhsm.ts';
 import { makeTpmToken, tpmModule } from './setup/tpm.ts';
+import { makeBareTpm, swtpmUnavailable } from './setup/bare-tpm.ts';
 import { makeYubiHsmToken, yubihsmModule } from './setup/yubihsm.ts';
 
 /** Every kind of token that the suite runs on. What differs from one to the next is here, and nowhere else. */
@@ -56,6 +57,47 @@ export const tpm: Device = {
   },
   unavailable: () => missing('tpm2-pkcs11', tpmModule()),
   make: () => makeTpmToken(),
+};
+
+/** What `list_keys` says of keys that are under a TPM without a module, where it has sealed to PCR 7 and a PIN. */
+const underTpm: NonNullable<Device['evidence']> = {
+  es256: {
+    made: 'in the TPM',
+    ...{ fixedTPM: true, fixedParent: true, sensitiveDataOrigin: true, sign: true },
+    ...{ restricted: false, decrypt: false, noDA: true },
+    authorization: 'kept under the sealed key',
+    tpm_is_emulated: true,
+  },
+  ed25519: {
+    made: 'outside of the TPM, which has no Ed25519',
+    at_rest: 'under a key that the TPM has sealed',
+    in_use: 'in memory',
+    ...{ sealed_to_pcrs: [7], sealed_with_pin: true, tpm_is_emulated: true },
+  },
+};
+
+export const bareTpm: Device = {
+  name: 'tpm-bare',
+  title: 'TPM 2.0 without a module (backend = "tpm")',
+  emulator: 'swtpm, which simulates a TPM',
+  backend: 'tpm',
+  release: 'installed',
+  algorithms: ['es256', 'ed25519'],
+  always: ['es256', 'ed25519'],
+  without: null,
+  protection: 'software', // a simulator, by what it says of its maker
+  evidence: underTpm,
+  attests: ['es256'],
+  doctor: {
+    running: /^warning +default: TPM +.*serves one program at a time/m,
+    stopped: /^warning +default: TPM +IBM SW TPM, firmware \S+: an emulator/m,
+  },
+  wrongPins: {
+    value: 1,
+    why: 'some wrong PINs lock the whole TPM, and a right one in between takes none of them back',
+  },
+  unavailable: () => swtpmUnavailable(),
+  make: () => makeBareTpm(),
 };
 
 export const yubihsm: Device = {
@@ -155,6 +197,6 @@ export const openCryptoki: Device = {
 };
 
 export const devices: readonly Device[] = [
-  ...[softhsm, p11Kit, tpm, yubihsm, nss],
+  ...[softhsm, p11Kit, tpm, bareTpm, yubihsm, nss],
   ...[nssTrixie, nssForky, yubihsmForky, openCryptoki],
 ];

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Device } from './device.ts';
-import type { ListedObject, TokenProgram, TokenStep } from './setup/token-program.ts';
+import type { ListedObject, OtherProgram, TokenStep } from './setup/token-program.ts';
 
 const label = /^another program /;
 
 /** What another program keeps in the token: a data object, where the token keeps any, and a key pair. */
 export class ForeignObjects {
   readonly #device: Device;
-  readonly #program: TokenProgram;
+  readonly #program: OtherProgram;
   #kept: readonly ListedObject[] = [];
   #made = 0;
 
-  constructor(device: Device, program: TokenProgram) {
+  constructor(device: Device, program: OtherProgram) {
     this.#device = device;
     this.#program = program;
   }

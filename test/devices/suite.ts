@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { Device } from './device.ts';
 import { algorithmsOf } from './selection.ts';
-import { DeviceRig } from './device-rig.ts';
+import { DeviceRig, type Counted } from './device-rig.ts';
 import { ForeignObjects } from './foreign-objects.ts';
 import { keySteps } from './steps/keys.ts';
 import { killSteps } from './steps/kills.ts';
@@ -43,13 +43,18 @@ export function deviceSuite(device: Device): void {
     });
     for (const step of steps) {
       const { title, timeout } = step;
-      test(title, timeout === undefined ? {} : { timeout }, () => step.run(rig, foreign));
+      test(title, timeout === undefined ? {} : { timeout }, async ({ task }) => {
+        await step.run(rig, foreign);
+        if (rig.counted !== null) task.meta.counted = rig.counted;
+      });
     }
   });
 }
 
 declare module 'vitest' {
   interface TaskMeta {
+    /** Of random changes and kills, where they were made. */
+    counted?: Counted;
     /** What the module says of itself and of its token. */
     device?: { readonly name: string; readonly library: string; readonly token: string };
   }

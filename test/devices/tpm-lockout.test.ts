@@ -2,10 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DeviceRig } from './device-rig.ts';
 import { tpm } from './devices.ts';
+import { makeTpmToken, type TpmToken } from './setup/tpm.ts';
 
 let rig: DeviceRig;
+let token: TpmToken;
 beforeEach(async () => {
-  rig = new DeviceRig(tpm, 'es256', await tpm.make());
+  token = await makeTpmToken();
+  rig = new DeviceRig(tpm, 'es256', token);
 });
 afterEach(() => rig.remove());
 
@@ -13,7 +16,7 @@ test('a TPM in lockout: the command that ends it is said, and the right PIN open
   const kid = await rig.sign();
   await rig.stop();
   // Another program tries wrong PINs until the TPM has enough of them.
-  const { program } = rig.token;
+  const { program } = token;
   for (let tries = 0; tries < 5; tries += 1) {
     await program
       .withPin(`wrong ${tries}`)

@@ -15,8 +15,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
+import { auditRecords } from '../support/audit-chain.ts';
 import { Daemon, run } from '../support/daemon.ts';
 import { LineClient } from '../support/line-client.ts';
+import { signRequest, SshAgentClient } from '../support/ssh-agent-client.ts';
 
 const program = fileURLToPath(new URL('../../dist/bin/signing-agent.js', import.meta.url));
 
@@ -62,7 +64,46 @@ test('nothing but flags: a working agent, closed to others from the first moment
   expect(daemon.log.at(-1)?.msg).toBe('stopped');
 });
 
-test('SIGTERM under load: what was admitted is answered, and nothing else is lost', async () => {
+test.each([
+  { count: 400, stopAt: 1 },
+  { count: 400, stopAt: 100 },
+  { count: 20_000, stopAt: 1 },
+  { count: 20_000, stopAt: 7000 },
+])(
+  'SIGTERM: of $count requests in one burst each is answered once, also those behind answer $stopAt',
+  async ({ count, stopAt }) => {
+    await daemon.start('--config', daemon.config('[ssh_agent]\n[audit]\nfsync = false\n'));
+    const client = await LineClient.open(daemon.socket);
+    const ssh = await SshAgentClient.open(join(daemon.folder, 'ssh.sock'));
+    const [key] = await ssh.list();
+    if (key === undefined) throw new Error('there is a key');
+    const ids = Array.from({ length: count }, (_, index) => index);
+    const lines = ids.map(
+      (id) => `{"jsonrpc":"2.0","id":${id},"method":"sign","params":{"message_b64":"${hello}"}}\n`,
+    );
+    client.socket.write(lines.join(''));
+    ssh.send(...ids.slice(0, 400).map((id) => signRequest(key.blob, Buffer.from(String(id)))));
+    await client.until((answers) => answers.length >= stopAt);
+    expect(await daemon.stop()).toBe(0);
+    await Promise.all([client.closed, ssh.closed]);
+    expect(client.answers.map(({ id }) => Number(id)).sort((a, b) => a - b)).toEqual(ids);
+    const outcomes = client.answers.map(
+      ({ result, error }) => error?.data.kind ?? typeof result?.['signature_b64'],
+    );
+    expect([...new Set(outcomes)].filter((outcome) => outcome !== 'string')).toEqual(
+      outcomes.includes('shutting_down') ? ['shutting_down'] : [],
+    );
+    expect(outcomes).toContain('string');
+    expect(ssh.answers).toHaveLength(1 + 400);
+    // What was answered with a signature is recorded, and nothing else.
+    const recorded = auditRecords(join(daemon.stateDir, 'audit')).filter(
+      ({ method, outcome }) => method === 'sign' && outcome === 'done',
+    );
+    expect(recorded).toHaveLength(outcomes.filter((outcome) => outcome === 'string').length);
+  },
+);
+
+test('SIGTERM while clients go on sending: it ends, and there are no answers but results and shutting_down', async () => {
   await daemon.start();
   const clients = await Promise.all([1, 2, 3, 4].map(() => LineClient.open(daemon.socket)));
   const line = `{"jsonrpc":"2.0","id":7,"method":"sign","params":{"message_b64":"${hello}"}}\n`;
@@ -87,7 +128,9 @@ test('SIGTERM under load: what was admitted is answered, and nothing else is los
   await Promise.all(rounds);
   for (const client of clients) {
     expect(client.answers.length).toBeGreaterThan(100);
-    for (const answer of client.answers) expect(answer.result?.['signature_b64']).toHaveLength(86);
+    for (const { result, error } of client.answers) {
+      expect(error?.data.kind ?? result?.['signature_b64']).toMatch(/^shutting_down$|^[\w-]{86}$/);
+    }
   }
 });
 

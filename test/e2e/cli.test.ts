@@ -94,7 +94,7 @@ describe('a session at a terminal', () => {
     expect($(`agentctl keys revoke ${first} --yes --reason lost`).status).toBe(0);
     expect($('agentctl verify message --signature sig')).toMatchObject({ status: 5, err: '' });
     expect($(`agentctl sign --kid ${first} message`)).toMatchObject({ status: 1, out: '' });
-    expect($('agentctl keys prune').out).toBe('nothing to remove: no grace has expired\n');
+    expect($('agentctl keys prune').out).toBe('nothing to remove: no grace has ended\n');
   });
 });
 

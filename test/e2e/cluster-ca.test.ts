@@ -1,9 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto';
 import {
   existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -11,6 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { kidOf } from '../../src/algorithms/kid.ts';
+import { auditRecords } from '../support/audit-chain.ts';
 import { Daemon, type Ended } from '../support/daemon.ts';
 import { until } from '../support/faulty-agent.ts';
 import { ForeignCa, newKey, verifiesByItsBytes } from '../support/foreign-ca.ts';
@@ -53,6 +57,33 @@ async function json<T>(...args: string[]): Promise<T> {
 const show = (): Promise<Shown> => json<Shown>('ca', 'show');
 const verifyText = (text: string, ...flags: string[]): Promise<Ended> =>
   daemon.agentctl(['ca', 'verify', '-', ...flags], text);
+
+/** As a program of keystore version 1 does it: what it does not know it drops. Answers the new kid. */
+function rotateAsAnother(keystore: string): string {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const { d = '' } = privateKey.export({ format: 'jwk' });
+  const { x = '' } = publicKey.export({ format: 'jwk' });
+  const id = kidOf(Buffer.from(x, 'base64url'));
+  interface Keystore {
+    readonly keys: readonly Record<string, string>[];
+    readonly active: string;
+    readonly retired_grace_until?: Readonly<Record<string, string>>;
+  }
+  const { keys, active, retired_grace_until } = JSON.parse(
+    readFileSync(keystore, 'utf8'),
+  ) as Keystore;
+  const created_at = new Date().toISOString();
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  const next = {
+    version: 1,
+    keys: [...keys, { id, seed_b64: d, created_at }],
+    active: id,
+    retired_grace_until: { ...retired_grace_until, [active]: until },
+  };
+  writeFileSync(`${keystore}.tmp`, JSON.stringify(next), { mode: 0o600 });
+  renameSync(`${keystore}.tmp`, keystore);
+  return id;
+}
 
 describe('the commands', () => {
   test('show, issue, verify and bundle; a verifier of its own agrees to the byte', async () => {
@@ -209,6 +240,38 @@ describe('a rotation', () => {
   });
 });
 
+describe('a rotation by another program', () => {
+  test('is followed by a federated token at once: the certificate is issued for it', async () => {
+    await start();
+    const keystore = join(daemon.stateDir, 'keyrings', 'default.json');
+    const claims = file(
+      'claims.json',
+      JSON.stringify({
+        api_endpoint: 'https://leader:3669',
+        raft_endpoint: '10.0.0.1:3670',
+        leader_wg_pubkey: 'wg',
+        overlay_cidr: '10.42.0.0/16',
+        iss: 'leader',
+      }),
+    );
+    for (let rotation = 0; rotation < 5; rotation += 1) {
+      const kid = rotateAsAnother(keystore);
+      const minted = await daemon.agentctl([
+        '--json',
+        'join-token',
+        'mint',
+        '--claims',
+        claims,
+        '--federated',
+      ]);
+      expect(minted).toMatchObject({ code: 0, err: '' });
+      const { token, kid: by } = JSON.parse(minted.out) as { token: string; kid: string };
+      expect(by).toBe(kid);
+      expect((await daemon.agentctl(['join-token', 'verify', '-'], token)).code).toBe(0);
+    }
+  });
+});
+
 describe('a CA that is refused', () => {
   test('when it was lost: the agent signs, says so, and goes on with it once it is back', async () => {
     await start();
@@ -237,6 +300,69 @@ describe('a CA that is refused', () => {
       const { certificate } = code === 0 ? (JSON.parse(out) as Shown) : { certificate: null };
       return certificate?.active_kid === active.keyrings[0]?.active_kid;
     });
+  });
+
+  test('for good: it is forgotten, and another one made for all to trust anew', async () => {
+    const audited = `${cluster}[audit]\nfsync = false\n`;
+    await start(audited);
+    const { ca_kid: old } = await show();
+    const { out: certificate } = await daemon.agentctl(['ca', 'issue']);
+    const oldBundle = file('old.bundle', (await daemon.agentctl(['ca', 'bundle'])).out);
+    const forget = (kid: string, ...flags: string[]): Promise<Ended> =>
+      daemon.agentctl(['ca', 'forget', kid, ...flags]);
+
+    // There is nobody to ask; it is another one; its key could be used again.
+    expect(await forget(old)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/--yes/) as string,
+    });
+    const other = await forget('00000000', '--yes');
+    expect(other).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`is ${old}, not`) as string,
+    });
+    const there = await forget(old, '--yes');
+    expect(there.code).toBe(1);
+    expect(there.err).toContain(`${caFile()} has key ${old}. Move that away`);
+    expect((await show()).ca_kid).toBe(old);
+
+    const kept = join(daemon.folder, 'kept.key');
+    renameSync(caFile(), kept);
+    const lost = await daemon.agentctl(['ca', 'issue']);
+    expect(lost.code).toBe(1);
+    await daemon.stop();
+    await start(audited);
+    const shown = await daemon.agentctl(['ca', 'show']);
+    expect(shown.err).toContain(`agentctl ca forget ${old}`);
+
+    const done = await forget(old, '--yes');
+    expect(done).toMatchObject({ code: 0, err: '' });
+    const { ca_kid: now, certificate: issued } = await show();
+    expect(now).not.toBe(old);
+    expect(done.out).toContain(`the cluster CA is ${now} now`);
+    expect(issued).not.toBeNull();
+    // What it cannot undo: whoever trusts the old one believes its certificates.
+    expect((await verifyText(certificate, '--bundle', oldBundle)).code).toBe(0);
+    expect((await verifyText(certificate)).code).toBe(5);
+    expect((await forget(old, '--yes')).code).toBe(1);
+    await daemon.stop();
+    const recorded = auditRecords(join(daemon.stateDir, 'audit')).filter(
+      ({ method, subject }) => method === 'ca_forget' && subject === `CA ${old}`,
+    );
+    expect(recorded.map(({ outcome, kid }) => [outcome, kid])).toEqual([
+      ...[
+        ['begun', null],
+        ['failed', null],
+      ],
+      ...[
+        ['begun', null],
+        ['done', now],
+      ],
+      ...[
+        ['begun', null],
+        ['refused', null],
+      ],
+    ]);
   });
 
   test('when its file has another length, and doctor says the same', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, verify } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Daemon, type Ended } from '../support/daemon.ts';
 import { startSwtpm, type Swtpm } from '../support/swtpm.ts';
@@ -138,6 +138,107 @@ describe.each(['es256', 'ed25519'])('%s in a TPM', (algorithm) => {
     await ctl('verify', '--signature', signature);
     await ctl('sign');
   });
+});
+
+/** Of OpenSSL's provider; the TPM serves it while no agent has it. */
+async function keyOfOpenssl(): Promise<string> {
+  await tpm.openssl(
+    'genpkey',
+    ...['-provider', 'tpm2', '-provider', 'default', '-algorithm', 'EC'],
+    ...['-pkeyopt', 'group:P-256', '-out', 'theirs.pem'],
+  );
+  return join(tpm.dir, 'theirs.pem');
+}
+interface Listed {
+  readonly kid: string;
+  readonly state: string;
+  readonly object_id: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+const listed = async (): Promise<readonly Listed[]> =>
+  (JSON.parse(await ctl('--json', 'keys', 'list')) as { keys: Listed[] }).keys;
+
+test('a key of OpenSSL is imported, becomes active by a rotation, and OpenSSL signs with either file', async () => {
+  const theirs = await keyOfOpenssl();
+  const config = configure('algorithm = "es256"\n');
+  await daemon.start('--config', config);
+  const imported = await ctl('keys', 'import', theirs);
+  const kid = /^imported ([0-9a-f]{8}): to be active at the next rotation$/m.exec(imported)?.[1];
+  expect(imported).toContain('its key file may be used in this TPM as before');
+  expect(imported).toContain('(decrypt)');
+  const key = (await listed()).find((one) => one.kid === kid);
+  expect(key).toMatchObject({
+    ...{ state: 'prepared', protection: 'software' },
+    attributes: { made: 'in the TPM, by another program', fixedTPM: true, decrypt: true },
+  });
+  const again = await daemon.agentctl(['keys', 'import', theirs]);
+  expect(again.err).toContain(`key ${kid} is prepared already`);
+  await ctl('keys', 'rotate', '--grace', '7d');
+  const signature = file('signature', await ctl('--json', 'sign'));
+  expect(JSON.parse(readFileSync(signature, 'utf8'))).toMatchObject({ kid });
+  await ctl('verify', '--signature', file('raw', await ctl('sign')));
+  expect((await daemon.agentctl(['keys', 'import', theirs])).err).toContain(
+    `key ${kid} is in this keyring already`,
+  );
+  await daemon.stop();
+
+  const ours = join(daemon.stateDir, 'keyrings', 'default.tpm', `${key?.object_id}.pem`);
+  const provider = ['-provider', 'tpm2', '-provider', 'default', '-propquery', '?provider=tpm2'];
+  writeFileSync(join(tpm.dir, 'message'), 'hello');
+  for (const path of [theirs, ours]) {
+    const made = ['dgst', '-sha256', ...provider, '-sign', path, '-out', 'made', 'message'];
+    await tpm.openssl(...made);
+    const pem = await tpm.openssl('pkey', ...provider, '-in', path, '-pubout');
+    const der = readFileSync(join(tpm.dir, 'made'));
+    expect(verify('sha256', Buffer.from('hello'), pem, der)).toBe(true);
+  }
+
+  await daemon.start('--config', config);
+  await ctl('verify', '--signature', file('raw', await ctl('sign')));
+  await ctl('keys', 'revoke', kid ?? '', '--yes');
+  const revoked = await daemon.agentctl(['keys', 'import', theirs]);
+  expect(revoked.code).toBe(1);
+  expect(revoked.err).toContain(`key ${kid} was revoked, and does not come back`);
+  expect(await listed()).toHaveLength(3);
+});
+
+test('a key with a password is imported with it, and what is no key of this keyring is refused', async () => {
+  await tpm.openssl(
+    'genpkey',
+    ...['-provider', 'tpm2', '-provider', 'default', '-algorithm', 'EC'],
+    ...['-pkeyopt', 'group:P-256', '-pkeyopt', 'user-auth:abcd', '-out', 'theirs.pem'],
+  );
+  const theirs = join(tpm.dir, 'theirs.pem');
+  await daemon.start('--config', configure('algorithm = "es256"\n'));
+  const none = await daemon.agentctl(['keys', 'import', file('none.pem', 'hello\n')]);
+  expect(none.err).toContain('it is no PEM with the label TSS2 PRIVATE KEY');
+  const without = await daemon.agentctl(['keys', 'import', theirs]);
+  expect(without.code).toBe(1);
+  expect(without.err).toContain('the key has a password: give it (--password-file FILE)');
+  await ctl('keys', 'import', theirs, '--password-file', file('password', 'abcd\n'));
+  await ctl('keys', 'rotate');
+  await ctl('verify', '--signature', file('raw', await ctl('sign')));
+  expect((await listed()).map(({ state }) => state).sort()).toEqual(['active', 'grace']);
+});
+
+test('keyrings with other keys take none from a key file, and say why', async () => {
+  const theirs = await keyOfOpenssl();
+  await daemon.start(
+    '--config',
+    configure('algorithm = "ed25519"\n[keyrings.file]\nbackend = "file"\n'),
+  );
+  const seeds = await daemon.agentctl(['keys', 'import', theirs]);
+  expect(seeds.code).toBe(1);
+  expect(seeds.err).toContain('a keyring with algorithm = "es256" takes it');
+  const kept = await daemon.agentctl(['--keyring', 'file', 'keys', 'import', theirs]);
+  expect(kept.err).toContain('a key cannot be imported: ');
+  const ofFile = ['--keyring', 'file', 'keys'];
+  const kid = /^[0-9a-f]{8}/m.exec(await ctl(...ofFile, 'list'))?.[0] ?? '';
+  const attested = await daemon.agentctl([...ofFile, 'attest', kid, '--nonce', 'AAAAAAAAAAA']);
+  expect(attested.err).toContain(
+    'cannot be attested: it is in a file, and nothing vouches for that',
+  );
+  expect(await listed()).toHaveLength(1);
 });
 
 test('a key is attested by the agent, and that is checked without it', async () => {

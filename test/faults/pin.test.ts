@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { FaultyAgent, refusal } from '../support/faulty-agent.ts';
 
 let agent: FaultyAgent;
@@ -137,4 +137,46 @@ it('a wrong PIN over 20 restarts of the agent is one login', async () => {
   await restarted.start();
   await restarted.signAtOnce(10);
   expect(module.counts()).toMatchObject({ C_Login: 2, 'wrong logins': 1 });
+});
+
+describe('a login that fails', () => {
+  /** Starts of the agent that end with it, one login each. */
+  async function failedStarts(value: number, starts: number): Promise<FaultyAgent> {
+    const restarted = await FaultyAgent.make();
+    onTestFinished(() => restarted.remove());
+    restarted.module.script(`C_Login always return ${value}`);
+    for (let start = 0; start < starts; start += 1) {
+      await expect(restarted.start()).rejects.toThrow('could not log in');
+    }
+    restarted.module.clear();
+    return restarted;
+  }
+
+  it.each([
+    { name: 'TOKEN_NOT_PRESENT', value: 0xe0 },
+    { name: 'DEVICE_REMOVED', value: 0x32 },
+    { name: 'SESSION_HANDLE_INVALID', value: 0xb3 },
+    { name: 'HOST_MEMORY', value: 0x2 },
+  ])('with $name says nothing of the PIN: however often, nothing is locked', async ({ value }) => {
+    const restarted = await failedStarts(value, 4);
+    await restarted.start();
+    await restarted.signAtOnce(10);
+  });
+
+  it.each([
+    { name: 'GENERAL_ERROR', value: 0x5 },
+    { name: 'DEVICE_ERROR', value: 0x30 },
+    { name: 'a word of the vendor', value: 0x80000001 },
+  ])('with $name may have been counted: after two an operator is asked', async ({ value }) => {
+    const restarted = await failedStarts(value, 2);
+    await restarted.start();
+    expect(await refusal(restarted.sign())).toMatchObject({
+      kind: 'locked',
+      message: expect.stringContaining('2 logins in a row were cut off, or failed') as string,
+    });
+    expect((await restarted.agentctl('unlock', '--pin-file', restarted.token.pinFile)).code).toBe(
+      0,
+    );
+    await restarted.signAtOnce(10);
+  });
 });

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -7,26 +7,9 @@ import { changeOf, randomChange, type Move } from '../support/key-moves.ts';
 import { Dice, seeded, tpmSteps, type HostStep, type TpmStep } from '../support/kill-plan.ts';
 import { KillRig, type RigToken } from '../support/kill-rig.ts';
 import { startSwtpm } from '../support/swtpm.ts';
-import type { TokenObject } from '../support/token-objects.ts';
+import { keyFilesIn } from '../support/tpm-files.ts';
 
 /** Agent and vault host are killed with keys in a TPM: what was acknowledged is there, and nothing is left over. */
-
-const label = 'signing-agent/default';
-
-/** The files of the keyring's folder, as a token would list its objects. */
-function objectsIn(stateDir: string): readonly TokenObject[] {
-  const folder = join(stateDir, 'keyrings', 'default.tpm');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder).flatMap((name): TokenObject[] => {
-    const id = /^([0-9a-f]{32})\.(?:pem|seed\.json)$/.exec(name)?.[1];
-    if (name === 'seal.json') return [{ kind: 'Data', label, id: '' }];
-    if (id === undefined) return [];
-    return [
-      { kind: 'Private Key', label, id },
-      { kind: 'Public Key', label, id },
-    ];
-  });
-}
 
 async function tpmToken(pin: string | null): Promise<RigToken> {
   const tpm = await startSwtpm();
@@ -39,7 +22,7 @@ async function tpmToken(pin: string | null): Promise<RigToken> {
     keyring: '',
     launcher: [],
     keepsSeal: true,
-    objects: (stateDir) => Promise.resolve(objectsIn(stateDir)),
+    objects: (stateDir) => Promise.resolve(keyFilesIn(stateDir)),
     remove: () => tpm.remove(),
   };
 }

@@ -78,8 +78,20 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
   prepare: plain({ activate_after_seconds: 5 }, (client) =>
     client.prepare({ activateAfterSeconds: 5 }),
   ),
+  import_key: plain(
+    { keyring: 'ci', key_file: 'PEM', password: '1234', activate_after_seconds: 5 },
+    (client) => {
+      const password = (): Buffer => Buffer.from('1234');
+      return client.importKey('PEM', { keyring: 'ci', password, activateAfterSeconds: 5 });
+    },
+  ),
   revoke: plain({ kid, reason: 'lost' }, (client) => client.revoke(kid, { reason: 'lost' })),
-  prune_expired_grace: making({}, (client) => client.pruneExpiredGrace(), { pruned: 3 }, 3),
+  prune_expired_grace: making(
+    { left_over: true },
+    (client) => client.pruneExpiredGrace({ leftOver: true }),
+    { pruned: 3 },
+    3,
+  ),
   unlock: making(
     { keyring: 'ci', pin: '1234', again: true },
     (client) => client.unlock(() => Buffer.from('1234'), { keyring: 'ci', again: true }),
@@ -160,6 +172,7 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
     { certificate: { v: 1 } },
     { v: 1 },
   ),
+  ca_forget: plain({ ca_kid: '58de8e3c' }, (client) => client.caForget('58de8e3c')),
   trust_list: making({}, (client) => client.trustList(), { bundles: [] }, []),
   trust_import: plain({ bundle: '{}', replace: true }, (client) =>
     client.trustImport('{}', { replace: true }),

@@ -50,7 +50,10 @@ export class ClusterRig {
     const registry = clusterRegistry({
       database: this.database,
       keyring: () => this.keyring,
-      certificates: { certificateFor: (kid) => this.certificates.get(kid) ?? null },
+      certificates: {
+        certificateFor: (kid) => this.certificates.get(kid) ?? null,
+        issueDue: () => Promise.resolve(),
+      },
       ownCa: () => this.ownCa,
       world,
     });

@@ -24,6 +24,7 @@ export interface LogLine {
 export interface DaemonOptions {
   readonly launcher?: readonly string[];
   readonly plain?: boolean;
+  readonly installed?: string;
 }
 
 /** The built programs as processes, in a folder of their own that goes with them. */
@@ -35,21 +36,24 @@ export class Daemon {
   readonly #environment: Record<string, string>;
   readonly #sizes: Readonly<Record<string, string>>;
   readonly #launcher: readonly string[];
+  readonly #program: string;
   #watchers: (() => void)[] = [];
   #child: ChildProcess | null = null;
   #stderr = '';
 
   /**
    * `launcher`: words before the agent's own, of a program that becomes it, such as setpriv(1). `plain`: as an operator
-   * starts it who sizes no thread pool; then it starts itself once more, which takes as long again.
+   * starts it who sizes no thread pool; then it starts itself once more, which takes as long again. `installed`: the agent's program, where it is not what was built
+   * here.
    */
   constructor(
     environment: Readonly<Record<string, string>> = {},
-    { launcher = [], plain = false }: DaemonOptions = {},
+    { launcher = [], plain = false, installed = program('signing-agent') }: DaemonOptions = {},
   ) {
     this.#environment = { ...environment };
     this.#sizes = plain ? {} : { UV_THREADPOOL_SIZE: '3' };
     this.#launcher = launcher;
+    this.#program = installed;
   }
 
   get pid(): number {
@@ -145,7 +149,7 @@ export class Daemon {
 
   #spawn(flags: readonly string[]): ChildProcess {
     const where = ['--state-dir', this.stateDir, '--socket', this.socket];
-    const words = [...this.#launcher, process.execPath, program('signing-agent')];
+    const words = [...this.#launcher, process.execPath, this.#program];
     const [command = '', ...args] = [...words, ...where, ...flags];
     return spawn(command, args, {
       env: { ...process.env, ...this.#sizes, ...this.#environment },

@@ -34,9 +34,10 @@ export class InProcessAgent {
     return join(this.folder, 'state', 'keyrings', `${keyring}.json`);
   }
 
-  async start(): Promise<this> {
+  /** `stateDir`: another one than its own. */
+  async start(stateDir = join(this.folder, 'state')): Promise<this> {
     const flags = {
-      stateDir: join(this.folder, 'state'),
+      stateDir,
       socket: this.socket,
       logLevel: 'silent' as const,
     };

@@ -80,6 +80,8 @@ async function softHsm(): Promise<RigToken> {
 export class KillRig {
   readonly ledger: KeyLedger;
   kills = 0;
+  /** That were asked for, whatever came of them. */
+  changes = 0;
   readonly #algorithm: AlgorithmName;
   readonly #token: RigToken;
   readonly #folder = mkdtempSync(join(tmpdir(), 'kills-'));
@@ -159,6 +161,7 @@ export class KillRig {
    * else may come in its way.
    */
   async change(change: Change): Promise<'done' | 'refused' | 'lost'> {
+    this.changes += 1;
     this.ledger.begin(change);
     const answer = await (await this.#connected()).call(...requestOf(change));
     const outcome = answer === null ? 'lost' : answer.error === undefined ? 'done' : 'refused';

@@ -59,6 +59,8 @@ export class MemoryVault implements Vault {
     return Promise.resolve(null);
   }
 
+  readonly importKey = 'it is in memory alone';
+
   attest(): Promise<never> {
     return noAttestation('it is in memory, and nothing vouches for that');
   }

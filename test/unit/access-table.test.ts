@@ -37,6 +37,7 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   rotate: ['admin', 'on those'],
   prune_expired_grace: ['admin', 'on those'],
   prepare: ['admin', 'on those'],
+  import_key: ['admin', 'on those'],
   revoke: ['admin', 'on those'],
   list_keys: ['admin', 'on those'],
   attest: ['admin', 'on those'],
@@ -56,6 +57,7 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   // On the keyring that [cluster] names, here `default`.
   ca_show: ['reader', 'on those'],
   ca_issue: ['admin', 'on those'],
+  ca_forget: ['admin', 'on those'],
   ca_verify: ['reader', 'on those'],
   ca_bundle: ['reader', 'on those'],
   trust_import: ['admin', 'never'],
@@ -82,6 +84,7 @@ const otherwise: Readonly<Record<string, readonly string[]>> = {
   lock: ['not_supported'],
   attest: ['not_supported'],
   prepare: ['already_exists'],
+  import_key: ['not_supported'],
 };
 /** What must name a key that is there. */
 const ofOneKey = ['revoke', 'attest'];

@@ -35,6 +35,25 @@ test('a key that stands under the reserved id already is not destroyed, and noth
   await keyring.close();
 });
 
+test('while the vault is away nothing is announced, however often it is asked for a key', async () => {
+  const vault = new WatchedVault();
+  const store = new MemoryStore();
+  const keyring = await open(vault, store);
+  const before = store.current();
+  const outage = new AgentError('backend_unavailable', 'the token is away');
+  vault.outage = outage;
+  vault.fails = 'sign';
+  vault.failure = outage;
+  for (const change of [() => keyring.rotate(60), () => keyring.prepare()]) {
+    await expect(change()).rejects.toMatchObject({ kind: 'backend_unavailable' });
+  }
+  expect(store.current()).toBe(before);
+  vault.fails = null; // it is back, and only a signature shows it
+  await keyring.rotate(60);
+  expect(store.current()?.state.pending).toEqual([]);
+  await keyring.close();
+});
+
 test('a key that goes is destroyed with the public key that its record has', async () => {
   const vault = new WatchedVault();
   const keyring = await open(vault, new MemoryStore());

@@ -9,6 +9,7 @@ const docs = (name: string): string =>
 const result: DeviceResult = {
   ...{ device: 'nss', algorithm: 'es256', title: 'NSS softokn', emulator: 'a simulator' },
   ...{ library: 'NSS 3.87', token: null, date: '2026-01-02', rounds: 3, differences: ['no seal'] },
+  counted: { changes: 7, kills: 2 },
   steps: [
     { title: 'one', outcome: 'passed' },
     { title: 'two', outcome: 'failed' },
@@ -21,6 +22,7 @@ test('the page is what the results that are kept make of it', () => {
 
 test('the page says what failed, what is emulated, and what is otherwise', () => {
   const text = page([result]);
+  expect(text).toContain('3 rounds of random changes and kills (7 changes, 2 kills, no key lost)');
   expect(text).toContain('| one | yes |');
   expect(text).toContain('| two | NO |');
   expect(text).toContain('emulated, by a simulator');
@@ -30,7 +32,7 @@ test('the page says what failed, what is emulated, and what is otherwise', () =>
 test('a run ends with a line for each device, those that did not run included', () => {
   const notRun = [{ device: 'softhsm', algorithm: 'es256', reason: 'nobody asked' }];
   expect(summary({ ran: [result], notRun })).toEqual([
-    'device nss es256: 1 passed, 1 failed, 3 random rounds; NSS 3.87 (emulated: a simulator)',
+    'device nss es256: 1 passed, 1 failed, 3 random rounds (7 changes, 2 kills); NSS 3.87 (emulated: a simulator)',
     'device softhsm es256: not run: nobody asked',
   ]);
 });

@@ -5,6 +5,8 @@ import {
   announce,
   begin,
   expiredGrace,
+  leftOverKeys,
+  refuseUnrevocable,
   isHeld,
   prepare,
   remove,
@@ -62,6 +64,22 @@ test('a key that is neither active nor in grace is left over, and not valid', ()
   expect(statusOf(state, 'x', start)).toBe('retired');
   expect(validKeys(state, start).map(({ kid }) => kid)).toEqual(['a']);
   expect(() => signingKey(state, 'x', start)).toThrow(/grace has ended/);
+  expect(leftOverKeys(state)).toEqual(['x']);
+  expect(expiredGrace(state, start)).toEqual([]);
+  expect(() => {
+    refuseUnrevocable(state, 'x', start);
+  }).not.toThrow();
+  const revoked = revoke(state, 'x', '2026-01-01T00:00:00Z', 'lost', null);
+  expect(statusOf(revoked, 'x', start)).toBe('revoked');
+  expect(leftOverKeys(revoked)).toEqual([]);
+  expect(() => {
+    refuseUnrevocable(revoked, 'x', start);
+  }).toThrow(/revoked/);
+});
+
+test('no key that is in a state is left over', () => {
+  const state = prepare(activate(one, key('b'), start, 10).state, key('p'), null);
+  expect(leftOverKeys(state)).toEqual([]);
 });
 
 test('the active key is never expired, whatever the grace says', () => {

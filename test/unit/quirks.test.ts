@@ -83,6 +83,12 @@ describe('the table of quirks', () => {
     expect(quirksOf(tpmBehindProxy).withoutEd25519).toMatch(/no TPM has Ed25519/);
   });
 
+  test('who attests a key, where no PKCS#11 module does', () => {
+    expect(quirksOf(yubiHsm(2, 40)).attestation('1f2e')).toMatch(/yubihsm-shell .*key 0x1f2e/);
+    expect(quirksOf(tpmBehindProxy).attestation('01')).toContain('backend = "tpm"');
+    expect(quirksOf(softHsm).attestation('01')).toContain('nothing vouches for it');
+  });
+
   test('the limit of a message by firmware', () => {
     expect(quirksOf(yubiHsm(2, 32)).longestMessage).toBe(2026);
     expect(quirksOf(yubiHsm(2, 40)).longestMessage).toBe(3110);

@@ -51,8 +51,10 @@ const asking: readonly Line[] = [
   ...['minisign', 'ssh', 'pem', 'jwk', 'b64'].map((format) => ({
     words: `keys show {kid} --format ${format}`,
   })),
+  { words: 'keys import @b64', code: 1 },
   { words: 'keys attest {kid} --nonce AAAAAAAAAAAAAAAA', code: 1 },
   { words: 'ca issue', keeps: 'certificate' },
+  { words: 'ca forget 00000000 --yes', code: 1 },
   { words: 'ca verify @certificate' },
   { words: 'ca bundle', keeps: 'bundle' },
   { words: 'trust import @bundle' },

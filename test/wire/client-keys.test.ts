@@ -60,6 +60,26 @@ it('keeps client keys in the database through a restart, and makes none before t
   expect((await again.call('clientkey_list')).result).toEqual({ keys: [registered.result] });
 });
 
+it('lists the newest first, revoked ones among them', async () => {
+  const agent = await started();
+  const client = await clientOf(agent);
+  const ids: unknown[] = [];
+  for (const label of ['a', 'b', 'c']) {
+    const public_key = newIdentity(agent.folder, label);
+    const { result } = await client.call('clientkey_register', { public_key, label });
+    ids.unshift(result?.['id']);
+    agent.clock.advance(1);
+  }
+  const listed = async (params: object = {}): Promise<unknown[]> => {
+    const { result } = await client.call('clientkey_list', params);
+    return (result?.['keys'] as { id: string }[]).map(({ id }) => id);
+  };
+  expect(await listed()).toEqual(ids);
+  await client.call('clientkey_revoke', { id: ids[1] });
+  expect(await listed()).toEqual([ids[0], ids[2]]);
+  expect(await listed({ include_revoked: true })).toEqual(ids);
+});
+
 it('names the field that a client key is refused for, and repeats no key', async () => {
   const client = await clientOf(await started());
   const refused: [string, object, string, RegExp][] = [

@@ -13,6 +13,7 @@ import {
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PeerCredentials } from '../../src/native/peer-credentials.ts';
@@ -72,6 +73,7 @@ async function start({
     log,
     accept: (peer) => ({
       answer: accept(peer),
+      unfinished: (frame) => `unfinished ${frame.toString()}`,
       get maxFrameBytes() {
         return maxFrameBytes();
       },
@@ -493,6 +495,30 @@ describe('the socket file', () => {
     expect(await readAll(socket)).toBe('echo x\n');
   });
 
+  it('removes sockets that killed agents never gave their name, not those of living ones', async () => {
+    const long = '0123456789abcdef';
+    const made = async (name: string, lives: boolean): Promise<void> => {
+      const server = createServer().listen(join(directory, 'made'));
+      await once(server, 'listening');
+      renameSync(join(directory, 'made'), join(directory, name));
+      if (lives) living.push(server);
+      else server.close();
+    };
+    const living: ReturnType<typeof createServer>[] = [];
+    const names = [`.agent.sock.${long}`, `.agent.sock.${long.replace('0', 'f')}`];
+    const [dead = '', alive = ''] = names;
+    await made(dead, false);
+    await made(alive, true);
+    await made(`.other.sock.${long}`, false);
+    (await start()).close();
+    // None is old enough to be abandoned.
+    expect(readdirSync(directory).sort()).toEqual([...names, `.other.sock.${long}`].sort());
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 120_000 });
+    (await start()).close();
+    expect(readdirSync(directory).sort()).toEqual([alive, `.other.sock.${long}`].sort());
+    for (const server of living) server.close();
+  });
+
   it('leaves a living agent alone', async () => {
     const first = await start();
     await expect(start()).rejects.toBeInstanceOf(AlreadyRunningError);
@@ -559,19 +585,110 @@ describe('drain', () => {
     expect(agent.open).toBe(0);
   });
 
-  it('gives up after the time it was given', async () => {
+  it('answers whatever lies in a socket, also what was not read yet since enough was in work', async () => {
     const started = gate();
+    const finish = gate();
     const agent = await start({
-      accept: () => () => {
+      limits: { maxInFlightPerConnection: 2 },
+      accept: () => async (frame) => {
         started.open();
-        return new Promise<string>(() => undefined);
+        await finish.opened;
+        return echo(frame);
       },
     });
     const socket = await open();
-    socket.write('x\n');
+    const numbers = Array.from({ length: 5000 }, (_, index) => String(index));
+    // As a client that waits for room in the socket before it goes on: the kernel takes a part of it at once.
+    socket.write(`${numbers.join('\n')}\nhalf a li`);
     await started.opened;
-    await agent.drain(20);
-    expect(await readAll(socket)).toBe('');
+    const drained = agent.drain(60_000);
+    finish.open();
+    const answers = (await readAll(socket)).trimEnd().split('\n');
+    expect(answers.sort()).toEqual(numbers.map((number) => `echo ${number}`).sort());
+    socket.end();
+    await drained;
+  });
+
+  it('accepts who has connected before, and answers what was sent', async () => {
+    const agent = await start();
+    const clients = 40;
+    const written = new Int32Array(new SharedArrayBuffer(4));
+    // In another thread, so that this one can be kept from accepting them.
+    const worker = new Worker(
+      `const { connect } = require('node:net');
+      const { parentPort, workerData: { path, clients, written } } = require('node:worker_threads');
+      for (let number = 0; number < clients; number += 1) {
+        let text = '';
+        const socket = connect(path);
+        socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+        socket.on('end', () => parentPort.postMessage(text));
+        socket.write('from ' + number + '\\n', () => {
+          Atomics.add(written, 0, 1);
+          Atomics.notify(written, 0);
+        });
+      }`,
+      { eval: true, workerData: { path, clients, written } },
+    );
+    const answers: string[] = [];
+    const told = gate();
+    worker.on('message', (text: string) => {
+      if (answers.push(text) === clients) told.open();
+    });
+    for (let seen = 0; seen < clients; seen = Atomics.load(written, 0)) {
+      Atomics.wait(written, 0, seen);
+    }
+    expect(agent.accepted).toBe(0);
+    await Promise.all([agent.drain(60_000), told.opened]);
+    expect(answers.sort()).toEqual(
+      Array.from({ length: clients }, (_, number) => `echo from ${number}\n`).sort(),
+    );
+    await worker.terminate();
+  });
+
+  it('is not held up by a client that never stops sending', async () => {
+    const agent = await start();
+    const socket = await open();
+    const block = 'x\n'.repeat(4096);
+    const send = (): void => {
+      while (!socket.destroyed && socket.write(block));
+    };
+    socket.on('error', () => undefined).on('drain', send);
+    send();
+    await once(socket, 'data');
+    socket.resume();
+    await agent.drain(600_000);
+    expect(agent.open).toBe(0);
+  });
+
+  it('says of what is in work at the end of its time that it was not finished, and says no more', async () => {
+    const started = gate();
+    const finish = gate();
+    const agent = await start({
+      accept: () => async (frame) => {
+        started.open();
+        await finish.opened;
+        return echo(frame);
+      },
+    });
+    const socket = await open();
+    socket.write('x\ny\n');
+    await started.opened;
+    const drained = agent.drain(50);
+    const all = readAll(socket);
+    await once(socket, 'data');
+    finish.open();
+    expect(await all).toBe('unfinished x\nunfinished y\n');
+    socket.end();
+    await drained;
+  });
+
+  it('ends after the time it was given, whether or not the client reads', async () => {
+    const agent = await start({ accept: () => () => Promise.resolve('x'.repeat(1_000_000)) });
+    const socket = await open();
+    socket.write('x\n');
+    await once(socket, 'readable');
+    await agent.drain(50);
+    expect((await readAll(socket)).length).toBeLessThan(1_000_000);
     socket.destroy();
   });
 });

@@ -493,3 +493,20 @@ describe('connections', () => {
     expect(ssh_agent).toEqual({ path, open: 1, accepted: 2 });
   });
 });
+
+describe('an agent that stops', () => {
+  test('answers every request that was in the socket, in their order', async () => {
+    const client = await open();
+    const [key] = await client.list();
+    if (key === undefined) throw new Error('there is a key');
+    const count = 300;
+    client.send(...Array.from({ length: count }, () => signRequest(key.blob, data)));
+    await client.until(10);
+    await Promise.all([agent.agent.stop(), client.closed]);
+    const answers = client.answers.slice(1);
+    expect(answers).toHaveLength(count);
+    const refusedFrom = answers.findIndex((answer) => answer.equals(failure));
+    expect(refusedFrom).toBeGreaterThan(0);
+    for (const answer of answers.slice(refusedFrom)) expect(answer).toEqual(failure);
+  });
+});

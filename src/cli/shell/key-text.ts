@@ -19,7 +19,8 @@ export function stateCell(state: KeyStatus): Cell {
 export function untilText(key: KeyDetails, now: number): string {
   if (key.revoked_at !== undefined) return `revoked ${when(key.revoked_at, now)}`;
   if (key.valid_until !== null) return when(key.valid_until, now);
-  if (key.state !== 'prepared') return 'while it is active';
+  if (key.state === 'active') return 'while it is active';
+  if (key.state !== 'prepared') return 'valid no more';
   const { activates_at } = key;
   return activates_at === undefined || activates_at === null
     ? 'active at the next rotation'

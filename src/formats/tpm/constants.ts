@@ -10,6 +10,7 @@ export const CC = {
   CertifyCreation: 0x14a,
   Certify: 0x148,
   NV_Read: 0x14e,
+  ObjectChangeAuth: 0x150,
   PolicySecret: 0x151,
   Create: 0x153,
   Load: 0x157,

@@ -23,6 +23,16 @@ export const clusterMethods = {
       return outcome({ certificate }, { kid: certificate.active_kid });
     },
   }),
+  ca_forget: method({
+    scope: 'admin',
+    reach: 'cluster',
+    params: { ca_kid: fields.kid },
+    subject: ({ ca_kid }) => `CA ${ca_kid}`,
+    act: async ({ ca_kid }, services) => {
+      const forgotten = await services.clusterCa().forget(ca_kid);
+      return outcome(forgotten, { kid: forgotten.new_ca_kid });
+    },
+  }),
   ca_verify: method({
     ...reader,
     params: { certificate: z.string().max(longestCertificate) },

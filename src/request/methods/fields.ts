@@ -40,6 +40,8 @@ export const fields = {
   batch: z.array(binary).min(1).max(256),
   seconds: z.int().min(0).max(longest),
   reason: z.string().max(1000),
+  /** A key that another program gave out: TSS2 PEM has about 500 bytes. */
+  keyFile: z.string().max(16_384),
   /** Of an API key. Every text is answered the same way: no message tells how it should be, or how long. */
   secret: z.string(),
   pin,

@@ -75,9 +75,9 @@ export const keyringMethods = {
   }),
   prune_expired_grace: method({
     ...admin,
-    params: { keyring },
-    act: async (params, services) =>
-      outcome({ pruned: await services.keyring(params.keyring).pruneExpiredGrace() }),
+    params: { keyring, left_over: z.boolean().default(false) },
+    act: async ({ keyring: name, left_over: leftOver }, services) =>
+      outcome({ pruned: await services.keyring(name).pruneExpiredGrace({ leftOver }) }),
   }),
   verify: method({
     ...reader,
@@ -99,6 +99,20 @@ export const keyringMethods = {
       const of = services.keyring(params.keyring);
       const prepared = await of.prepare(params.activate_after_seconds);
       return outcome(prepared, { kid: prepared.kid });
+    },
+  }),
+  import_key: method({
+    ...admin,
+    params: {
+      keyring,
+      key_file: fields.keyFile,
+      password: fields.pin.optional(),
+      activate_after_seconds: fields.seconds.optional(),
+    },
+    act: async ({ key_file: file, password = null, ...params }, services) => {
+      const into = services.keyring(params.keyring);
+      const imported = await into.importKey({ file, password }, params.activate_after_seconds);
+      return outcome(imported, { kid: imported.kid });
     },
   }),
   revoke: method({

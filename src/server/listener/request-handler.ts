@@ -1,4 +1,5 @@
 import { Caller } from '../../access/caller.ts';
+import { AgentError } from '../../base/errors.ts';
 import type { Peer, ProcessPeer } from '../../access/principal.ts';
 import type { PeerCredentials } from '../../native/peer-credentials.ts';
 import { handle, type RequestContext } from '../../request/handle.ts';
@@ -20,6 +21,10 @@ export function requestHandler<Request extends Asked, Answer>(
   const { access } = context;
   return {
     answer: (frame) => handle(frame, caller, context, protocol),
+    unfinished: (frame) => {
+      const decoded = protocol.decode(frame);
+      return 'refusal' in decoded ? decoded.refusal : protocol.error(decoded.request, unfinished());
+    },
     get maxFrameBytes() {
       return access.grantOrNone(caller).principal.scope === 'none' ? strangersFrame : null;
     },
@@ -37,4 +42,12 @@ export function processPeer(
   const { uid, pid } = credentials;
   const name = accounts.userName(uid);
   return { kind: 'process', ...credentials, name, executable: executableOf(pid) };
+}
+
+function unfinished(): AgentError {
+  return new AgentError(
+    'shutting_down',
+    'the agent stops, and this was not done in time: a change may have been made all the same, so look before it is ' +
+      'asked for again',
+  );
 }

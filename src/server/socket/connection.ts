@@ -2,10 +2,13 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { errnoName } from '../../base/errors.ts';
 import { endAndLinger } from './closing.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import { FrameDeadline } from './frame-deadline.ts';
 import type { FrameHandler } from './frame-handler.ts';
 import type { Decoder, Framing } from './framing.ts';
+import { LastInput } from './last-input.ts';
 import type { SocketLimits } from './limits.ts';
+import { Work, type Request } from './work.ts';
 
 /** Frames handed on in one go: a client with a full pipe must not keep the others waiting. */
 const framesPerTurn = 64;
@@ -20,18 +23,20 @@ export class Connection<Answer> {
   readonly #handler: FrameHandler<Answer>;
   readonly #framing: Framing<Answer>;
   readonly #log: Logger;
+  readonly #unreadBytes: () => number;
   readonly #onDone: () => void;
   readonly #decoder: Decoder;
   readonly #deadline: FrameDeadline;
 
-  #inFlight = 0;
-  #inFlightBytes = 0;
+  readonly #inFlight: Work;
   /** Answers of this turn. */
   #out: Answer[] = [];
   #turnPlanned = false;
   #reading = true;
   #awaitingDrain = false;
   #inputEnded = false;
+  /** The agent stops. */
+  #lastInput: LastInput | null = null;
   /** No more frames are handed on. */
   #finishing = false;
   /** What is said behind the answers that are still due. */
@@ -42,13 +47,15 @@ export class Connection<Answer> {
   /** `onDone` is called once: when the socket is closed and every request of it has been answered. */
   constructor(
     socket: Socket,
-    { limits, handler, framing, log, onDone }: ConnectionOptions<Answer>,
+    { limits, handler, framing, log, unreadBytes, onDone }: ConnectionOptions<Answer>,
   ) {
     this.#socket = socket;
     this.#limits = limits;
+    this.#inFlight = new Work(limits);
     this.#handler = handler;
     this.#framing = framing;
     this.#log = log;
+    this.#unreadBytes = unreadBytes;
     this.#onDone = onDone;
     this.#decoder = framing.decoder(this.#maxFrameBytes);
     this.#deadline = new FrameDeadline(
@@ -85,10 +92,35 @@ export class Connection<Answer> {
     if (this.#finishing) return;
     this.#finishing = true;
     this.#deadline.end();
+    this.#lastInput?.stop();
     if (lastWords !== undefined) this.#lastWords = [lastWords];
     // What is still due may take its time: nothing that nobody will handle is read meanwhile.
     this.#pauseReading();
     this.#endWhenAnswered();
+  }
+
+  /** The agent stops: what the client has sent is handed on and answered, then the connection is closed. */
+  drain(): void {
+    if (this.#finishing || this.#lastInput !== null) return;
+    this.#lastInput = new LastInput({
+      socket: this.#socket,
+      unreadBytes: this.#unreadBytes,
+      isBusy: () =>
+        this.#congested ||
+        this.#inFlight.count + this.#out.length + this.#socket.readableLength > 0 ||
+        this.#decoder.waiting,
+      onEnd: () => {
+        this.finish();
+      },
+    });
+    this.#lastInput.begin(this.#decoder.partial);
+  }
+
+  /** Waits for no request that is in work: each is answered that it was not done in time. */
+  giveUp(): void {
+    for (const request of this.#inFlight.requests()) {
+      this.#answered(request, this.#handler.unfinished(request.frame));
+    }
   }
 
   /** Closes at once; answers that are due are lost. */
@@ -103,11 +135,7 @@ export class Connection<Answer> {
   }
 
   get #congested(): boolean {
-    return (
-      this.#awaitingDrain ||
-      this.#inFlight >= this.#limits.maxInFlightPerConnection ||
-      this.#inFlightBytes >= this.#limits.maxInFlightBytesPerConnection
-    );
+    return this.#awaitingDrain || this.#inFlight.isFull;
   }
 
   #pump(): void {
@@ -128,37 +156,34 @@ export class Connection<Answer> {
   }
 
   #handOn(frame: Buffer): void {
-    const { length } = frame;
     this.#deadline.end();
-    this.#inFlight++;
-    this.#inFlightBytes += length;
+    const request = this.#inFlight.begin(frame);
     this.#handler.answer(frame).then(
       (answer) => {
-        this.#answered(answer, length);
+        this.#answered(request, answer);
       },
       (error: unknown) => {
         // A bug of `answer`: the client cannot be told which request it was.
         this.#log.error({ err: error }, 'a request was left without an answer');
         this.#socket.destroy();
-        this.#settle(length);
+        if (this.#inFlight.end(request)) this.#settle();
       },
     );
   }
 
-  #answered(answer: Answer, frameBytes: number): void {
+  #answered(request: Request, answer: Answer): void {
+    if (!this.#inFlight.end(request)) return;
     if (!this.#closed) this.#out.push(answer);
-    this.#settle(frameBytes);
+    this.#settle();
   }
 
-  #settle(frameBytes: number): void {
-    this.#inFlight--;
-    this.#inFlightBytes -= frameBytes;
+  #settle(): void {
     if (this.#closed) {
-      if (this.#inFlight === 0) this.#onDone();
+      if (this.#inFlight.count === 0) this.#onDone();
       return;
     }
     // Nothing else is due: what could be written together is here. Else wait for the end of the turn.
-    if (this.#inFlight === 0) this.#flush();
+    if (this.#inFlight.count === 0) this.#flush();
     if (this.#finishing) this.#endWhenAnswered();
     if (this.#out.length > 0 || !this.#reading) this.#planTurn();
   }
@@ -200,7 +225,7 @@ export class Connection<Answer> {
       return;
     }
     if (this.#decoder.partial) this.#deadline.begin();
-    if (this.#reading) return;
+    if (this.#lastInput?.goesOn() === false || this.#reading) return;
     this.#reading = true;
     this.#socket.resume();
   }
@@ -212,7 +237,7 @@ export class Connection<Answer> {
   }
 
   #endWhenAnswered(): void {
-    if (this.#inFlight > 0 || this.#ended || this.#closed) return;
+    if (this.#inFlight.count > 0 || this.#ended || this.#closed) return;
     this.#ended = true;
     const answers = [...this.#out, ...this.#lastWords];
     const rest = answers.length === 0 ? '' : this.#framing.written(answers);
@@ -227,14 +252,7 @@ export class Connection<Answer> {
     this.#finishing = true;
     this.#out = [];
     this.#deadline.stop();
-    if (this.#inFlight === 0) this.#onDone();
+    this.#lastInput?.stop();
+    if (this.#inFlight.count === 0) this.#onDone();
   }
-}
-
-export interface ConnectionOptions<Answer> {
-  readonly limits: SocketLimits;
-  readonly handler: FrameHandler<Answer>;
-  readonly framing: Framing<Answer>;
-  readonly log: Logger;
-  readonly onDone: () => void;
 }

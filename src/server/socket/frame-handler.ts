@@ -2,6 +2,8 @@
 export interface FrameHandler<Answer> {
   /** Answers one frame. Never throws, never rejects. */
   answer(frame: Buffer): Promise<Answer>;
+  /** What a frame is answered that was handed on, and whose own answer is not waited for: the agent stops. */
+  unfinished(frame: Buffer): Answer;
   /** The longest frame that is taken now, bytes; null: as long as the listener takes. */
   readonly maxFrameBytes: number | null;
   /** Called once, when the connection is closed and every request of it was answered. */

@@ -1,5 +1,5 @@
 import { createServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { shareOfUser } from '../../access/principal.ts';
 import type { PeerCredentials } from '../../native/peer-credentials.ts';
@@ -7,6 +7,7 @@ import { describeFailure, errnoName } from '../../base/errors.ts';
 import type { Libc } from '../../native/libc.ts';
 import { endAndLinger } from './closing.ts';
 import { Connection } from './connection.ts';
+import { descriptor } from './descriptor.ts';
 import type { FrameHandler } from './frame-handler.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
 import type { Framing } from './framing.ts';
@@ -17,6 +18,8 @@ import { bindSocketFile, type SocketFileOptions } from './socket-file.ts';
 const mostLingering = 64;
 /** Read and write buffers of one socket, bytes: libuv reads that much at once. */
 const highWaterMark = 64 * 1024;
+/** Of the time that a drain has: for telling clients what was not done in it. */
+const lastWordsShare = 0.2;
 
 export interface ListenerOptions<Answer> extends SocketFileOptions {
   readonly framing: Framing<Answer>;
@@ -34,11 +37,10 @@ export interface Listener {
   readonly open: number;
   /** Connections accepted since the start, without those refused. */
   readonly accepted: number;
-  /** No new connections; the socket file is removed. */
-  stopAccepting(): void;
   /**
-   * Stops accepting and reading, and resolves when every request that was handed on has been answered, the
-   * answers were sent and the connections are closed, or after `ms` milliseconds. Then closes what is left.
+   * Takes no new clients, and resolves when every request that was in a socket has been answered, the answers were
+   * sent and the connections are closed, or after `ms` milliseconds. Then closes what is left. In the last fifth of that
+   * time no request in work is waited for any more: it is answered as `unfinished`.
    */
   drain(ms: number): Promise<void>;
   /** Closes everything at once; answers that are due are lost. */
@@ -52,6 +54,7 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
   let accepted = 0;
   let lingering = 0;
   let emptied: (() => void) | null = null;
+  let draining = false;
 
   function admit(socket: Socket): void {
     // Until a Connection listens: a peer that is gone already must not end the process.
@@ -83,6 +86,7 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
       handler,
       framing,
       log: connectionLog,
+      unreadBytes: () => unreadBytes(socket, libc),
       onDone() {
         handler.closed();
         connections.delete(connection);
@@ -93,6 +97,7 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
     });
     connections.add(connection);
     connectionLog.debug({ uid: peer.uid, pid: peer.pid }, 'connection opened');
+    if (draining) connection.drain();
   }
 
   /** null where it cannot be said who calls: with no file descriptor left, even the account database fails. */
@@ -124,17 +129,36 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
     log.warn({ errno: errnoName(error) }, 'a connection could not be accepted');
   });
 
-  let accepting = true;
-  function stopAccepting(): void {
-    if (!accepting) return;
-    accepting = false;
-    file.remove();
-    server.close();
+  let hasFile = true;
+  function removeFile(): void {
+    if (hasFile) file.remove();
+    hasFile = false;
   }
 
   function close(): void {
-    stopAccepting();
+    removeFile();
+    server.close();
     for (const connection of connections) connection.destroy();
+  }
+
+  /** With the file gone nobody connects any more; who did before is accepted, a connection a turn. */
+  async function acceptWaiting(until: number): Promise<void> {
+    for (let fd = descriptor(server); fd !== null; fd = descriptor(server)) {
+      if (performance.now() >= until || !libc.hasConnectionWaiting(fd)) return;
+      await nextTurn();
+    }
+  }
+
+  /** Resolves with the last connection's end, or after that time. */
+  async function emptyWithin(ms: number): Promise<void> {
+    const timeUp = new AbortController();
+    const empty = new Promise<void>((resolve) => {
+      emptied = resolve;
+      if (connections.size === 0) resolve();
+    });
+    const time = sleep(ms, undefined, { signal: timeUp.signal }).catch(() => undefined);
+    await Promise.race([empty, time]);
+    timeUp.abort();
   }
 
   return {
@@ -144,22 +168,32 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
     get accepted() {
       return accepted;
     },
-    stopAccepting,
     async drain(ms) {
-      stopAccepting();
-      for (const connection of connections) connection.finish();
-      const timeUp = new AbortController();
-      const empty = new Promise<void>((resolve) => {
-        emptied = resolve;
-        if (connections.size === 0) resolve();
-      });
-      const time = sleep(ms, undefined, { signal: timeUp.signal }).catch(() => undefined);
-      await Promise.race([empty, time]);
-      timeUp.abort();
+      const end = performance.now() + ms;
+      removeFile();
+      draining = true;
+      for (const connection of connections) connection.drain();
+      const lastWordsAt = end - ms * lastWordsShare;
+      await acceptWaiting(lastWordsAt);
+      server.close();
+      await emptyWithin(lastWordsAt - performance.now());
+      for (const connection of connections) connection.giveUp();
+      await emptyWithin(end - performance.now());
       close();
     },
     close,
   };
+}
+
+/** 0 for one that is closed, or of which it cannot be said. */
+function unreadBytes(socket: Socket, libc: Libc): number {
+  const fd = descriptor(socket);
+  if (fd === null) return 0;
+  try {
+    return libc.unreadBytes(fd);
+  } catch {
+    return 0;
+  }
 }
 
 /** Null where they cannot be had: such a connection is never served as somebody unknown. */
@@ -175,11 +209,4 @@ function credentials(socket: Socket, libc: Libc, log: Logger): PeerCredentials |
     log.warn({ reason: describeFailure(error) }, 'connection refused: no peer credentials');
     return null;
   }
-}
-
-/** Node has no public way to it; `_handle` is null once the socket is closed. */
-function descriptor(socket: Socket): number | null {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return null;
-  return typeof handle.fd === 'number' && handle.fd >= 0 ? handle.fd : null;
 }

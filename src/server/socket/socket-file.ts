@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, lchownSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
+import { chmodSync, lchownSync, lstatSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { AgentError, errnoName } from '../../base/errors.ts';
@@ -47,6 +47,7 @@ export async function bindSocketFile(
   if (lstatOrNull(directory) === null) ensurePrivateDir(directory);
   requireTrustedParent(path);
   await requireFree(path);
+  await removeAbandoned(path);
 
   const temporary = temporaryName(path);
   // With a group the file is open to nobody until it belongs to that group.
@@ -119,6 +120,22 @@ async function requireFree(path: string): Promise<void> {
   }
   if (await answers(path)) {
     throw new AlreadyRunningError(`another agent is listening on ${path}: stop it first`, null);
+  }
+}
+
+/** Older than any start that is still between making its socket and giving it the name, milliseconds. */
+const abandonedAfter = 60_000;
+
+/** Sockets that agents made and were killed before they gave them their name: ours, and nobody listens. */
+async function removeAbandoned(path: string): Promise<void> {
+  const prefix = `.${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(name.slice(prefix.length))) continue;
+    const abandoned = join(dirname(path), name);
+    const inode = lstatOrNull(abandoned);
+    if (inode?.isSocket() !== true || inode.uid !== effectiveUid()) continue;
+    if (Date.now() - inode.ctimeMs < abandonedAfter || (await answers(abandoned))) continue;
+    unlinkSync(abandoned);
   }
 }
 

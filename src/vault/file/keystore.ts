@@ -154,6 +154,9 @@ export class FileKeystore implements Vault, StateStore {
     return Promise.resolve(null);
   }
 
+  readonly importKey =
+    "it would be a file keyring's, and those take keys from a backup: agentctl restore";
+
   attest(): Promise<never> {
     return noAttestation('it is in a file, and nothing vouches for that');
   }

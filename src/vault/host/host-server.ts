@@ -131,6 +131,8 @@ export class HostServer {
         this.#options.testPoint('host/generated');
         return wireKey(key);
       }
+      case 'importKey':
+        return this.#importKey(call, secret);
       case 'adopt': {
         const key = await this.#vault(call.vault).adopt(call.objectId);
         return key === null ? null : wireKey(key);
@@ -190,6 +192,19 @@ export class HostServer {
   #opened(number: VaultNumber): Opened {
     const { protection, ids, takenIds } = this.#vault(number);
     return { protection, ids, takenIds };
+  }
+
+  async #importKey(call: Extract<HostCall, { op: 'importKey' }>, secret: Buffer): Promise<unknown> {
+    const password = ownCopy(secret);
+    try {
+      const { importKey } = this.#vault(call.vault);
+      // The agent asks no vault that takes none.
+      if (typeof importKey === 'string') throw new AgentError('not_supported', importKey);
+      const { objectId, file, hasPassword } = call;
+      return wireKey(await importKey(objectId, { file, password: hasPassword ? password : null }));
+    } finally {
+      password.fill(0);
+    }
   }
 
   async #destroy(call: Extract<HostCall, { op: 'destroy' }>): Promise<void> {
@@ -309,5 +324,7 @@ const plain: HostedFailure = {
   fatal: false,
   loginLost: false,
   givenTwice: false,
+  full: false,
   pinRefusal: null,
+  pinInDoubt: false,
 };

@@ -1,5 +1,5 @@
 import { AgentError } from '../../base/errors.ts';
-import type { Seal, SealStore, VaultKey, VaultObject } from '../vault.ts';
+import type { ForeignKey, Seal, SealStore, VaultKey, VaultObject } from '../vault.ts';
 import { asAgentError, HostLost } from './host-process.ts';
 import {
   HostFailure,
@@ -13,7 +13,12 @@ import {
 } from './messages.ts';
 
 /** Makes one call in the process that has the token open, once there is one; rejects with HostFailure or HostLost. */
-export type Attempt = <Result>(call: HostCall, timeLimit?: number) => Promise<Result>;
+export type Attempt = <Result>(
+  call: HostCall,
+  timeLimit?: number,
+  /** Wiped. */
+  secret?: Buffer | null,
+) => Promise<Result>;
 
 /** Processes in a row that may end as they write a seal before none is written any more. */
 const mostLostInSeal = 2;
@@ -39,17 +44,41 @@ export class HostedCalls {
     this.#attempt = attempt;
   }
 
-  /** Never repeated; a key whose handle was given twice is looked for in the next process. */
+  /**
+   * A key whose handle was given twice is looked for in the next process. Repeated only there, where this one was full
+   * and has made nothing.
+   */
   async generate(objectId: string): Promise<VaultKey> {
     const vault = this.#vault;
     try {
       const made = await this.#once<WireKey>({ op: 'generate', vault, objectId }, 'made a key');
       return keyFromWire(made);
     } catch (failure) {
-      if (!(failure instanceof HostFailure) || !failure.givenTwice) throw failure;
+      if (!(failure instanceof HostFailure && (failure.givenTwice || failure.full))) throw failure;
       const made = await this.#again<WireKey | null>({ op: 'adopt', vault, objectId });
-      if (made === null) throw failure;
-      return keyFromWire(made);
+      if (made !== null) return keyFromWire(made);
+      if (!failure.full) throw failure;
+      const call = { op: 'generate', vault, objectId } as const;
+      return keyFromWire(await this.#once<WireKey>(call, 'made a key'));
+    }
+  }
+
+  /** Never repeated. */
+  async importKey(objectId: string, { file, password }: ForeignKey): Promise<VaultKey> {
+    const vault = this.#vault;
+    const call = {
+      op: 'importKey',
+      vault,
+      objectId,
+      file,
+      hasPassword: password !== null,
+    } as const;
+    try {
+      return keyFromWire(await this.#attempt<WireKey>(call, undefined, password));
+    } catch (failure) {
+      throw asAgentError(failure, 'took a key over');
+    } finally {
+      password?.fill(0);
     }
   }
 

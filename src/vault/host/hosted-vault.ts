@@ -42,6 +42,7 @@ export class HostedVault implements Vault, HostUser {
   readonly name: BackendName;
   readonly algorithm: Algorithm;
   readonly sealStore: SealStore;
+  readonly importKey: Vault['importKey'];
   readonly #options: HostedVaultOptions;
   readonly #number: VaultNumber;
   readonly #jobs: SignatureJobs;
@@ -86,9 +87,12 @@ export class HostedVault implements Vault, HostUser {
         this.#absences = 0;
       },
     });
-    this.#calls = new HostedCalls(this.#number, (call, timeLimit) =>
-      this.#attempt(call, timeLimit),
+    this.#calls = new HostedCalls(this.#number, (call, timeLimit, secret) =>
+      this.#attempt(call, timeLimit, secret),
     );
+    this.importKey =
+      options.noImport ??
+      ((objectId, key) => this.#calls.importKey(objectId ?? this.reserve(), key));
     this.sealStore = this.#calls.sealStore;
   }
 
@@ -189,8 +193,8 @@ export class HostedVault implements Vault, HostUser {
   #giveUp(failure: HostFailure): void {
     const state = this.#state;
     if (state.is !== 'open' || !state.process.usable) return; // a call beside it said so already
-    // Handles that are given twice say nothing against the token: the next process has others.
-    if (!failure.givenTwice) this.#failures += 1;
+    // Neither handles that are given twice nor a process that is full say anything against the token.
+    if (!failure.givenTwice && !failure.full) this.#failures += 1;
     state.process.retire({ isExpected: true, reason: failure.message });
   }
 
@@ -322,10 +326,14 @@ export class HostedVault implements Vault, HostUser {
     return state.is === 'locked' ? state.failure : null;
   }
 
-  async #attempt<Result>(call: HostCall, timeLimit = this.#options.callTimeout): Promise<Result> {
+  async #attempt<Result>(
+    call: HostCall,
+    timeLimit = this.#options.callTimeout,
+    secret: Buffer | null = null,
+  ): Promise<Result> {
     const process = await this.#openProcess();
     try {
-      return await process.call<Result>(call, timeLimit);
+      return await process.call<Result>(call, timeLimit, secret);
     } catch (failure) {
       if (failure instanceof HostFailure && failure.fatal) this.#giveUp(failure);
       if (failure instanceof HostFailure && failure.loginLost) this.#logInAgain(failure);

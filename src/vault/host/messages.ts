@@ -37,6 +37,14 @@ export type HostCall =
   /** Again, after the token has forgotten the login. */
   | { readonly op: 'login'; readonly vault: VaultNumber }
   | { readonly op: 'generate'; readonly vault: VaultNumber; readonly objectId: string }
+  /** The password of the file is the secret that goes with it, empty where there is none. */
+  | {
+      readonly op: 'importKey';
+      readonly vault: VaultNumber;
+      readonly objectId: string;
+      readonly file: string;
+      readonly hasPassword: boolean;
+    }
   /** The key that a process before this one made under that id. */
   | { readonly op: 'adopt'; readonly vault: VaultNumber; readonly objectId: string }
   | {
@@ -108,13 +116,18 @@ export class HostFailure extends AgentError {
   readonly fatal: boolean;
   readonly loginLost: boolean;
   readonly givenTwice: boolean;
+  readonly full: boolean;
   readonly pinRefusal: PinRefusal | null;
+  readonly pinInDoubt: boolean;
 
-  constructor({ kind, message, details, fatal, loginLost, givenTwice, pinRefusal }: Failure) {
+  constructor(failure: Failure) {
+    const { kind, message, details, fatal, loginLost, givenTwice, full, pinRefusal } = failure;
     super(kind, message, { details });
+    this.pinInDoubt = failure.pinInDoubt;
     this.fatal = fatal;
     this.loginLost = loginLost;
     this.givenTwice = givenTwice;
+    this.full = full;
     this.pinRefusal = pinRefusal;
   }
 }

@@ -27,8 +27,8 @@ export async function logInWith(
   } catch (failure) {
     if (failure instanceof HostFailure) {
       if (failure.pinRefusal !== null) await pins.refused(pin, failure.pinRefusal);
-      // A device that fails may have counted the attempt. What failed before the login says nothing of one.
-      else if (sending.isAnnounced && !failure.fatal) await pins.answered(pin);
+      // A device that fails may have counted the attempt. What failed before the login, or behind it, says nothing of one.
+      else if (sending.isAnnounced && !failure.pinInDoubt) await pins.answered(pin);
     }
     throw failure;
   } finally {

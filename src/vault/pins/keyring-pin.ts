@@ -194,7 +194,7 @@ export class KeyringPin implements PinGate {
       }
       if (cutOff !== null && cutOff.times >= mostCutOff && !this.#isGood(pin)) {
         throw this.#locked(
-          `${cutOff.times} logins in a row were cut off (the last on ${cutOff.at}), so nobody knows whether the ` +
+          `${cutOff.times} logins in a row were cut off, or failed in the token (the last on ${cutOff.at}), so nobody knows whether the ` +
             'token refused the PIN, and each attempt may count; see to the token, then',
         );
       }

@@ -12,6 +12,7 @@ export function judgeProbe(
   probe: ModuleProbe,
 ): readonly Finding[] {
   const subject = `${name}: token`;
+  if (probe.outcome === 'no_binding') return [failure(`${name}: binding`, probe.reason)];
   if (probe.outcome === 'not_loaded') return [failure(`${name}: module`, probe.reason)];
   if (probe.outcome === 'no_token') return [failure(subject, `${probe.reason}. ${findIt}`)];
   return [

@@ -3,7 +3,7 @@ import { algorithms } from '../../algorithms/algorithm.ts';
 import { TableFault } from '../kind-calls.ts';
 import type { KindOfCa } from '../kind-of-ca.ts';
 import { madeAt } from '../object-id.ts';
-import { tokenTarget } from './opening.ts';
+import { libraryOf, noImport, tokenTarget } from './opening.ts';
 import type { TokenPlace, TokenSettings } from './place.ts';
 import { keyLabel } from './uri.ts';
 import { tokenUri } from './token-uri.ts';
@@ -25,7 +25,7 @@ export const pkcs11KindOfCa: KindOfCa<{ readonly ca_uri: string }, TokenPlace, T
       algorithm: algorithms.ed25519,
       sessions: 1,
       callTimeout,
-      ...{ pins, refuseProtection, world },
+      ...{ pins, refuseProtection, noImport, world },
     });
     const named = uri.token === null ? 'the token of cluster.ca_uri' : `token "${uri.token}"`;
     return {
@@ -47,10 +47,12 @@ export const pkcs11KindOfCa: KindOfCa<{ readonly ca_uri: string }, TokenPlace, T
     );
   },
   clashByAnotherName: () => null,
-  async examine(place, looking) {
+  async examine(place, looking, { parameters, environment }) {
     const { examineToken } = await import('./examine.ts');
+    const library = libraryOf(place.uri, null);
+    const libraryParameters = library === null ? null : (parameters.get(library.path) ?? null);
     return examineToken(
-      { ...place, algorithm: 'ed25519', environment: [], libraryParameters: null },
+      { ...place, algorithm: 'ed25519', environment, libraryParameters },
       looking,
     );
   },

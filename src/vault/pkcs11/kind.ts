@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { secondCopyPath } from '../../files/second-copy.ts';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
+import { loadBinding } from './binding.ts';
 import { pkcs11KindOfCa } from './kind-of-ca.ts';
-import { libraryOf, tokenTarget } from './opening.ts';
+import { libraryOf, noImport, tokenTarget } from './opening.ts';
 import { tokenPin } from './pin.ts';
 import type { TokenPlace, TokenSettings } from './place.ts';
 import { tokenUri } from './token-uri.ts';
@@ -101,6 +102,7 @@ export const pkcs11Kind: KindEntry<
       callTimeout,
       pins: opening.pins,
       refuseProtection: opening.refuseProtection,
+      noImport,
       world: opening.world,
     });
     return { vault, store: null };
@@ -110,7 +112,10 @@ export const pkcs11Kind: KindEntry<
     environment,
     library: libraryOf(uri, libraryParameters),
   }),
-  serve: async () => (await import('./token/served.ts')).servePkcs11,
+  async serve() {
+    loadBinding();
+    return (await import('./token/served.ts')).servePkcs11;
+  },
   pin: tokenPin,
   isSameDevice: ({ uri: one }, { uri: other }) => {
     const names = ['modulePath', 'moduleName', 'token', 'serial', 'manufacturer', 'model'] as const;

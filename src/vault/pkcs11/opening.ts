@@ -6,6 +6,10 @@ import { keyLabel, type Pkcs11Uri } from './uri.ts';
 /** What a vault host opens a token by: nothing of the PIN. */
 export type TokenAddress = Omit<Pkcs11Uri, 'id' | 'pinSource'>;
 
+/** Completes "a key cannot be imported: ". */
+export const noImport =
+  "it would have to be in the token, where this keyring's keys are made: PKCS#11 has no key files";
+
 /**
  * The token of a keyring, for the vault host of its module. The URI's `id` is refused: a keyring makes its keys,
  * several over time, and each has an id of its own.

@@ -2,13 +2,15 @@ import { AgentError } from '../../base/errors.ts';
 import { kidOf } from '../../algorithms/kid.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
 import type { AttestationDocument } from '../../formats/tpm/attestation-document.ts';
-import { OBJECT } from '../../formats/tpm/constants.ts';
-import { nameOf, pointOf, readPublicArea, type PublicArea } from '../../formats/tpm/public-area.ts';
+import { nameOf, pointOf, readPublicArea } from '../../formats/tpm/public-area.ts';
 import type { Tss2Key } from '../../formats/tpm/tss2-key.ts';
-import type { VaultKey } from '../vault.ts';
+import type { ForeignKey, VaultKey } from '../vault.ts';
 import type { TpmConnection } from './connection.ts';
 import { attestKey } from './attestation.ts';
-import { creationBytes, parseCreation } from './stored/creation-file.ts';
+import { readForeignKey, rebind } from './foreign-key.ts';
+import { attributesOf, faultOf } from './key-attributes.ts';
+import { creationBytes, creationEnding, parseCreation } from './stored/creation-file.ts';
+import { importBytes, importEnding, originOf } from './stored/key-origin.ts';
 import { keyFileBytes, readKeyFile } from './stored/key-file.ts';
 import {
   checkCreation,
@@ -24,23 +26,6 @@ import type { KeyForm, TpmKeyring } from './tpm-keyring.ts';
 const notedPcrs = [0, 1, 2, 3, 4, 5, 6, 7];
 
 const ending = '.pem';
-const creationEnding = '.creation.json';
-
-/** Names of attributes for people and for `list_keys`. */
-const attributeNames: readonly (readonly [string, number])[] = [
-  ['fixedTPM', OBJECT.FIXED_TPM],
-  ['fixedParent', OBJECT.FIXED_PARENT],
-  ['sensitiveDataOrigin', OBJECT.SENSITIVE_DATA_ORIGIN],
-  ['userWithAuth', OBJECT.USER_WITH_AUTH],
-  ['adminWithPolicy', OBJECT.ADMIN_WITH_POLICY],
-  ['noDA', OBJECT.NO_DA],
-  ['restricted', OBJECT.RESTRICTED],
-  ['decrypt', OBJECT.DECRYPT],
-  ['sign', OBJECT.SIGN],
-];
-const demanded =
-  OBJECT.FIXED_TPM | OBJECT.FIXED_PARENT | OBJECT.SENSITIVE_DATA_ORIGIN | OBJECT.SIGN;
-const refused = OBJECT.RESTRICTED | OBJECT.DECRYPT;
 
 interface Proved {
   readonly file: Tss2Key;
@@ -62,7 +47,7 @@ export class Es256Keys implements KeyForm {
   }
 
   async make(objectId: string): Promise<VaultKey> {
-    const { folder, world } = this.#keyring;
+    const { world } = this.#keyring;
     const auth = this.#keyring.keyAuth();
     const { file, creation, key } = await this.#keyring.use('make a key', async (connection) => {
       const made = await createObject(connection, {
@@ -82,28 +67,36 @@ export class Es256Keys implements KeyForm {
       };
       const object = await connection.objects.load(connection, made);
       await checkCreation(connection, object, made);
-      const publicKey = await this.#readBack(connection, object, objectId);
-      const key = { objectId, publicKey };
+      const key = { objectId, publicKey: await this.#readBack(connection, object, objectId) };
       await this.#signAndProve(connection, file, auth, key, world.randomBytes(32));
       return { file, creation: creationBytes(made), key };
     });
-    world.testPoint('tpm/key-made');
-    await folder.create(`${objectId}${creationEnding}`, creation);
-    // The last of the two: with it the key is there.
-    await folder.create(`${objectId}${ending}`, keyFileBytes(file));
-    this.#proved.set(objectId, { file, auth, publicKey: key.publicKey });
-    return key;
+    return this.#keep(key, { file, auth }, `${objectId}${creationEnding}`, creation);
   }
+
+  /** The key gets the authorisation that those of this keyring have; what its file asked for opens that file alone. */
+  readonly importKey = async (objectId: string, given: ForeignKey): Promise<VaultKey> => {
+    const { world } = this.#keyring;
+    const theirs = readForeignKey(given);
+    const auth = this.#keyring.keyAuth();
+    const { file, key } = await this.#keyring.use('take a key over', async (connection) => {
+      const file = await rebind(connection, theirs, auth);
+      const object = await connection.objects.load(connection, file);
+      const key = { objectId, publicKey: await this.#readBack(connection, object, objectId) };
+      await this.#signAndProve(connection, file, auth, key, world.randomBytes(32));
+      return { file, key };
+    });
+    const noted = importBytes(world.now());
+    return this.#keep(key, { file, auth }, `${objectId}${importEnding}`, noted);
+  };
 
   has(objectId: string): boolean {
     return this.#keyring.folder.names().includes(`${objectId}${ending}`);
   }
 
   objectIds(): readonly string[] {
-    const names = this.#keyring.folder.names();
-    return names
-      .filter((name) => name.endsWith(ending))
-      .map((name) => name.slice(0, -ending.length));
+    const ours = this.#keyring.folder.names().filter((name) => name.endsWith(ending));
+    return ours.map((name) => name.slice(0, -ending.length));
   }
 
   publicKey(objectId: string): Uint8Array {
@@ -126,11 +119,28 @@ export class Es256Keys implements KeyForm {
     });
   }
 
+  /** `beside`: what is known of where the key comes from. */
+  async #keep(
+    key: VaultKey,
+    { file, auth }: Pick<Proved, 'file' | 'auth'>,
+    beside: string,
+    content: Buffer,
+  ): Promise<VaultKey> {
+    const { folder, world } = this.#keyring;
+    world.testPoint('tpm/key-made');
+    await folder.create(beside, content);
+    // The last of the two: with it the key is there.
+    await folder.create(`${key.objectId}${ending}`, keyFileBytes(file));
+    this.#proved.set(key.objectId, { file, auth, publicKey: key.publicKey });
+    return key;
+  }
+
   async remove(objectId: string): Promise<void> {
     const { folder } = this.#keyring;
     this.#proved.delete(objectId);
     await folder.remove(`${objectId}${ending}`);
     await folder.remove(`${objectId}${creationEnding}`);
+    await folder.remove(`${objectId}${importEnding}`);
   }
 
   attest(key: VaultKey, nonce: Uint8Array): Promise<AttestationDocument> {
@@ -165,7 +175,7 @@ export class Es256Keys implements KeyForm {
     const file = this.#file(objectId);
     const area = readPublicArea(file.public);
     return {
-      made: 'in the TPM',
+      ...originOf(this.#keyring.folder, objectId),
       name: nameOf(file.public).toString('hex'),
       parent: `0x${file.parent.toString(16)}`,
       ...attributesOf(area),
@@ -236,22 +246,4 @@ export class Es256Keys implements KeyForm {
       `there is no key ${objectId} in ${folder.path}: put its file back from a copy`,
     );
   }
-}
-
-function attributesOf({ attributes }: PublicArea): Record<string, boolean> {
-  return Object.fromEntries(attributeNames.map(([name, bit]) => [name, (attributes & bit) !== 0]));
-}
-
-/** What speaks against using the key, to follow a colon; null where nothing does. */
-function faultOf(area: PublicArea): string | null {
-  const missing = attributeNames.filter(
-    ([, bit]) => (demanded & bit) !== 0 && (area.attributes & bit) === 0,
-  );
-  const tooMany = attributeNames.filter(([, bit]) => (refused & area.attributes & bit) !== 0);
-  const faults = [
-    ...missing.map(([name]) => `it is not ${name}`),
-    ...tooMany.map(([name]) => `it is ${name}`),
-    ...(area.authPolicy.length > 0 ? ['it has a policy'] : []),
-  ];
-  return faults.length === 0 ? null : faults.join(', ');
 }

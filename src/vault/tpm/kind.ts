@@ -3,7 +3,7 @@ import { secondCopyPath } from '../../files/second-copy.ts';
 import { algorithms } from '../../algorithms/algorithm.ts';
 import { TableFault } from '../kind-calls.ts';
 import type { KeyFields, KindEntry } from '../kind.ts';
-import { deviceOf, pinOf, tpmPin, tpmTarget, type TpmSettings } from './place.ts';
+import { deviceOf, noSeedImport, pinOf, tpmPin, tpmTarget, type TpmSettings } from './place.ts';
 
 const pcrCount = 24;
 /** The TPM does one thing after the other: more at a time only wait in the vault host. */
@@ -90,6 +90,7 @@ export const tpmKind: KindEntry<
       callTimeout,
       pins,
       refuseProtection,
+      noImport: algorithm === 'ed25519' ? noSeedImport : null,
       world,
     });
     return { vault, store: null };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { sized } from '../../formats/tpm/bytes.ts';
 import { CC } from '../../formats/tpm/constants.ts';
 import { isFull } from '../../formats/tpm/response-codes.ts';
@@ -26,10 +27,15 @@ export interface Blob {
  */
 const mostLoaded = 2;
 
+/** One key with two authorisation values, as two keyrings may have it, has one name and two private parts. */
+function idOf({ private: privatePart }: Blob, name: Buffer): string {
+  return createHash('sha256').update(name).update(privatePart).digest('hex');
+}
+
 /** The objects that are loaded in one TPM for this process, the least recently used of which makes room for another. */
 export class LoadedObjects {
   readonly #tpm: Tpm;
-  /** By name, in the order of their last use. */
+  /** By `idOf`, in the order of their last use. */
   readonly #loaded = new Map<string, NamedHandle>();
 
   constructor(tpm: Tpm) {
@@ -39,7 +45,7 @@ export class LoadedObjects {
   /** Under the storage root of that connection. Stays loaded until the next two calls, or until `unload`. */
   async load(connection: LoadingConnection, blob: Blob): Promise<NamedHandle> {
     const name = nameOf(blob.public);
-    const id = name.toString('hex');
+    const id = idOf(blob, name);
     const known = this.#loaded.get(id);
     if (known !== undefined) {
       this.#loaded.delete(id);
@@ -52,8 +58,10 @@ export class LoadedObjects {
     return handle;
   }
 
-  async unload({ handle, name }: NamedHandle): Promise<void> {
-    this.#loaded.delete(Buffer.from(name).toString('hex'));
+  async unload({ handle }: NamedHandle): Promise<void> {
+    for (const [id, loaded] of this.#loaded) {
+      if (loaded.handle === handle) this.#loaded.delete(id);
+    }
     await flush(this.#tpm, handle);
   }
 

@@ -32,6 +32,11 @@ export type TpmAddress = Pick<
   'device' | 'folder' | 'pcrs' | 'recovery' | 'callTimeout'
 > & { readonly hasPin: boolean };
 
+/** Completes "a key cannot be imported: ". */
+export const noSeedImport =
+  'it would be a P-256 key of the TPM, and this keyring has Ed25519 keys, which no TPM has: a keyring with ' +
+  'algorithm = "es256" takes it';
+
 export function tpmTarget(keyring: string, settings: TpmSettings): HostedTarget {
   const { device, folder, pcrs, recovery, callTimeout, pin } = settings;
   const place: TpmAddress = { device, folder, pcrs, recovery, callTimeout, hasPin: pin !== null };

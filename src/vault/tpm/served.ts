@@ -39,7 +39,9 @@ export const serveTpm: ServeKind = ({ now, pause, randomBytes, files, testPoint 
       fatal: failure instanceof TpmHangs,
       loginLost: false,
       givenTwice: false,
+      full: false,
       pinRefusal: pinRefusalOf(failure),
+      pinInDoubt: failure instanceof TpmHangs,
     }),
   };
 };

@@ -1,5 +1,5 @@
 import type { Protection } from '../../api/signing-backend.ts';
-import type { VaultKey } from '../vault.ts';
+import type { ForeignKey, VaultKey } from '../vault.ts';
 import type { TpmConnection } from './connection.ts';
 import { keyFor } from './envelope.ts';
 import type { Protection as SealProtection } from './stored/key-file.ts';
@@ -12,6 +12,8 @@ export interface KeyForm {
   readonly protection: Protection;
   /** Makes a key, has it sign, and keeps it: durable when it resolves. */
   make(objectId: string): Promise<VaultKey>;
+  /** As Vault.importKey. */
+  readonly importKey: ((objectId: string, key: ForeignKey) => Promise<VaultKey>) | string;
   has(objectId: string): boolean;
   objectIds(): readonly string[];
   /** As its file says. Throws `backend_unavailable` where that is missing or broken. */

@@ -3,7 +3,7 @@ import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
 import { newObjectId, objectIdRandomLength } from '../object-id.ts';
 import type { ServedVault } from '../hosted.ts';
-import type { SealStore, VaultKey, VaultObject } from '../vault.ts';
+import type { SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import type { KeyForm, TpmKeyring } from './tpm-keyring.ts';
 import type { TpmFacts } from './tpm-facts.ts';
 
@@ -31,6 +31,7 @@ export class TpmVault implements ServedVault {
   readonly algorithm: Algorithm;
   readonly protection: Protection;
   readonly sealStore: SealStore;
+  readonly importKey: Vault['importKey'];
   readonly #parts: TpmVaultParts;
   #closing: Promise<void> | null = null;
 
@@ -38,6 +39,11 @@ export class TpmVault implements ServedVault {
     this.#parts = parts;
     this.algorithm = parts.algorithm;
     this.sealStore = parts.sealStore;
+    const { importKey } = parts.form;
+    this.importKey =
+      typeof importKey === 'string'
+        ? importKey
+        : (objectId, key) => this.#keep(objectId, (id) => importKey(id, key));
     this.protection = parts.facts.emulator === null ? parts.form.protection : 'software';
   }
 
@@ -46,14 +52,19 @@ export class TpmVault implements ServedVault {
     return newObjectId(now(), randomBytes(objectIdRandomLength));
   };
 
-  async generate(objectId: string | null): Promise<VaultKey> {
+  generate(objectId: string | null): Promise<VaultKey> {
+    return this.#keep(objectId, (id) => this.#parts.form.make(id));
+  }
+
+  /** Of what `make` leaves behind where it fails nothing stays. */
+  async #keep(objectId: string | null, make: (id: string) => Promise<VaultKey>): Promise<VaultKey> {
     const id = checked(objectId ?? this.reserve());
     const { form } = this.#parts;
     if (form.has(id)) {
       throw new AgentError('already_exists', `the keyring has a key ${id} already`);
     }
     try {
-      return await form.make(id);
+      return await make(id);
     } catch (failure) {
       await this.#removeLeftovers(id);
       throw failure;

@@ -8,6 +8,7 @@ import { SignatureQueue } from '../file/signature-queue.ts';
 import type { VaultKey } from '../vault.ts';
 import { envelopeNonceLength, openEnvelope, sealEnvelope } from './envelope.ts';
 import { noAttestation } from '../no-attestation.ts';
+import { noSeedImport } from './place.ts';
 import type { KeyForm, TpmKeyring } from './tpm-keyring.ts';
 
 const ending = '.seed.json';
@@ -78,6 +79,8 @@ export class WrappedSeeds implements KeyForm {
       seed.fill(0);
     }
   }
+
+  readonly importKey = noSeedImport;
 
   has(objectId: string): boolean {
     return this.#keyring.folder.names().includes(`${objectId}${ending}`);

@@ -48,6 +48,7 @@ function resultOf(suite: TestSuite): readonly DeviceResult[] {
       token: said?.token ?? null,
       date: new Date().toISOString().slice(0, 10),
       rounds: randomRounds,
+      counted: tests.map((test) => test.meta().counted).find((one) => one !== undefined) ?? null,
       differences: differencesOf(device, algorithm),
       steps,
     },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { run } from '../../support/daemon.ts';
 import type { DeviceToken } from '../device.ts';
 import { libraryPath } from './libraries.ts';
-import { TokenProgram } from './token-program.ts';
+import { pkcs11Table, TokenProgram } from './token-program.ts';
 
 const label = 'NSS Certificate DB';
 const pin = 'nsspin123';
@@ -32,7 +32,7 @@ export async function makeNssToken(
   const libraryParameters = `configdir='sql:${folder}/db' certPrefix='' keyPrefix='' secmod='secmod.db' flags=`;
   const environment = {};
   return {
-    uri: `pkcs11:token=${encodeURIComponent(label)}?module-path=${module}`,
+    place: pkcs11Table(`pkcs11:token=${encodeURIComponent(label)}?module-path=${module}`),
     ...{ label, pin, environment, libraryParameters, launcher },
     variables: [],
     program: new TokenProgram({

@@ -1,47 +1,59 @@
+import { existsSync } from 'node:fs';
 import { run } from '../../support/daemon.ts';
+import { isRunning, until } from '../../support/faulty-agent.ts';
 import type { DeviceToken } from '../device.ts';
 import { libraryPath } from './libraries.ts';
-import { Program } from './program.ts';
 import type { DebianRoot } from './root.ts';
-import { TokenProgram } from './token-program.ts';
+import { pkcs11Table, TokenProgram } from './token-program.ts';
 
 const label = 'opencryptoki';
 const pin = 'ockpin12';
 /** As openCryptoki's tokens leave the factory. */
 const factorySoPin = '87654321';
 
-/** A fresh soft token, and the daemon that shares the slots out: one at a time, they have fixed places. */
-const prepare = `
+/** openCryptoki knows one place for its soft token, so each has these folders to itself. */
+const folders = [
+  '/run/opencryptoki',
+  '/var/lock/opencryptoki',
+  '/var/lib/opencryptoki',
+  '/var/log/opencryptoki',
+];
+
+/** The daemon that shares the slots out; its number is printed. It forks, whether it is asked to or not. */
+const start = `
 set -e
-for f in /run/opencryptoki /var/lock/opencryptoki/swtok /var/lib/opencryptoki/swtok/TOK_OBJ /var/log/opencryptoki; do
-  mkdir -p "$f"
-done
-rm -rf /var/lib/opencryptoki/swtok/* /run/opencryptoki/*
-mkdir -p /var/lib/opencryptoki/swtok/TOK_OBJ
+mkdir -p /var/lib/opencryptoki/swtok/TOK_OBJ /var/lock/opencryptoki/swtok
 chown -R root:pkcs11 /var/lib/opencryptoki /var/lock/opencryptoki /var/log/opencryptoki
-chmod 770 /var/lib/opencryptoki/swtok /var/lib/opencryptoki/swtok/TOK_OBJ /var/lock/opencryptoki /var/lock/opencryptoki/swtok
+chmod -R 770 /var/lib/opencryptoki /var/lock/opencryptoki
 chown pkcsslotd:pkcs11 /run/opencryptoki
 chmod 710 /run/opencryptoki
+/usr/sbin/pkcsslotd >&2
+cat /run/opencryptoki/pkcsslotd.pid
 `;
 
 /** The soft token of openCryptoki in another release's root. */
-export async function makeOpenCryptokiToken({ path, launcher }: DebianRoot): Promise<DeviceToken> {
-  const inRoot = (...words: readonly string[]): readonly [string, readonly string[]] => {
-    const [command = '', ...args] = [...launcher, ...words];
-    return [command, args];
+export async function makeOpenCryptokiToken({
+  path,
+  launcher: inRoot,
+}: DebianRoot): Promise<DeviceToken> {
+  const [command, ...words] = [...inRoot, '/bin/sh', '-c', start];
+  const started = await run(command, words, '', { IN_ROOT_PRIVATE: folders.join(' ') });
+  if (started.code !== 0) throw new Error(`pkcsslotd: ${started.out}${started.err}`);
+  const daemon = Number(started.out);
+  // Whoever uses the token does so where the daemon is.
+  const launcher = ['nsenter', '--mount', '--ipc', '--root', '--wd', '--target', String(daemon)];
+  // It does not end at SIGTERM while it counts a process that was killed; what it keeps is its own and goes with it.
+  const stop = async (): Promise<void> => {
+    if (isRunning(daemon)) process.kill(daemon, 'SIGKILL');
+    await until('the end of pkcsslotd', () => !isRunning(daemon));
   };
-  const made = await run(...inRoot('/bin/sh', '-c', prepare));
-  if (made.code !== 0) throw new Error(`openCryptoki's folders: ${made.err}`);
-  const daemon = new Program(...inRoot('/usr/sbin/pkcsslotd', '-f'));
   const module = (libraryPath(['pkcs11/libopencryptoki.so'], path) ?? '').slice(path.length);
   const environment = {};
   const program = new TokenProgram({ module, token: label, pin, environment, launcher });
   try {
-    await daemon.until(async () => {
-      const ready = await run(
-        ...inRoot('/bin/sh', '-c', 'test -S /run/opencryptoki/pkcsslotd.socket'),
-      );
-      return ready.code === 0;
+    await until('the socket of pkcsslotd', () => {
+      if (!isRunning(daemon)) throw new Error(`pkcsslotd has ended: ${started.out}${started.err}`);
+      return existsSync(`/proc/${daemon}/root/run/opencryptoki/pkcsslotd.socket`);
     });
     const soPin = 'sopin123'; // at most 8 bytes
     await program.runLoggedOut({
@@ -49,14 +61,14 @@ export async function makeOpenCryptokiToken({ path, launcher }: DebianRoot): Pro
       ...{ factorySoPin, model: 'Soft' },
     });
   } catch (failure) {
-    await daemon.stop();
+    await stop();
     throw failure;
   }
   return {
-    uri: `pkcs11:token=${label}?module-path=${module}`,
+    place: pkcs11Table(`pkcs11:token=${label}?module-path=${module}`),
     ...{ label, pin, environment, launcher, program },
     variables: [],
     libraryParameters: null,
-    remove: () => daemon.stop(),
+    remove: stop,
   };
 }

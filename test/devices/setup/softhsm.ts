@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { makeToken } from '../../support/softhsm.ts';
 import type { DeviceToken } from '../device.ts';
-import { TokenProgram } from './token-program.ts';
+import { pkcs11Table, TokenProgram } from './token-program.ts';
 
 const label = 'devices';
 
@@ -15,7 +15,7 @@ export async function makeSoftHsmToken(
   const all = { ...environment, ...token.environment };
   const modulePath = module ?? token.modulePath;
   return {
-    uri: `pkcs11:token=${label}?module-path=${modulePath}`,
+    place: pkcs11Table(`pkcs11:token=${label}?module-path=${modulePath}`),
     label,
     pin,
     environment: all,

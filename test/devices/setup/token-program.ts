@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { run } from '../../support/daemon.ts';
+import { pkcs11Place } from '../../support/kill-rig.ts';
 
 const tool = fileURLToPath(new URL('./token-tool.js', import.meta.url));
 
@@ -44,6 +45,11 @@ export type TokenStep =
       readonly id?: string;
     };
 
+/** The table of a keyring whose keys are in a token; see DeviceToken.place. */
+export function pkcs11Table(uri: string): (pinFile: string | null) => string {
+  return (pinFile) => pkcs11Place(pinFile === null ? uri : `${uri}&pin-source=file:${pinFile}`);
+}
+
 export interface TokenProgramOptions {
   readonly module: string;
   readonly token: string;
@@ -53,8 +59,15 @@ export interface TokenProgramOptions {
   readonly launcher?: readonly string[];
 }
 
-/** Another program that uses the token: `token-tool.js`, a process for each `run`. */
-export class TokenProgram {
+/** Another program that uses the device, a process for each `run`. */
+export interface OtherProgram {
+  /** Does the steps one after the other; answers their results. Rejects where one fails. */
+  run(...steps: readonly TokenStep[]): Promise<readonly unknown[]>;
+  list(): Promise<readonly ListedObject[]>;
+}
+
+/** Another program that uses the token: `token-tool.js`. */
+export class TokenProgram implements OtherProgram {
   readonly #options: TokenProgramOptions;
 
   constructor(options: TokenProgramOptions) {

@@ -6,7 +6,7 @@ import { run } from '../../support/daemon.ts';
 import type { DeviceToken } from '../device.ts';
 import { libraryPath } from './libraries.ts';
 import { answersOn, freePorts, Program } from './program.ts';
-import { TokenProgram } from './token-program.ts';
+import { pkcs11Table, TokenProgram } from './token-program.ts';
 
 const label = 'tpm';
 const pin = 'userpin1';
@@ -25,6 +25,9 @@ const bus = (folder: string): string => `<!DOCTYPE busconfig PUBLIC
 </busconfig>
 `;
 
+/** Other PINs can be tried by another program. */
+export type TpmToken = DeviceToken & { readonly program: TokenProgram };
+
 export const tpmModule = (): string | null =>
   libraryPath(['pkcs11/libtpm2_pkcs11.so', 'libtpm2_pkcs11.so.1']);
 
@@ -33,7 +36,7 @@ export const tpmModule = (): string | null =>
  * its own), as real machines have one: without it a killed program leaves its objects in the TPM, which has room for
  * three.
  */
-export async function makeTpmToken(): Promise<DeviceToken> {
+export async function makeTpmToken(): Promise<TpmToken> {
   const folder = mkdtempSync(join(tmpdir(), 'tpm-'));
   const programs: Program[] = [];
   const remove = async (): Promise<void> => {
@@ -56,7 +59,7 @@ export async function makeTpmToken(): Promise<DeviceToken> {
     const program = new TokenProgram({ module, token: label, pin, environment });
     await program.runLoggedOut({ do: 'initToken', label, soPin: 'sopin123', pin });
     return {
-      uri: `pkcs11:token=${label}?module-path=${module}`,
+      place: pkcs11Table(`pkcs11:token=${label}?module-path=${module}`),
       ...{ label, pin, environment, program, remove },
       variables: ['DBUS_SESSION_BUS_ADDRESS'],
       libraryParameters: null,

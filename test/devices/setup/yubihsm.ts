@@ -5,7 +5,7 @@ import type { DeviceToken } from '../device.ts';
 import { Connector } from '../yubihsm/connector.ts';
 import type { DeviceOptions } from '../yubihsm/device.ts';
 import { libraryPath } from './libraries.ts';
-import { TokenProgram } from './token-program.ts';
+import { pkcs11Table, TokenProgram } from './token-program.ts';
 
 const label = 'YubiHSM';
 /** Four digits of the authentication key's id, and its password. */
@@ -45,7 +45,7 @@ export async function makeYubiHsmToken(
   const environment: Record<string, string> = { YUBIHSM_PKCS11_CONF: configuration };
   if (root === null) environment['LD_LIBRARY_PATH'] = join(module, '..', '..');
   return {
-    uri: `pkcs11:token=${label}?module-path=${module}`,
+    place: pkcs11Table(`pkcs11:token=${label}?module-path=${module}`),
     ...{ label, pin, environment, launcher, connector },
     variables: root === null ? ['LD_LIBRARY_PATH'] : [],
     libraryParameters: null,

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { refusal } from '../../support/faulty-agent.ts';
 import type { DeviceRig } from '../device-rig.ts';
@@ -21,8 +23,8 @@ const wantedAttributes: Readonly<Record<string, boolean>> = {
 };
 
 /** The keyring's keys in the token, and no half of one. */
-async function keysInToken({ token }: DeviceRig): Promise<number> {
-  const objects = (await token.program.list()).filter((object) => object.label === label);
+async function keysInToken(rig: DeviceRig): Promise<number> {
+  const objects = (await rig.objects()).filter((object) => object.label === label);
   const idsOf = (kind: string): readonly string[] =>
     objects
       .filter((object) => object.kind === kind)
@@ -37,9 +39,9 @@ export const keySteps: readonly Step[] = [
     title: 'a new token: the agent starts, says what protects its key, and signs',
     run: async (rig) => {
       const client = await rig.running();
-      const { protection } = rig.device;
+      const { protection, backend = 'pkcs11' } = rig.device;
       expect(await client.describeBackend()).toEqual({
-        name: 'pkcs11',
+        name: backend,
         is_hardware_backed: protection === 'hardware',
         protection,
         algorithm: rig.algorithm,
@@ -54,9 +56,28 @@ export const keySteps: readonly Step[] = [
       const [key] = await (await rig.running()).listKeys();
       const differences = Object.entries(rig.device.attributes ?? {});
       expect(key?.attributes).toMatchObject({
-        ...wantedAttributes,
+        ...(rig.device.evidence?.[rig.algorithm] ?? wantedAttributes),
         ...Object.fromEntries(differences.map(([name, { value }]) => [name, value])),
       });
+    },
+  },
+  {
+    title: 'an attestation of the key verifies, or why there is none is said',
+    run: async (rig) => {
+      const kid = await rig.sign();
+      const nonce = randomBytes(16).toString('base64url');
+      const attested = await rig.agentctl(['keys', 'attest', kid, '--nonce', nonce]);
+      if (rig.device.attests?.includes(rig.algorithm) !== true) {
+        expect(attested.code).toBe(1);
+        expect(attested.err).toMatch(/^agentctl: the key cannot be attested: \S.{40}/);
+        return;
+      }
+      expect(attested).toMatchObject({ code: 0, err: '' });
+      const path = join(rig.daemon.folder, 'attestation.json');
+      writeFileSync(path, attested.out);
+      const verified = await rig.agentctl(['verify-attestation', path, '--nonce', nonce]);
+      expect(verified).toMatchObject({ code: 0, err: '' });
+      expect(verified.out).toContain(`key ${kid} was made in the TPM`);
     },
   },
   {

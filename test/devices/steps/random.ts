@@ -61,6 +61,8 @@ export const randomSteps: readonly Step[] = [
         await rig.start();
         await rig.finish();
         await foreign.check();
+        const { changes, kills } = rig;
+        suite.counted = { changes, kills };
       });
     },
   },

@@ -37,7 +37,7 @@ Examples:
     );
   keys
     .command('list')
-    .description("list your own keys; as an admin, everybody's")
+    .description("list your own keys, the newest first; as an admin, everybody's")
     .option('--all', 'those that are revoked too')
     .option('--actor <actor>', 'those of user:NAME or api_key:ID alone')
     .action(act(async () => (await import('./clientkey-list.ts')).listClientKeys))

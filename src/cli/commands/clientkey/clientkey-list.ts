@@ -11,7 +11,7 @@ export interface ListOptions {
   readonly actor?: string;
 }
 
-/** `agentctl clientkey list`: the caller's own keys, and for an admin everybody's. */
+/** `agentctl clientkey list`: the caller's own keys, and for an admin everybody's, the newest first. */
 export async function listClientKeys(invocation: Invocation<ListOptions>): Promise<number> {
   const { terminal, globals, options } = invocation;
   const params = { include_revoked: options.all, actor: actorParam(options.actor) };

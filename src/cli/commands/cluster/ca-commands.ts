@@ -74,4 +74,22 @@ Examples:
   agentctl ca bundle
   agentctl ca bundle --out prod.bundle`,
     );
+  ca.command('forget')
+    .description(
+      'forget the CA whose key is lost for good or known to others; another one is made, for all to trust anew',
+    )
+    .argument('<kid>', 'the CA that is to be forgotten, as status or the log name it')
+    .option('--yes', 'do not ask for confirmation')
+    .action(act(async () => (await import('./ca-forget.ts')).forgetCa))
+    .addHelpText(
+      'after',
+      `
+Its key must be out of its place before: move cluster-ca.key away, or remove the object from the token; a key that is
+there would be the CA again. Nothing takes this back, and it takes nothing back elsewhere: certificates by the old CA
+hold until they expire wherever its bundle is trusted. Others import the new one with: agentctl trust import --replace
+
+Examples:
+  agentctl ca forget 58de8e3c
+  agentctl ca forget 58de8e3c --yes && agentctl ca bundle --out prod.bundle`,
+    );
 }

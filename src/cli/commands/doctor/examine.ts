@@ -1,8 +1,10 @@
 import type { Accounts } from '../../../access/access-rules.ts';
 import type { Settings } from '../../../config/settings.ts';
 import { listenerKinds } from '../../../server/listeners.ts';
+import { libraryParameters } from '../../../config/library-parameters.ts';
 import type { World } from '../../../base/world.ts';
 import { supervisedCa } from '../../../agent/configured-ca.ts';
+import type { SharedLibraries } from '../../../vault/kind-of-ca.ts';
 import { kindOf } from '../../../vault/kinds/kinds.ts';
 import { checkAccess } from './access.ts';
 import { checkApiKeys } from './api-keys.ts';
@@ -108,11 +110,16 @@ async function checkKeyrings(
 }
 
 async function checkCluster(
-  { cluster }: Settings,
+  { cluster, keyrings }: Settings,
   options: Examination,
 ): Promise<readonly Finding[]> {
   const { keyring: wanted } = options;
   if (cluster === null || (wanted !== null && wanted !== cluster.keyring)) return [];
   const place = supervisedCa(cluster.ca);
-  return (await kindOf(place).ca?.examine(place, options)) ?? [];
+  const needs = keyrings.flatMap((keyring) => kindOf(keyring).host(keyring) ?? []);
+  const shared: SharedLibraries = {
+    parameters: libraryParameters(keyrings),
+    environment: needs.flatMap(({ environment }) => environment),
+  };
+  return (await kindOf(place).ca?.examine(place, options, shared)) ?? [];
 }

@@ -75,13 +75,21 @@ Examples:
     );
   keys
     .command('prune')
-    .description('remove the keys whose grace has expired')
+    .description('remove the keys whose grace has ended')
+    .option(
+      '--left-over',
+      'and those that nothing uses and nobody was told of: nothing brings them back',
+    )
     .action(act(async () => (await import('./keys-prune.ts')).pruneKeys))
     .addHelpText(
       'after',
       `
+A key that a start or a reconcile has found, and that was never acknowledged, is left over: listed as retired, valid
+no more. Make sure that no newer copy of the records has it in use before it goes.
+
 Examples:
-  agentctl keys prune`,
+  agentctl keys prune
+  agentctl keys prune --left-over`,
     );
   keys
     .command('revoke')
@@ -97,6 +105,7 @@ Examples:
   agentctl keys revoke 1f2e3d4c --reason "laptop lost"
   agentctl keys revoke 1f2e3d4c --yes`,
     );
+  addImport(keys, act);
   addReseal(keys, act);
   keys
     .command('attest')
@@ -112,6 +121,29 @@ Ed25519 key, which no TPM makes, has none, and tokens by PKCS#11 have no functio
 
 Examples:
   agentctl --keyring edge keys attest 1f2e3d4c --nonce "$NONCE" > attestation.json`,
+    );
+}
+
+function addImport(keys: Command, act: Act): void {
+  keys
+    .command('import')
+    .description('take over a key that another program made in the same TPM')
+    .argument('<file>', 'its key file, PEM with the label TSS2 PRIVATE KEY; - for stdin')
+    .option('--password-file <file>', 'the password that the key asks for; - for stdin')
+    .option('--activate-after <duration>', 'when it is meant to become active, such as 2h')
+    .action(act(async () => (await import('./keys-import.ts')).importKey))
+    .addHelpText(
+      'after',
+      `
+For keyrings with backend = "tpm" and algorithm = "es256": key files of OpenSSL's tpm2 provider, ssh-tpm-agent and
+tpm2-tools (tpm2_encodeobject). The TPM has to say that it made the key and keeps it (fixedTPM, fixedParent,
+sensitiveDataOrigin), and the key signs before it is taken. It is prepared then, as by keys prepare: keys rotate
+makes it active. The file is read, and left as it is.
+
+Examples:
+  openssl genpkey -provider tpm2 -algorithm EC -pkeyopt group:P-256 -out key.pem
+  agentctl --keyring edge keys import key.pem
+  agentctl --keyring edge keys rotate --grace 24h`,
     );
 }
 

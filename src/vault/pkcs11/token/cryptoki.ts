@@ -99,6 +99,9 @@ export const CKR = {
   CRYPTOKI_ALREADY_INITIALIZED: 0x191,
 } as const;
 
+/** From here on the values are the vendors' own. */
+export const CKR_VENDOR_DEFINED = 0x80000000;
+
 /** `CKR_PIN_INCORRECT` for 0xa0; the number in hex where it has no name here. */
 export function nameOfReturnValue(value: number): string {
   for (const [name, known] of Object.entries(CKR)) {

@@ -1,5 +1,5 @@
 import { AgentError, describeFailure, type ErrorKind } from '../../../base/errors.ts';
-import { CKR, nameOfReturnValue } from './cryptoki.ts';
+import { CKR, CKR_VENDOR_DEFINED, nameOfReturnValue } from './cryptoki.ts';
 
 /** After this many milliseconds a caller may try a failing token again. */
 const retryAfterMs = 1000;
@@ -45,6 +45,15 @@ export class ReturnValueError extends Error {
   }
 }
 
+/** A login failed with this value, which does not say whether the device has looked at the PIN, and counted it. */
+export class LoginInDoubt extends ReturnValueError {}
+
+/** The values of which that is true: the device or its module failed, or it is a vendor's own word. */
+export function leavesLoginInDoubt(value: number): boolean {
+  const failed: readonly number[] = [CKR.GENERAL_ERROR, CKR.FUNCTION_FAILED, CKR.DEVICE_ERROR];
+  return failed.includes(value) || value >= CKR_VENDOR_DEFINED;
+}
+
 /**
  * The module gave one handle to two objects, so that nobody knows which one a call with it would mean. Nothing was
  * removed. Another process numbers them anew; what was made is found there by its id.
@@ -55,6 +64,18 @@ export class HandleGivenTwice extends Error {
   constructor() {
     super('the module gave one handle to two objects');
   }
+}
+
+/** CKR_GENERAL_ERROR where it means that this process has no room for another object. Nothing was made. */
+export class ProcessIsFull extends ReturnValueError {
+  constructor() {
+    super(CKR.GENERAL_ERROR);
+  }
+}
+
+/** Whether another process can make what this one could not. */
+export function isFull(thrown: unknown): boolean {
+  return rawOf(thrown) instanceof ProcessIsFull;
 }
 
 /** Whether this is what a process came to an end for. */

@@ -2,7 +2,7 @@ import type { PKCS11 } from 'pkcs11js';
 import type { Algorithm } from '../../../algorithms/algorithm.ts';
 import { AgentError } from '../../../base/errors.ts';
 import { CKA, CKO, CKR } from './cryptoki.ts';
-import { HandleGivenTwice, isReturnValue } from './errors.ts';
+import { HandleGivenTwice, isReturnValue, ProcessIsFull } from './errors.ts';
 import type { KeyName } from '../../key-names.ts';
 import {
   bytesAttribute,
@@ -30,7 +30,7 @@ export interface KeyPair {
  * modules refuse what they do not know. The curve is given in one form first (`curve`); a module that does not know
  * that form answers with one of three errors and is given the other.
  *
- * Throws the module's own error, and HandleGivenTwice where a half has a handle that another object has too; what
+ * Throws the module's own error, ProcessIsFull, and HandleGivenTwice where a half has a handle that another object has too; what
  * it may have left behind is the caller's to remove.
  */
 export function makeKeyPair(
@@ -38,7 +38,7 @@ export function makeKeyPair(
   session: SessionHandle,
   algorithm: Algorithm,
   name: KeyName,
-  { curve }: Pick<Quirks, 'curve'>,
+  { curve, processFillsUp }: Pick<Quirks, 'curve' | 'processFillsUp'>,
 ): KeyPair {
   const id = Buffer.from(name.objectId, 'hex');
   const names = [
@@ -64,6 +64,7 @@ export function makeKeyPair(
       requireMade(lib, session, pair.publicKey, CKO.PUBLIC_KEY, name);
       return pair;
     } catch (thrown) {
+      if (processFillsUp && isReturnValue(thrown, CKR.GENERAL_ERROR)) throw new ProcessIsFull();
       if (!isUnknownCurve(thrown)) throw thrown;
       refusal = thrown;
     }

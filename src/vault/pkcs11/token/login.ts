@@ -2,7 +2,14 @@ import { Session } from 'graphene-pk11';
 import { AgentError } from '../../../base/errors.ts';
 import type { Shield } from '../../hosted.ts';
 import { CKF, CKR, CKS_RW_USER_FUNCTIONS, CKU_USER, nameOfReturnValue } from './cryptoki.ts';
-import { isReturnValue, ReturnValueError, returnValueOf, translate } from './errors.ts';
+import {
+  isReturnValue,
+  leavesLoginInDoubt,
+  LoginInDoubt,
+  ReturnValueError,
+  returnValueOf,
+  translate,
+} from './errors.ts';
 import { describeToken, tokenIdentity } from './device.ts';
 import type { Quirks } from './quirks.ts';
 import type { FoundToken } from './token.ts';
@@ -58,17 +65,15 @@ function logIn(
   unlessLoggedIn: boolean,
 ): { readonly session: Session; readonly pinUsed: boolean } {
   const name = describeToken(tokenIdentity(found.token));
+  // No cause: the PIN was not sent, and there is nothing to remember. The next login looks at the flags again.
   if ((found.token.flags & CKF.USER_PIN_INITIALIZED) === 0) {
     throw new AgentError(
       'locked',
-      `${name} has no user PIN yet; set one with the token's own tools`,
-      { cause: new ReturnValueError(CKR.USER_PIN_NOT_INITIALIZED) },
+      `${name} has no user PIN yet; set one with the token's own tools, and start the agent again`,
     );
   }
   if ((found.token.flags & CKF.USER_PIN_LOCKED) !== 0) {
-    throw new AgentError('locked', `${name} has locked its user PIN; ${quirks.unlockRemedy}`, {
-      cause: new ReturnValueError(CKR.PIN_LOCKED),
-    });
+    throw new AgentError('locked', `${name} has locked its user PIN; ${quirks.unlockRemedy}`);
   }
   const session = openSession(found);
   // Each login counts, and makes SoftHSM write: where the process is logged in already there is none.
@@ -138,5 +143,6 @@ function explainRefusal(
       { cause: wrongPin.includes(value ?? 0) ? new ReturnValueError(CKR.PIN_INCORRECT) : thrown },
     );
   }
-  return translate(thrown, `log in to ${name}`);
+  const inDoubt = value !== null && leavesLoginInDoubt(value);
+  return translate(inDoubt ? new LoginInDoubt(value) : thrown, `log in to ${name}`);
 }

@@ -20,6 +20,8 @@ export interface ProbeRequest {
 }
 
 export type ModuleProbe =
+  /** No module can be loaded. */
+  | { readonly outcome: 'no_binding'; readonly reason: string }
   /** It cannot be loaded, does not start, or does not answer. */
   | { readonly outcome: 'not_loaded'; readonly reason: string }
   /** None, or not the only one. */

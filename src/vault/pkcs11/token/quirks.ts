@@ -1,6 +1,7 @@
 import type { IdForm } from '../../key-names.ts';
 import { CKR } from './cryptoki.ts';
 import { isBefore, type DeviceIdentity } from './device.ts';
+import { netHsm, p11Kit, simulatedTpm, tpm2Pkcs11, yubiHsm } from './known-devices.ts';
 import { resourceManagerWarning } from './tpm-access.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -19,6 +20,8 @@ export interface Quirks {
   readonly sealClosedBy: 'attribute' | 'login';
   /** The object with the lowest handle is not destroyed where it can stay: a later one would get another's handle. */
   readonly firstHandleStays: boolean;
+  /** CKR_GENERAL_ERROR of C_GenerateKeyPair may mean that another process has room for the key, and this one has none. */
+  readonly processFillsUp: boolean;
   /** Bytes that are signed at once where the message goes to the device whole; null where nothing is known. */
   readonly longestMessage: number | null;
   /** Answers to C_Login that mean a wrong PIN, beside CKR_PIN_INCORRECT and its like. */
@@ -27,6 +30,8 @@ export interface Quirks {
   readonly unlockRemedy: string;
   /** Where the device has no Ed25519: why; completes "...: ". */
   readonly withoutEd25519: string | null;
+  /** What attests a key of that id in the place of this program; follows "PKCS#11 has no function for it. ". */
+  readonly attestation: (objectId: string) => string;
   /** CKF_HW of its mechanisms means hardware; false for a simulator, which sets it too. */
   readonly hardwareFlagHolds: boolean;
   /** What an operator should know before it happens, by the environment of the module; null where all is well. */
@@ -40,10 +45,13 @@ const usual: Quirks = {
   curve: 'oid',
   sealClosedBy: 'attribute',
   firstHandleStays: false,
+  processFillsUp: false,
   longestMessage: null,
   wrongPin: [],
   unlockRemedy: 'its security officer resets it',
   withoutEd25519: null,
+  attestation: () =>
+    'What the token says of the key is in agentctl keys show, and nothing vouches for it',
   hardwareFlagHolds: true,
   warning: () => null,
 };
@@ -60,27 +68,6 @@ export interface QuirkEntry {
   /** The file of the test that shows it, and a part of its name. */
   readonly shownBy: readonly [file: string, name: string];
 }
-
-const yubiHsm = ({ token }: DeviceIdentity): boolean => token.manufacturer.startsWith('Yubico');
-const netHsm = ({ token, library }: DeviceIdentity): boolean =>
-  library.manufacturer === 'Nitrokey' ||
-  (token.manufacturer === 'Nitrokey' && token.model === 'NetHSM');
-
-/**
- * tpm2-pkcs11 names its slots as its tokens and numbers none of them (a serial of zeros), which tells its tokens
- * behind p11-kit's proxy, where the library is called otherwise.
- */
-const tpm2Pkcs11 = ({ library, slot, token }: DeviceIdentity): boolean =>
-  library.manufacturer === 'tpm2-software.github.io' ||
-  (/^0+$/.test(token.serial) &&
-    slot.description === token.label &&
-    slot.manufacturer === token.manufacturer);
-
-/** The vendor string of libtpms and of the reference simulator, which tpm2-pkcs11 shows as the model. */
-const simulatedTpm = (device: DeviceIdentity): boolean =>
-  tpm2Pkcs11(device) && /^SW +TPM$/.test(device.token.model);
-
-const p11Kit = ({ library }: DeviceIdentity): boolean => library.manufacturer === 'PKCS#11 Kit';
 
 /** The exceptions, one an entry. Nobody else asks which device it has in hand. */
 export const quirkTable: readonly QuirkEntry[] = [
@@ -136,6 +123,18 @@ export const quirkTable: readonly QuirkEntry[] = [
     shownBy: ['test/faults/device-quirks.test.ts', 'the limit of the device'],
   },
   {
+    device: 'YubiHSM 2',
+    fits: yubiHsm,
+    changes: {
+      attestation: (objectId) =>
+        `yubihsm-pkcs11 does not pass on what the device can: yubihsm-shell has it certify key 0x${objectId}, ` +
+        'with "attest asymmetric"',
+    },
+    reason: 'the device signs a certificate of a key, and the module has nothing that asks for it',
+    source: 'YubiHSM 2 user guide, Attestation; native-notes/yubihsm.md',
+    shownBy: ['test/unit/quirks.test.ts', 'who attests a key'],
+  },
+  {
     device: 'p11-kit, remote',
     fits: p11Kit,
     changes: {
@@ -155,6 +154,16 @@ export const quirkTable: readonly QuirkEntry[] = [
       'once the object with the lowest handle is gone, a new object gets the handle of another one',
     source: 'tpm2-pkcs11 issue 931; native-notes/tpm2-pkcs11.md',
     shownBy: ['test/faults/device-quirks.test.ts', 'the first seal stays'],
+  },
+  {
+    device: 'a TPM 2.0 through tpm2-pkcs11',
+    fits: tpm2Pkcs11,
+    changes: { processFillsUp: true },
+    reason:
+      'each key that was made or used stays loaded, and tpm2-abrmd holds 27 objects a connection; C_GenerateKeyPair ' +
+      'answers CKR_GENERAL_ERROR then, with nothing made',
+    source: 'tpm2-abrmd(8), --max-transients; native-notes/tpm2-pkcs11.md',
+    shownBy: ['test/devices/tpm-room.test.ts', 'more keys than a connection holds'],
   },
   {
     device: 'a TPM 2.0 through tpm2-pkcs11',
@@ -179,6 +188,17 @@ export const quirkTable: readonly QuirkEntry[] = [
     reason: 'the specification reserves the numbers, and no TPM has the algorithm',
     source: 'TCG Algorithm Registry; native-notes/tpm2-pkcs11.md',
     shownBy: ['test/faults/device-quirks.test.ts', 'Ed25519 asked of a TPM'],
+  },
+  {
+    device: 'a TPM 2.0 through tpm2-pkcs11',
+    fits: tpm2Pkcs11,
+    changes: {
+      attestation: () =>
+        'A TPM attests the ES256 keys of a keyring with backend = "tpm", which needs no module',
+    },
+    reason: 'the module does not pass TPM2_Certify on',
+    source: 'native-notes/tpm2-pkcs11.md',
+    shownBy: ['test/unit/quirks.test.ts', 'who attests a key'],
   },
   {
     device: 'a TPM 2.0 through tpm2-pkcs11',

@@ -3,7 +3,15 @@ import { algorithms } from '../../../algorithms/algorithm.ts';
 import type { ServeKind } from '../../hosted.ts';
 import type { PinRefusal } from '../../pin-gate.ts';
 import { CKR, nameOfReturnValue } from './cryptoki.ts';
-import { isFatal, isGivenTwice, isLoginLost, isReturnValue, returnValueOf } from './errors.ts';
+import {
+  isFatal,
+  isFull,
+  isGivenTwice,
+  isLoginLost,
+  isReturnValue,
+  LoginInDoubt,
+  returnValueOf,
+} from './errors.ts';
 import { KnownPins } from './known-pins.ts';
 import { Pkcs11Modules, type Pkcs11Module } from './module.ts';
 import { resolveModulePath } from '../module-path.ts';
@@ -54,7 +62,9 @@ export const servePkcs11: ServeKind = (world, shield) => {
       fatal: isFatal(failure),
       loginLost: isLoginLost(failure),
       givenTwice: isGivenTwice(failure),
+      full: isFull(failure),
       pinRefusal: pinRefusalOf(failure),
+      pinInDoubt: failure.cause instanceof LoginInDoubt,
     }),
   };
 };

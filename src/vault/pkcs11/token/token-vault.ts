@@ -3,6 +3,7 @@ import type { PKCS11 } from 'pkcs11js';
 import { AgentError, describeFailure } from '../../../base/errors.ts';
 import type { Protection } from '../../../api/signing-backend.ts';
 import type { Algorithm } from '../../../algorithms/algorithm.ts';
+import { noImport } from '../opening.ts';
 import type { SealStore, Vault, VaultKey, VaultObject } from '../../vault.ts';
 import { CKO } from './cryptoki.ts';
 import { isGivenTwice, isStale, translate } from './errors.ts';
@@ -183,10 +184,11 @@ export class TokenVault implements Vault {
     });
   }
 
-  attest(): Promise<never> {
-    return noAttestation(
-      "PKCS#11 has no function for it. A device's own program may make one, such as yubihsm-shell for a YubiHSM 2",
-    );
+  readonly importKey = noImport;
+
+  attest({ objectId }: VaultKey): Promise<never> {
+    const elsewhere = this.#parts.quirks.attestation(objectId);
+    return noAttestation(`PKCS#11 has no function for it. ${elsewhere}`);
   }
 
   close(): Promise<void> {

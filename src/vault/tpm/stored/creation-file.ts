@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { CreatedObject } from '../objects.ts';
 
+export const creationEnding = '.creation.json';
+
 /** `OBJECTID.creation.json`: what the TPM needs, and anybody who checks, to certify later how it made a key. */
 const document = z.strictObject({
   version: z.literal(1),

@@ -1,0 +1,49 @@
+import type { SocketLimits } from './limits.ts';
+
+/** A request that was handed on. */
+export interface Request {
+  readonly frame: Buffer;
+}
+
+/** The requests of one connection that were handed on and are not answered. */
+export class Work {
+  readonly #limits: SocketLimits;
+  readonly #requests = new Set<Request>();
+  #bytes = 0;
+
+  constructor(limits: SocketLimits) {
+    this.#limits = limits;
+  }
+
+  get count(): number {
+    return this.#requests.size;
+  }
+
+  /** There are as many as the limits allow. */
+  get isFull(): boolean {
+    const { maxInFlightPerConnection, maxInFlightBytesPerConnection } = this.#limits;
+    return (
+      this.#requests.size >= maxInFlightPerConnection ||
+      this.#bytes >= maxInFlightBytesPerConnection
+    );
+  }
+
+  begin(frame: Buffer): Request {
+    const request = { frame };
+    this.#requests.add(request);
+    this.#bytes += frame.length;
+    return request;
+  }
+
+  /** False where it had ended: its answer was given. */
+  end(request: Request): boolean {
+    if (!this.#requests.delete(request)) return false;
+    this.#bytes -= request.frame.length;
+    return true;
+  }
+
+  /** As they were handed on. */
+  requests(): readonly Request[] {
+    return [...this.#requests];
+  }
+}

@@ -1,0 +1,4 @@
+import { bareTpm } from './devices.ts';
+import { deviceSuite } from './suite.ts';
+
+deviceSuite(bareTpm);
