@@ -21,16 +21,17 @@ export function knownAfter(
 ): KnownApiKeys {
   const { revoked, replaced } = known ?? nothingKnown;
   const left = new Map(after.entries.map((entry) => [entry.id, entryDigest(entry)]));
+  const there = new Set(before.entries.map(entryDigest));
   const withdrawn = before.entries.filter(({ id }) => !left.has(id)).flatMap(secretHashOf);
   const changed = before.entries
     .filter((entry) => left.has(entry.id) && left.get(entry.id) !== entryDigest(entry))
     .map(entryDigest);
-  const current = new Set(left.values());
-  const hashes = new Set(after.entries.flatMap(secretHashOf));
+  // What was written just now counts, also where it is as it once was.
+  const written = new Set([...left.values()].filter((digest) => !there.has(digest)));
   return {
-    present: [...hashes],
-    revoked: [...new Set([...revoked, ...withdrawn])].filter((one) => !hashes.has(one)),
-    replaced: [...new Set([...replaced, ...changed])].filter((one) => !current.has(one)),
+    present: after.entries.flatMap(secretHashOf),
+    revoked: [...new Set([...revoked, ...withdrawn])],
+    replaced: [...new Set([...replaced, ...changed])].filter((one) => !written.has(one)),
   };
 }
 

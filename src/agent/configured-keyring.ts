@@ -38,7 +38,10 @@ export function configuredKeyrings(
   { ledger, journal, changed }: KeyringWatch,
 ): (settings: KeyringSettings, pins: PinGate | null) => Promise<Keyring> {
   return async (settings, pins) => {
-    const { vault, store: own } = await openConfigured(settings, { world, hosts, pins });
+    const { vault, store: own } = await openConfigured(settings, {
+      ...{ world, hosts, pins },
+      knownKids: ledger(settings.name).expected?.kids,
+    });
     try {
       refuseWeaker(vault.protection, settings);
       const store = new WatchedStore(own ?? configuredStore(settings, world.files), {

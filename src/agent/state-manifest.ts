@@ -18,7 +18,7 @@ import { copiesDir } from '../files/second-copy.ts';
 import type { KnownLog } from './configured-audit-log.ts';
 
 /** Beside the audit log's directory, so that both do not go together. */
-export function auditMarkPath(stateDir: string): string {
+function auditMarkPath(stateDir: string): string {
   return join(stateDir, 'audit.mark');
 }
 

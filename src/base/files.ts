@@ -34,7 +34,7 @@ export interface Files {
   discard(path: string, expected: string): void;
 }
 
-export interface Exchanged {
+interface Exchanged {
   readonly identity: string;
   readonly before: Buffer | null;
 }

@@ -1,5 +1,5 @@
 import { AgentError, describeFailure } from '../base/errors.ts';
-import { lostWithIt } from './database-files.ts';
+import { damaged } from './database-files.ts';
 
 /** Primary result codes of SQLite (sqlite.org/rescode.html). */
 const busy = 5;
@@ -18,12 +18,7 @@ export function databaseFailure(path: string, failure: unknown): unknown {
     return new AgentError('conflict', `another process keeps ${path} locked: try again`, cause);
   }
   if (code === corrupt || code === notADatabase) {
-    return new AgentError(
-      'backend_unavailable',
-      `${path} is damaged, or no database (${describeFailure(failure)}): it was left alone; put back a copy, ` +
-        `or move it away: ${lostWithIt}`,
-      cause,
-    );
+    return damaged(path, `or no database: ${describeFailure(failure)}`, failure);
   }
   if (!ofTheFileSystem.has(code)) return failure;
   return new AgentError(

@@ -33,10 +33,12 @@ export function checkFiles(path: string): void {
 export const lostWithIt =
   'then client keys have to be registered and clusters trusted again, and join tokens that were revoked are valid';
 
-export function damaged(path: string, what: string): AgentError {
+export function damaged(path: string, what: string, cause?: unknown): AgentError {
   return refusal(
     path,
-    `is damaged (${what}): it was left alone; put back a copy; or move it away and begin without it knowingly: ${forgetCommand('database')} (${lostWithIt})`,
+    `is damaged (${what}): it was left alone; put back a copy; or move it away and begin without it knowingly: ` +
+      `${forgetCommand('database')} (${lostWithIt})`,
+    cause,
   );
 }
 

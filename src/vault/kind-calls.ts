@@ -60,6 +60,8 @@ export interface OpenWith {
   readonly pins: PinGate | null;
   /** Throws where this protection is less than the configuration requires. */
   readonly refuseProtection: (protection: Protection) => void;
+  /** Keys that the keyring had when that was written down last; absent: nothing is known. */
+  readonly knownKids?: readonly string[] | undefined;
 }
 
 export interface HostNeeds {

@@ -339,7 +339,7 @@ describe('a damaged agent.db', () => {
     const ended = await daemon.refusedStart('--config', config);
     expect(ended.code).toBe(2);
     expect(ended.err).toMatch(
-      /agent\.db is damaged, or no database .*: it was left alone; put back a copy/,
+      /agent\.db is damaged \(or no database.*\): it was left alone; put back a copy/,
     );
     expect(readFileSync(database)).toEqual(before);
     for (const name of ['', '-wal', '-shm']) rmSync(`${database}${name}`, { force: true });

@@ -142,7 +142,7 @@ it('comes back after a database that cannot be opened is put right, without a re
   writeFileSync(database, 'no database\n'.repeat(100), { mode: 0o600 });
   const refused = await client.call('clientkey_register', { public_key });
   expect(refused.error).toMatchObject({
-    message: expect.stringMatching(/agent\.db is damaged, or no database/) as string,
+    message: expect.stringMatching(/agent\.db is damaged \(or no database/) as string,
     data: { kind: 'backend_unavailable' },
   });
   rmSync(database);

@@ -32,19 +32,19 @@ export interface KeyringEntry {
   readonly digests: readonly string[];
 }
 
-export interface DatabaseEntry {
+interface DatabaseEntry {
   /** Of the newest transaction that was acknowledged. */
   readonly serial: number;
 }
 
-export interface AuditEntry {
+interface AuditEntry {
   /** Of a record that was written: the log goes at least that far. */
   readonly seq: number;
   /** SHA-256 of that record's line, lowercase hex. */
   readonly hash: string;
 }
 
-export interface ApiKeysEntry {
+interface ApiKeysEntry {
   /** False: an operator gave the file up. */
   readonly isThere: boolean;
   /** SHA-256 of each secret that was in the file, lowercase hex. */

@@ -20,6 +20,14 @@ interface Remembered extends KnownRecords {
   readonly contentHash: string;
 }
 
+export interface RememberedKeystore {
+  readonly path: string;
+  /** Of the second copy; null: there is none. */
+  readonly copyPath: string | null;
+  /** Keys that the keystore had; empty: nothing is known. */
+  readonly knownKids: readonly string[];
+}
+
 /**
  * What is known of a keystore besides what its file says: in memory, and in a second copy of the file that no other
  * program writes.
@@ -27,14 +35,19 @@ interface Remembered extends KnownRecords {
 export class KeystoreMemory {
   readonly #path: string;
   readonly #copyPath: string | null;
+  readonly #knownKids: readonly string[];
   readonly #world: Pick<World, 'files' | 'now' | 'log'>;
   #known: Remembered | null = null;
   /** SHA-256 and version of the copy on disk; null: there is none, or none that can be used. */
   #copy: { readonly contentHash: string; readonly identity: string } | null = null;
 
-  constructor(path: string, copyPath: string | null, world: Pick<World, 'files' | 'now' | 'log'>) {
+  constructor(
+    { path, copyPath, knownKids }: RememberedKeystore,
+    world: Pick<World, 'files' | 'now' | 'log'>,
+  ) {
     this.#path = path;
     this.#copyPath = copyPath;
+    this.#knownKids = knownKids;
     this.#world = world;
   }
 
@@ -47,12 +60,15 @@ export class KeystoreMemory {
       const contentHash = hash('sha256', bytes, 'hex');
       this.#copy = { contentHash, identity };
       const { document, privateKeys, publicKeys } = readKeystore(bytes);
+      if (this.#knownKids.length > 0 && !this.#knownKids.some((kid) => publicKeys.has(kid))) {
+        throw new Error("it is another keyring's: it has none of the keys that this one had");
+      }
       const pruned = new Map(Object.entries(document.pruned ?? {}));
       this.#known = { state: stateOf(document, publicKeys), pruned, privateKeys, contentHash };
     } catch (failure) {
       this.#world.log.error(
         { path: this.#copyPath, reason: describeProblem(failure) },
-        'the second copy of the keystore is damaged, and is made anew from the keystore',
+        'the second copy of the keystore cannot be used, and is made anew from the keystore',
       );
     } finally {
       bytes.fill(0);

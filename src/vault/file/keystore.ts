@@ -64,12 +64,20 @@ export class FileKeystore implements Vault, StateStore {
   /** The file lacks what is known: it must not become the second copy. */
   #isUndone = false;
 
-  /** `copyPath`: where the second copy is kept; null: there is none, and nothing is remembered over a restart. */
-  constructor(path: string, world: World, copyPath: string | null = null) {
+  /**
+   * `copyPath`: where the second copy is kept; null: there is none, and nothing is remembered over a restart.
+   * `knownKids`: keys that this keystore had, of which its second copy must have one.
+   */
+  constructor(
+    path: string,
+    world: World,
+    copyPath: string | null = null,
+    knownKids: readonly string[] = [],
+  ) {
     this.location = path;
     this.#world = world;
     this.#file = new ParsedFile(path, world.files, (content) => this.#load(content));
-    this.#memory = new KeystoreMemory(path, copyPath, world);
+    this.#memory = new KeystoreMemory({ path, copyPath, knownKids }, world);
   }
 
   /**

@@ -42,9 +42,9 @@ export const fileKind: KindEntry<
       `is a file keyring, so there is nothing to reconcile: ${path} holds its keys and their records in one. ` +
       '(For a keyring in a token, give the --config that the agent is started with.)',
   }),
-  async open({ path, copyPath }, { world }) {
+  async open({ path, copyPath }, { world, knownKids }) {
     const { FileKeystore } = await import('./keystore.ts');
-    const keystore = new FileKeystore(path, world, copyPath);
+    const keystore = new FileKeystore(path, world, copyPath, knownKids);
     await keystore.migrateLegacySeed();
     return { vault: keystore, store: keystore };
   },

@@ -19,9 +19,10 @@ export interface AuditVerifyOptions extends OfflineOptions {
 /** `agentctl audit verify [FILE...]`: whether the audit log's files are whole and unchanged; asks no agent. */
 export async function verifyAudit(invocation: Invocation<AuditVerifyOptions>): Promise<number> {
   const { terminal, globals, args, options } = invocation;
+  const given = options.head === undefined ? null : headOf(options.head);
   // Files before keys: a key is in the key file before anything is signed with it.
   const source = auditSource(args as readonly string[], options, terminal);
-  const head = options.head === undefined ? source.knownHead : headOf(options.head);
+  const head = given ?? source.knownHead;
   const keysFrom = options.jwks ?? source.keyFile;
   if (options.jwks === undefined && !existsSync(keysFrom)) {
     throw new UsageError(`there are no keys to verify with at ${keysFrom}: give them with --jwks`);
