@@ -118,7 +118,7 @@ function graceEndAt(now: number, graceSeconds: number): number {
     'backend_unavailable',
     `a grace of ${graceSeconds} s would end after the year 9999: the keyring goes by ${formatTime(now)}, the latest ` +
       'time that was ever seen, so a clock was wrong once. Take that time back: agentctl reconcile --reset-clock, or ' +
-      'for a file keyring remove latest_time with the agent stopped',
+      'for a file keyring remove latest_time from it and from its second copy with the agent stopped',
   );
 }
 

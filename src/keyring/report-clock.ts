@@ -16,7 +16,7 @@ export function reportClockBehind(
   clock.behindIsKnown();
   const repair =
     vault.reserve === null
-      ? `stop the agent and take "latest_time" out of ${store.location}`
+      ? `stop the agent and take "latest_time" out of ${store.location} and of its second copy`
       : `stop the agent and run agentctl reconcile --keyring ${name} --reset-clock --apply`;
   world.log.warn(
     { keyring: name, clock: formatTime(world.now()), latest_time: latestTime },

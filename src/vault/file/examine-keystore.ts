@@ -37,6 +37,6 @@ export function examineKeystore(
       content.bytes.fill(0);
     }
   });
-  const remedy = `stop the agent and take "latest_time" out of ${path}`;
+  const remedy = `stop the agent and take "latest_time" out of ${path} and of its second copy`;
   return [finding, ...checkRecordedTime(name, { latestTime }, now(), remedy)];
 }

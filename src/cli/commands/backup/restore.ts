@@ -112,7 +112,7 @@ function report(restored: Restored, globals: GlobalOptions, terminal: Terminal):
   if (ahead !== null) {
     const warning =
       `the clock of this machine is behind ${ahead}, which the keystore has seen: its keys go by that time, and ` +
-      `graces may be over. Set the clock right; where it is right, take "latest_time" out of ${file} with the agent stopped`;
+      `graces may be over. Set the clock right; where it is right, take "latest_time" out of ${file} and of its second copy with the agent stopped`;
     terminal.stderr.write(`agentctl: warning: ${escapeControls(warning)}\n`);
   }
   if (globals.json) {
