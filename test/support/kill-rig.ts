@@ -133,7 +133,9 @@ export class KillRig {
     if (this.#life !== null && this.#life.exit === null) throw new Error('the agent runs already');
     this.note(`start ${failpoint ?? ''}`);
     const config = join(this.#folder, 'agent.toml');
-    const table = rotation === undefined ? '' : `[keyrings.default.rotation]\n${rotation}\n`;
+    // What the test prunes it asks for: what went by itself would be no acknowledged change.
+    const table =
+      rotation === undefined ? 'prune = false\n' : `[keyrings.default.rotation]\n${rotation}\n`;
     writeFileSync(
       config,
       `[keyrings.default]\nalgorithm = "${this.#algorithm}"\n` +
