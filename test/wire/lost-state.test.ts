@@ -1,5 +1,5 @@
+import { execFileSync } from 'node:child_process';
 import {
-  cpSync,
   existsSync,
   mkdtempSync,
   readFileSync,
@@ -211,6 +211,11 @@ class Life {
   }
 }
 
+/** With modes and times, which not every Node keeps. */
+function copy(from: string, to: string): void {
+  execFileSync('cp', ['-a', '-T', from, to]);
+}
+
 const filesOf = (dir: string): readonly string[] =>
   readdirSync(dir, { recursive: true, encoding: 'utf8' })
     .filter((name) => statSync(join(dir, name)).isFile())
@@ -219,7 +224,7 @@ const filesOf = (dir: string): readonly string[] =>
 
 function copyOf(dir: string, name: string): string {
   const to = join(mkdtempSync(join(tmpdir(), 'state-copy-')), name);
-  cpSync(dir, to, { recursive: true, preserveTimestamps: true });
+  copy(dir, to);
   return to;
 }
 
@@ -227,9 +232,9 @@ function copyOf(dir: string, name: string): string {
 function restore(): void {
   const { stateDir } = agent.daemon;
   rmSync(stateDir, { recursive: true });
-  cpSync(whole, stateDir, { recursive: true, preserveTimestamps: true });
+  copy(whole, stateDir);
   rmSync(token.dir, { recursive: true });
-  cpSync(wholeToken, token.dir, { recursive: true, preserveTimestamps: true });
+  copy(wholeToken, token.dir);
 }
 
 function damage(path: string, how: Damage): void {
@@ -253,7 +258,7 @@ function damage(path: string, how: Damage): void {
     case "another's": {
       const from = join(how === 'older' ? older : another.daemon.stateDir, path);
       // What was not there yet has no older copy.
-      if (existsSync(from)) cpSync(from, file, { preserveTimestamps: true });
+      if (existsSync(from)) copy(from, file);
       return;
     }
   }
@@ -300,7 +305,7 @@ describe.each(Object.keys(table))('%s', (path) => {
     if (outcome !== 'goes on') {
       const refused = await agent.daemon.refusedStart('--config', agent.config);
       expect(refused.err).toMatch(outcome);
-      cpSync(join(whole, path), join(agent.daemon.stateDir, path), { preserveTimestamps: true });
+      copy(join(whole, path), join(agent.daemon.stateDir, path));
     }
     await agent.start();
     try {
