@@ -1,5 +1,6 @@
 import type { KeyringSettings } from '../config/keyring-settings.ts';
-import { AgentError, quoted } from '../base/errors.ts';
+import { AgentError } from '../base/errors.ts';
+import { namedKeyring } from './named-keyring.ts';
 import type { BackupWorld } from '../vault/kind-calls.ts';
 import type { KeyringBackup } from '../vault/keyring-backup.ts';
 import { kindOf } from '../vault/kinds/kinds.ts';
@@ -13,13 +14,7 @@ export async function configuredKeystore(
   name: string,
   world: BackupWorld,
 ): Promise<KeyringBackup> {
-  const settings = keyrings.find((keyring) => keyring.name === name);
-  if (settings === undefined) {
-    const names = keyrings.map((keyring) => keyring.name).join(', ');
-    throw new AgentError('not_found', `there is no keyring ${quoted(name)}; there is: ${names}`, {
-      details: { keyring: name.slice(0, 80) },
-    });
-  }
+  const settings = namedKeyring(keyrings, name);
   const { backup } = kindOf(settings);
   if (typeof backup !== 'string') return backup(settings, world);
   throw new AgentError('not_supported', `keyring ${name} ${backup}`);

@@ -4,7 +4,6 @@ import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { openConfigured } from './configured-keyring.ts';
 import { configuredPin } from './configured-pin.ts';
 import { configuredStore } from './configured-store.ts';
-import { AgentError, quoted } from '../base/errors.ts';
 import type { RecordStore } from '../keyring/record-store.ts';
 import type { ExpectedRecords, RecordsLedger } from '../keyring/watch/records-ledger.ts';
 import { readManifest } from '../files/manifest/manifest-file.ts';
@@ -16,6 +15,7 @@ import { lockStateDir } from '../files/state-dir-lock.ts';
 import { lstatOrNull } from '../files/ownership.ts';
 import { ModuleHosts, type HostLaunch } from '../vault/host/module-hosts.ts';
 import type { World } from '../base/world.ts';
+import { namedKeyring } from './named-keyring.ts';
 
 export interface OfflineOptions {
   readonly settings: Settings;
@@ -48,7 +48,7 @@ export async function withOfflineKeyring<T>(
 ): Promise<T> {
   const { settings, writes, world, libc } = options;
   const { stateDir } = settings;
-  const keyring = configured(settings, options.keyring);
+  const keyring = namedKeyring(settings.keyrings, options.keyring);
   const store = configuredStore(keyring, world.files);
   if (writes) {
     return withOfflineState({ stateDir, world, libc }, (manifest) => {
@@ -85,16 +85,4 @@ async function withVault<T>(
 
 function readOnly(expected: ExpectedRecords | null): RecordsLedger {
   return { expected, announce: () => Promise.resolve(), settle: () => undefined };
-}
-
-function configured({ keyrings }: Settings, name: string): KeyringSettings {
-  const found = keyrings.find((keyring) => keyring.name === name);
-  if (found === undefined) {
-    const names = keyrings.map((keyring: KeyringSettings) => keyring.name).join(', ');
-    throw new AgentError(
-      'not_found',
-      `the configuration has no keyring ${quoted(name)}; it has: ${names}`,
-    );
-  }
-  return found;
 }

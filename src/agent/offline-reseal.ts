@@ -1,12 +1,12 @@
-import type { KeyringSettings } from '../config/keyring-settings.ts';
 import type { Settings } from '../config/settings.ts';
-import { AgentError, quoted } from '../base/errors.ts';
+import { AgentError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { lockStateDir } from '../files/state-dir-lock.ts';
 import type { Libc } from '../native/libc.ts';
 import { OldPinNeeded, type Resealed, type ResealRequest } from '../vault/keyring-reseal.ts';
 import type { PinPlace } from '../vault/pin-place.ts';
 import { kindOf } from '../vault/kinds/kinds.ts';
+import { namedKeyring } from './named-keyring.ts';
 
 export interface OfflineReseal {
   readonly settings: Settings;
@@ -27,7 +27,7 @@ export interface OfflineReseal {
  */
 export async function resealOffline(options: OfflineReseal): Promise<Resealed> {
   const { settings, identities, world, libc } = options;
-  const keyring = configured(settings, options.keyring);
+  const keyring = namedKeyring(settings.keyrings, options.keyring);
   const lock = lockStateDir(settings.stateDir, libc);
   try {
     const { reseal } = kindOf(keyring);
@@ -50,14 +50,4 @@ export async function resealOffline(options: OfflineReseal): Promise<Resealed> {
   } finally {
     lock.release();
   }
-}
-
-function configured({ keyrings }: Settings, name: string): KeyringSettings {
-  const found = keyrings.find((keyring) => keyring.name === name);
-  if (found !== undefined) return found;
-  const names = keyrings.map((keyring: KeyringSettings) => keyring.name).join(', ');
-  throw new AgentError(
-    'not_found',
-    `the configuration has no keyring ${quoted(name)}; it has: ${names}`,
-  );
 }

@@ -19,6 +19,8 @@ import type { TrustedClock } from './trusted-clock.ts';
 const maxConflicts = 8;
 /** 32 bits of kid: more than one collision in a row is no accident. */
 const maxCollisions = 5;
+/** Ids of two bytes are taken in vain only where most of them are recorded. */
+const mostReservations = 1000;
 
 /**
  * Carries changes out, one at a time: announce the steps in the token, make the key, save the next state,
@@ -126,10 +128,14 @@ export class ChangeExecutor {
     if (vault.reserve === null) return null;
     const { keys, pending } = this.current().state;
     const recorded = new Set([...keys.values(), ...pending].map(({ objectId }) => objectId));
-    for (;;) {
+    for (let attempt = 1; attempt <= mostReservations; attempt += 1) {
       const objectId = vault.reserve();
       if (!recorded.has(objectId)) return objectId;
     }
+    throw new AgentError(
+      'backend_unavailable',
+      `keyring ${this.#parts.name} has ${recorded.size} records, and the device hardly an object id that none of them has`,
+    );
   }
 
   /** A key that is proved but in no record yet, under a kid that no record has. */

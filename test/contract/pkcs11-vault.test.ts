@@ -5,7 +5,6 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { AgentError } from '../../src/base/errors.ts';
 import { algorithms, type Algorithm } from '../../src/algorithms/algorithm.ts';
 import { CKR } from '../../src/vault/pkcs11/token/cryptoki.ts';
 import {
@@ -20,8 +19,9 @@ import { findKeyObjects, publicKeyFromEcPoint } from '../../src/vault/pkcs11/tok
 import { openPkcs11Vault } from '../../src/vault/pkcs11/token/pkcs11-vault.ts';
 import type { TokenVault } from '../../src/vault/pkcs11/token/token-vault.ts';
 import { parsePkcs11Uri } from '../../src/vault/pkcs11/uri.ts';
-import type { Vault, VaultKey } from '../../src/vault/vault.ts';
 import { makeToken, type SoftHsmToken } from '../support/softhsm.ts';
+import { refusalOf } from '../support/refusal.ts';
+import { expectSigns } from '../support/expect-signs.ts';
 
 const run = promisify(execFile);
 const modules = new Pkcs11Modules();
@@ -62,15 +62,6 @@ async function open(options: Options): Promise<TokenVault> {
   return vault;
 }
 
-async function refusalOf(promise: Promise<unknown>): Promise<AgentError> {
-  const thrown: unknown = await promise.then(
-    () => new Error('it was not refused'),
-    (failure: unknown) => failure,
-  );
-  if (thrown instanceof AgentError) return thrown;
-  throw thrown;
-}
-
 /** OpenSC's program: none of our code, another process. It takes the PIN from its environment. */
 async function pkcs11Tool(...args: string[]): Promise<string> {
   const { stdout } = await run(
@@ -88,16 +79,6 @@ async function pkcs11Tool(...args: string[]): Promise<string> {
     { env: { ...process.env, TEST_PIN: pin } },
   );
   return stdout;
-}
-
-async function expectSigns(
-  vault: Vault,
-  key: VaultKey,
-  message: Uint8Array = randomBytes(100),
-): Promise<void> {
-  const signature = await vault.sign(key, message);
-  expect(signature).toHaveLength(64);
-  expect(vault.algorithm.verify(message, signature, key.publicKey)).toBe(true);
 }
 
 describe('a key in SoftHSM', () => {

@@ -1,13 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AgentError } from '../../src/base/errors.ts';
 import { encodeTss2Key, parseTss2Key } from '../../src/formats/tpm/tss2-key.ts';
 import type { TpmVault } from '../../src/vault/tpm/tpm-vault.ts';
 import type { VaultKey } from '../../src/vault/vault.ts';
 import { startSwtpm, type Swtpm } from '../support/swtpm.ts';
-import { TpmKeyringRig, type TpmVaultChoices } from '../support/tpm-keyring.ts';
+import { tpmKeyringOf, type TpmKeyringRig, type TpmVaultChoices } from '../support/tpm-keyring.ts';
+import { expectSigns } from '../support/expect-signs.ts';
 
 /** Keys that OpenSSL's provider and tpm2-tools made in the TPM are taken over from their files. */
 
@@ -23,11 +23,7 @@ afterAll(async () => {
   await other.remove();
 });
 
-function keyring(name: string): TpmKeyringRig {
-  const rig = new TpmKeyringRig(tpm, name);
-  onTestFinished(() => rig.remove());
-  return rig;
-}
+const keyring = (name: string): TpmKeyringRig => tpmKeyringOf(tpm, name);
 
 function importKey(
   vault: TpmVault,
@@ -79,12 +75,6 @@ async function byTools(
   );
   await tpm.tools('tpm2_encodeobject', ...['-C', 'root.ctx', ...parts, '-o', 'their.pem']);
   return readFileSync(join(tpm.dir, 'their.pem'), 'latin1');
-}
-
-async function expectSigns(vault: TpmVault, key: VaultKey): Promise<void> {
-  const message = randomBytes(100);
-  const signature = await vault.sign(key, message);
-  expect(vault.algorithm.verify(message, signature, key.publicKey)).toBe(true);
 }
 
 const keptIn: readonly (readonly [string, TpmVaultChoices, boolean])[] = [

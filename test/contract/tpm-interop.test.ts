@@ -1,13 +1,13 @@
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseTss2Key } from '../../src/formats/tpm/tss2-key.ts';
 import { encodeTss2Key } from '../../src/formats/tpm/tss2-key.ts';
 import { nameOf } from '../../src/formats/tpm/public-area.ts';
 import { sized } from '../../src/formats/tpm/bytes.ts';
 import { startSwtpm, type Swtpm } from '../support/swtpm.ts';
-import { TpmKeyringRig } from '../support/tpm-keyring.ts';
+import { tpmKeyringOf, type TpmKeyringRig } from '../support/tpm-keyring.ts';
 
 /** Blobs go between this program, tpm2-tools and OpenSSL's TPM provider, both ways. */
 
@@ -17,11 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => tpm.remove());
 
-function keyring(name: string): TpmKeyringRig {
-  const rig = new TpmKeyringRig(tpm, name);
-  onTestFinished(() => rig.remove());
-  return rig;
-}
+const keyring = (name: string): TpmKeyringRig => tpmKeyringOf(tpm, name);
 
 const provider = ['-provider', 'tpm2', '-provider', 'default', '-propquery', '?provider=tpm2'];
 const publicPem = (point: Uint8Array): string => {

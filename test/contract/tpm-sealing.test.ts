@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { AgentError } from '../../src/base/errors.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AlgorithmName } from '../../src/api/signing-backend.ts';
-import type { Vault, VaultKey } from '../../src/vault/vault.ts';
+import type { VaultKey } from '../../src/vault/vault.ts';
 import { startSwtpm, type Swtpm } from '../support/swtpm.ts';
-import { TpmKeyringRig, type TpmVaultChoices } from '../support/tpm-keyring.ts';
+import { tpmKeyringOf, type TpmKeyringRig, type TpmVaultChoices } from '../support/tpm-keyring.ts';
+import { refusalOf } from '../support/refusal.ts';
+import { expectSigns } from '../support/expect-signs.ts';
 
 /** How the key of a keyring is sealed, and what becomes of it. Each test has a TPM of its own. */
 
@@ -15,26 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => tpm.remove());
 
-function keyring(name: string): TpmKeyringRig {
-  const rig = new TpmKeyringRig(tpm, name);
-  onTestFinished(() => rig.remove());
-  return rig;
-}
-
-async function refusalOf(promise: Promise<unknown>): Promise<AgentError> {
-  const thrown: unknown = await promise.then(
-    () => new Error('it was not refused'),
-    (failure: unknown) => failure,
-  );
-  if (thrown instanceof AgentError) return thrown;
-  throw thrown;
-}
-
-async function expectSigns(vault: Vault, key: VaultKey): Promise<void> {
-  const message = randomBytes(100);
-  const signature = await vault.sign(key, message);
-  expect(vault.algorithm.verify(message, signature, key.publicKey)).toBe(true);
-}
+const keyring = (name: string): TpmKeyringRig => tpmKeyringOf(tpm, name);
 
 /** A keyring with one key, closed. */
 async function made(ring: TpmKeyringRig, choices: TpmVaultChoices): Promise<VaultKey> {

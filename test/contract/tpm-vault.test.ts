@@ -1,10 +1,11 @@
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { AgentError } from '../../src/base/errors.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AlgorithmName } from '../../src/api/signing-backend.ts';
-import type { Vault, VaultKey } from '../../src/vault/vault.ts';
+import type { VaultKey } from '../../src/vault/vault.ts';
 import { startSwtpm, type Swtpm } from '../support/swtpm.ts';
-import { TpmKeyringRig } from '../support/tpm-keyring.ts';
+import { tpmKeyringOf, type TpmKeyringRig } from '../support/tpm-keyring.ts';
+import { refusalOf } from '../support/refusal.ts';
+import { expectSigns } from '../support/expect-signs.ts';
 
 let tpm: Swtpm;
 beforeAll(async () => {
@@ -12,26 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => tpm.remove());
 
-function keyring(name: string): TpmKeyringRig {
-  const rig = new TpmKeyringRig(tpm, name);
-  onTestFinished(() => rig.remove());
-  return rig;
-}
-
-async function refusalOf(promise: Promise<unknown>): Promise<AgentError> {
-  const thrown: unknown = await promise.then(
-    () => new Error('it was not refused'),
-    (failure: unknown) => failure,
-  );
-  if (thrown instanceof AgentError) return thrown;
-  throw thrown;
-}
-
-async function expectSigns(vault: Vault, key: VaultKey, message = randomBytes(100)): Promise<void> {
-  const signature = await vault.sign(key, message);
-  expect(signature).toHaveLength(64);
-  expect(vault.algorithm.verify(message, signature, key.publicKey)).toBe(true);
-}
+const keyring = (name: string): TpmKeyringRig => tpmKeyringOf(tpm, name);
 
 describe.each<AlgorithmName>(['es256', 'ed25519'])('%s keys of a TPM', (algorithm) => {
   it('are made under the reserved id, sign, and are there after a restart of the TPM', async () => {

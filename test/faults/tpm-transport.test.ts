@@ -12,27 +12,14 @@ import { parseDevice, type TpmTransport } from '../../src/vault/tpm/transport/tr
 import type { Vault, VaultKey } from '../../src/vault/vault.ts';
 import { startSwtpm, type Swtpm } from '../support/swtpm.ts';
 import { TpmKeyringRig } from '../support/tpm-keyring.ts';
+import { refusalOf } from '../support/refusal.ts';
+import { expectSigns } from '../support/expect-signs.ts';
 
 let tpm: Swtpm;
 beforeAll(async () => {
   tpm = await startSwtpm();
 });
 afterAll(() => tpm.remove());
-
-async function refusalOf(promise: Promise<unknown>): Promise<AgentError> {
-  const thrown: unknown = await promise.then(
-    () => new Error('it was not refused'),
-    (failure: unknown) => failure,
-  );
-  if (thrown instanceof AgentError) return thrown;
-  throw thrown;
-}
-
-async function expectSigns(vault: Vault, key: VaultKey): Promise<void> {
-  const message = randomBytes(100);
-  const signature = await vault.sign(key, message);
-  expect(vault.algorithm.verify(message, signature, key.publicKey)).toBe(true);
-}
 
 /** What becomes of one exchange; null: nothing happens to it. */
 type Fault = (

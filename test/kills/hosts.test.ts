@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { changeOf, randomChange, type Move } from '../support/key-moves.ts';
+import { randomChange, type Move, killedAtChanges } from '../support/key-moves.ts';
 import { inParallel, Dice, plannedKills, seeded, type HostStep } from '../support/kill-plan.ts';
 import { KillRig } from '../support/kill-rig.ts';
 
@@ -36,17 +36,7 @@ const moves: readonly Move[] = [
 test('the vault host is killed at every step of every change', async () => {
   const kills = await inParallel(failpoints, (failpoint) =>
     KillRig.with(async (rig) => {
-      await rig.start();
-      await rig.kill('agent');
-      await rig.start({ failpoint });
-      for (const move of moves) {
-        const change = changeOf(move, rig.ledger);
-        if (change === null) continue;
-        expect(await rig.change(change)).not.toBe('lost');
-        await rig.check({ pending: true }); // the host that repeats a step dies of it too
-      }
-      await rig.kill('agent');
-      await rig.compareToken();
+      await killedAtChanges(rig, failpoint, moves);
       await rig.start();
       await rig.kill('agent');
       await rig.compareToken();

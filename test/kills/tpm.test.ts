@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { AlgorithmName } from '../../src/api/signing-backend.ts';
-import { changeOf, randomChange, type Move } from '../support/key-moves.ts';
+import { randomChange, type Move, killedAtChanges } from '../support/key-moves.ts';
 import { Dice, seeded, tpmSteps, type HostStep, type TpmStep } from '../support/kill-plan.ts';
 import { KillRig, type RigToken } from '../support/kill-rig.ts';
 import { startSwtpm } from '../support/swtpm.ts';
@@ -70,17 +70,7 @@ describe.each<AlgorithmName>(['es256', 'ed25519'])('%s in a TPM', (algorithm) =>
     for (const failpoint of steps) {
       const kills = await KillRig.with(
         async (rig) => {
-          await rig.start();
-          await rig.kill('agent');
-          await rig.start({ failpoint });
-          for (const move of moves) {
-            const change = changeOf(move, rig.ledger);
-            if (change === null) continue;
-            expect(await rig.change(change)).not.toBe('lost');
-            await rig.check({ pending: true }); // the host that repeats a step dies of it too
-          }
-          await rig.kill('agent');
-          await rig.compareToken();
+          await killedAtChanges(rig, failpoint, moves);
           await rig.start();
           await rig.finish();
         },

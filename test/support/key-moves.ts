@@ -1,5 +1,7 @@
+import { expect } from 'vitest';
 import type { Change, KeyLedger } from './key-ledger.ts';
 import type { Dice } from './kill-plan.ts';
+import type { KillRig, StartOptions } from './kill-rig.ts';
 
 /** Changes by name; of which key is seen when it is made. */
 export type Move =
@@ -59,4 +61,26 @@ export function requestOf(change: Change): [string, object] {
     case 'revoke':
       return ['revoke', { kid: change.kid }];
   }
+}
+
+/**
+ * A vault host is killed at the step of every change, in an agent that has its first key already; the agent once more
+ * at the end. What was acknowledged is there each time, and nothing is left over in the token.
+ */
+export async function killedAtChanges(
+  rig: KillRig,
+  failpoint: NonNullable<StartOptions['failpoint']>,
+  moves: readonly Move[],
+): Promise<void> {
+  await rig.start();
+  await rig.kill('agent');
+  await rig.start({ failpoint });
+  for (const move of moves) {
+    const change = changeOf(move, rig.ledger);
+    if (change === null) continue;
+    expect(await rig.change(change)).not.toBe('lost');
+    await rig.check({ pending: true }); // the host that repeats a step dies of it too
+  }
+  await rig.kill('agent');
+  await rig.compareToken();
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
 import type { AlgorithmName } from '../../src/api/signing-backend.ts';
 import { algorithms } from '../../src/algorithms/algorithm.ts';
 import { durableFiles } from '../../src/files/durable-files.ts';
@@ -23,6 +24,13 @@ export interface TpmVaultChoices {
   readonly recovery?: string | null;
   readonly transport?: OpenTransport;
   readonly testPoint?: (step: string) => void;
+}
+
+/** A rig that goes with the test. */
+export function tpmKeyringOf(swtpm: Swtpm, name: string): TpmKeyringRig {
+  const rig = new TpmKeyringRig(swtpm, name);
+  onTestFinished(() => rig.remove());
+  return rig;
 }
 
 /** A keyring of its own in an emulated TPM, as a vault alone. */

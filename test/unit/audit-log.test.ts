@@ -33,6 +33,7 @@ import { auditFiles, auditLines, auditRecords, verdictOf } from '../support/audi
 import { capturedLog } from '../support/captured-log.ts';
 import { Clock, worldWith } from '../support/world.ts';
 import { noLedgers } from '../support/ledgers.ts';
+import { refusalOf } from '../support/refusal.ts';
 
 const lockedError = new AgentError('locked', 'keyring default is locked');
 const diskFull = Object.assign(new Error('ENOSPC: no space left on device, write'), {
@@ -169,15 +170,6 @@ function event(more: Partial<AuditEvent> = {}): AuditEvent {
 }
 
 const events = (): string[] => auditRecords(dir).map((record) => record.event);
-
-async function refusalOf(call: Promise<unknown>): Promise<AgentError> {
-  const thrown: unknown = await call.then(
-    () => null,
-    (failure: unknown) => failure,
-  );
-  if (thrown instanceof AgentError) return thrown;
-  throw new Error('it was not refused');
-}
 
 describe('the audit log', () => {
   test('has a record on disk when it says so, in a chain that verifies', async () => {

@@ -11,6 +11,7 @@ import { openKeyring } from '../../src/keyring/open-keyring.ts';
 import { usualGraceSeconds } from '../../src/keyring/usual-grace.ts';
 import { MemoryStore, MemoryVault } from '../support/memory-keyring.ts';
 import { Clock, worldWith } from '../support/world.ts';
+import { refusalOf } from '../support/refusal.ts';
 
 let clock: Clock;
 let keyring: Keyring;
@@ -66,15 +67,6 @@ const fieldsOf = (refusal: unknown): unknown => {
   expect(refusal.kind).toBe('invalid_params');
   return (refusal.details['issues'] as { field: string }[]).map(({ field }) => field);
 };
-async function refusalOf(made: Promise<unknown>): Promise<AgentError> {
-  const refusal: unknown = await made.then(
-    () => null,
-    (failure: unknown) => failure,
-  );
-  if (refusal instanceof AgentError) return refusal;
-  throw new Error('it was not refused', { cause: refusal });
-}
-
 describe('a token', () => {
   it('says when, by whom and for whom, and jose verifies it', async () => {
     clock.advance(0.9); // times are whole seconds

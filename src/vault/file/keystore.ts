@@ -212,7 +212,7 @@ export class FileKeystore implements Vault, StateStore {
 
   /** Saves the merged records, so that other programs see them too. Never rejects: the next reading tries again. */
   async #writeBack(): Promise<void> {
-    // Not while the file is being read for somebody: the version that he has must stay the newest for now.
+    // Not while the file is being read for somebody: the version that was answered must stay the newest for now.
     await Promise.resolve();
     try {
       const loaded = this.#file.current();

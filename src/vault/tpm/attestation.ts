@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { sized, u16, u32 } from '../../formats/tpm/bytes.ts';
-import { ALG, CC, NV, OBJECT, P256, RH } from '../../formats/tpm/constants.ts';
+import { ALG, CC, NV, OBJECT, RH } from '../../formats/tpm/constants.ts';
 import type { AttestationDocument } from '../../formats/tpm/attestation-document.ts';
 import { nvName, readNvPublic } from '../../formats/tpm/nv.ts';
 import { encodePublicArea, encodeSensitive, nameOf } from '../../formats/tpm/public-area.ts';
 import { RC } from '../../formats/tpm/response-codes.ts';
 import type { TpmConnection } from './connection.ts';
 import type { Blob } from './loaded-objects.ts';
-import type { CreatedObject } from './objects.ts';
+import { signingKeyTemplate, type CreatedObject } from './objects.ts';
 import { flush } from './sessions.ts';
 import { emptyPassword, type NamedHandle } from './tpm.ts';
 import { isCode } from './tpm-error.ts';
@@ -17,22 +17,9 @@ import { isCode } from './tpm-error.ts';
  * looks so. It is made again each time from the TPM's own seed, and is the same until its owner changes that.
  */
 const attestationKey = encodePublicArea({
-  type: 'ecc',
-  nameAlg: ALG.SHA256,
-  attributes:
-    OBJECT.FIXED_TPM |
-    OBJECT.FIXED_PARENT |
-    OBJECT.SENSITIVE_DATA_ORIGIN |
-    OBJECT.USER_WITH_AUTH |
-    OBJECT.NO_DA |
-    OBJECT.RESTRICTED |
-    OBJECT.SIGN,
-  authPolicy: Buffer.alloc(0),
-  symmetric: null,
+  ...signingKeyTemplate,
+  attributes: signingKeyTemplate.attributes | OBJECT.RESTRICTED,
   scheme: { scheme: ALG.ECDSA, hash: ALG.SHA256 },
-  curve: P256,
-  x: Buffer.alloc(0),
-  y: Buffer.alloc(0),
 });
 
 /** Where makers put endorsement certificates: P-256 and RSA-2048 (TCG EK Credential Profile, 2.2.1.4). */

@@ -28,7 +28,7 @@ export interface CreatedObject extends Blob {
 }
 
 /** An ES256 key that never leaves the TPM. A dictionary cannot be tried on its authorisation value. */
-export const signingKeyTemplate: PublicArea = {
+export const signingKeyTemplate = {
   type: 'ecc',
   nameAlg: ALG.SHA256,
   attributes:
@@ -44,7 +44,7 @@ export const signingKeyTemplate: PublicArea = {
   curve: P256,
   x: Buffer.alloc(0),
   y: Buffer.alloc(0),
-};
+} satisfies PublicArea;
 
 /**
  * TPM2_Create under the storage root. `data`: what is sealed; empty for a key. `pcrs`: noted in the creation data,
