@@ -27,9 +27,18 @@ interface Loaded extends Versioned {
   readonly privateKeys: ReadonlyMap<string, KeyObject>;
 }
 
+/** `restored`: see MergedRecords. */
+type Merged = Loaded & { readonly restored: readonly string[] };
+
+interface Replaced {
+  readonly loaded: Loaded;
+  /** null: what was replaced is what was read. */
+  readonly displaced: Buffer | null;
+}
+
 const seedLength = 32;
 /** How often a save starts over because another program wrote in the very same moment. */
-const mostRepairs = 8;
+const mostRepairs = 100;
 
 /**
  * A keystore file: vault and state store in one, because its private keys and key records are one document
@@ -196,7 +205,7 @@ export class FileKeystore implements Vault, StateStore {
   }
 
   /** What the file says, with what is known besides; from now on that is what is known. */
-  #merged(bytes: Buffer, identity: string): Loaded & { readonly restored: readonly string[] } {
+  #merged(bytes: Buffer, identity: string): Merged {
     const contentHash = hash('sha256', bytes, 'hex');
     try {
       const { document, privateKeys, publicKeys } = readKeystore(bytes);
@@ -232,28 +241,52 @@ export class FileKeystore implements Vault, StateStore {
   ): Promise<Versioned> {
     let [next, from, version] = [state, base, expected];
     for (let attempt = 1; ; attempt += 1) {
-      const saved = await this.#replace(next, from, version);
-      const { displaced } = saved;
-      if (displaced === null) {
+      const saved = await this.#replace(next, from, version).catch((failure: unknown) => {
+        // Once it is in the file it is a change that was made, whoever wrote the file since.
+        if (attempt === 1 || !isConflict(failure)) throw failure;
+        return null;
+      });
+      if (saved?.displaced === null) {
         this.#staged.clear();
         this.#isUndone = false;
         await this.#keepCopy();
         return saved.loaded;
       }
-      // Another program wrote between our look and our rename: its keys are taken over.
-      const merged = this.#merged(displaced, saved.loaded.version);
-      displaced.fill(0);
+      if (attempt >= mostRepairs) {
+        throw new AgentError(
+          'conflict',
+          `${this.location} is written by another program all the time: look whether the change was made`,
+        );
+      }
+      // Another program wrote around our rename: its keys are taken over.
+      const merged = saved === null ? this.#mergedAnew() : this.#takenOver(saved);
       this.#world.log.error(
         { path: this.location, undone: merged.restored },
         'another program wrote the keystore at the very same moment: both writes are kept',
       );
-      if (attempt >= mostRepairs) {
-        throw new AgentError(
-          'conflict',
-          `${this.location} is written by another program all the time`,
-        );
-      }
-      [next, from, version] = [merged.state, merged, saved.loaded.version];
+      [next, from, version] = [merged.state, merged, merged.version];
+    }
+  }
+
+  /** What was displaced, with what took its place. */
+  #takenOver({ loaded, displaced }: Replaced): Merged {
+    const bytes = displaced ?? Buffer.alloc(0);
+    try {
+      // In the file by now is what took its place: that is what the next exchange must find there.
+      return { ...this.#merged(bytes, loaded.version), contentHash: loaded.contentHash };
+    } finally {
+      bytes.fill(0);
+    }
+  }
+
+  /** What is in the file by now, with what is known. */
+  #mergedAnew(): Merged {
+    const content = this.#world.files.read(this.location);
+    if (content === null) throw this.#memory.refusal('is gone');
+    try {
+      return this.#merged(content.bytes, content.identity);
+    } finally {
+      content.bytes.fill(0);
     }
   }
 
@@ -262,7 +295,7 @@ export class FileKeystore implements Vault, StateStore {
     state: KeyringState,
     base: Loaded | null,
     expected: string | null,
-  ): Promise<{ readonly loaded: Loaded; readonly displaced: Buffer | null }> {
+  ): Promise<Replaced> {
     const seeds = new Map<string, string>();
     const privateKeys = new Map<string, KeyObject>();
     for (const { kid } of heldKeys(state)) {
@@ -308,4 +341,8 @@ export function isLegacySeed(bytes: Buffer): boolean {
   } catch {
     return true;
   }
+}
+
+function isConflict(failure: unknown): boolean {
+  return failure instanceof AgentError && failure.kind === 'conflict';
 }
