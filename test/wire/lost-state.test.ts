@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AgentClient } from '../../src/client/agent-client.ts';
 import { connect } from '../../src/client/connect.ts';
@@ -296,6 +296,46 @@ test('every file that an agent makes is in the table', () => {
   expect([...found].sort()).toEqual([...Object.keys(table), ...others].sort());
 });
 
+/** The failures that doctor finds, a line each. */
+async function doctorOf({ daemon, config }: Life): Promise<string> {
+  const { code, out } = await daemon.agentctl([
+    ...['--json', 'doctor', '--config', config, '--state-dir', daemon.stateDir],
+  ]);
+  expect(code).toBe(1);
+  const { findings } = JSON.parse(out) as { findings: { state: string; text: string }[] };
+  return findings
+    .filter(({ state }) => state === 'failure')
+    .map(({ text }) => text)
+    .join('\n');
+}
+
+describe("SQLite's log after the agent was killed", () => {
+  test.each([
+    ['gone', (path: string) => rmSync(path)],
+    ['empty', (path: string) => truncateSync(path, 0)],
+    ['damaged', (path: string) => writeFileSync(path, Buffer.alloc(8192, 0xff), { mode: 0o600 })],
+  ])('is %s: what was acknowledged is in the database itself', async (_, harm) => {
+    restore();
+    await agent.start();
+    const client = await agent.client();
+    const key = await client.clientkeyRegister(Buffer.alloc(32, 9));
+    await client.clientkeyRevoke(key.id);
+    await client.close();
+    await agent.daemon.stop('SIGKILL');
+    const log = join(agent.daemon.stateDir, 'agent.db-wal');
+    if (existsSync(log)) harm(log);
+    await agent.start();
+    const again = await agent.client();
+    try {
+      expect((await again.clientkeyShow(key.id)).revoked_at).toEqual(expect.any(String));
+      expect(await agent.facts()).toEqual(wanted);
+    } finally {
+      await again.close();
+      await agent.daemon.stop();
+    }
+  });
+});
+
 describe.each(Object.keys(table))('%s', (path) => {
   test.each(damages)('%s', async (how) => {
     restore();
@@ -305,6 +345,11 @@ describe.each(Object.keys(table))('%s', (path) => {
     if (outcome !== 'goes on') {
       const refused = await agent.daemon.refusedStart('--config', agent.config);
       expect(refused.err).toMatch(outcome);
+      if (how === 'gone') {
+        // The log is missed as a whole, by its folder.
+        const named = path.startsWith('audit/') ? '/audit is empty' : basename(path);
+        expect(await doctorOf(agent)).toContain(named);
+      }
       copy(join(whole, path), join(agent.daemon.stateDir, path));
     }
     await agent.start();
