@@ -311,9 +311,24 @@ async function doctorOf({ daemon, config }: Life): Promise<string> {
 
 describe("SQLite's log after the agent was killed", () => {
   test.each([
-    ['gone', (path: string) => rmSync(path)],
-    ['empty', (path: string) => truncateSync(path, 0)],
-    ['damaged', (path: string) => writeFileSync(path, Buffer.alloc(8192, 0xff), { mode: 0o600 })],
+    [
+      'gone',
+      (path: string) => {
+        rmSync(path);
+      },
+    ],
+    [
+      'empty',
+      (path: string) => {
+        truncateSync(path, 0);
+      },
+    ],
+    [
+      'damaged',
+      (path: string) => {
+        writeFileSync(path, Buffer.alloc(8192, 0xff), { mode: 0o600 });
+      },
+    ],
   ])('is %s: what was acknowledged is in the database itself', async (_, harm) => {
     restore();
     await agent.start();
