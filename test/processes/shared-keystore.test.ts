@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AgentError } from '../../src/base/errors.ts';
 import { connect } from '../../src/client/connect.ts';
-import { Daemon } from '../support/daemon.ts';
+import { Daemon, run } from '../support/daemon.ts';
 import { isRunning } from '../support/faulty-agent.ts';
 
 /** A keystore that another program writes too, which takes no lock and drops what version 1 does not have. */
@@ -84,4 +85,30 @@ test('both rotate and the agent revokes, at the same time: no key is lost, and n
   } finally {
     await again.close();
   }
+});
+
+test('one rotation by the other program, which drops what it does not know, revives no certificate of a revoked key', async () => {
+  const config = daemon.config('[cluster]\ndomain = "prod.example"\n[keyrings.default]\n');
+  await daemon.start('--config', config);
+  const certificate = join(daemon.folder, 'certificate.json');
+  const verdict = async (): Promise<readonly [number | null, string]> => {
+    const { code, out } = await daemon.agentctl(['ca', 'verify', certificate]);
+    return [code, out];
+  };
+  writeFileSync(certificate, (await daemon.agentctl(['ca', 'issue'])).out);
+  expect(await verdict()).toEqual([0, expect.stringContaining('valid: key')]);
+  const client = await connect({ socket: daemon.socket });
+  const { previous_kid } = await client.rotate(3600);
+  await client.revoke(previous_kid);
+  await client.close();
+  const revoked = [5, expect.stringContaining(`its key ${previous_kid} is revoked`)];
+  expect(await verdict()).toEqual(revoked);
+
+  const file = join(daemon.stateDir, 'keyrings', 'default.json');
+  expect((await run(process.execPath, [writer, file, '1'])).code).toBe(0);
+  expect(await verdict()).toEqual(revoked);
+  await daemon.logged(({ undone }) => JSON.stringify(undone ?? '').includes(previous_kid));
+  await daemon.stop();
+  await daemon.start('--config', config);
+  expect(await verdict()).toEqual(revoked);
 });
