@@ -174,6 +174,16 @@ describe('what is refused, and says why', () => {
         'no key can be imported',
       ],
       [encodeTss2Key({ ...file, private: flipped }), 'invalid_params', 'is of another TPM'],
+      [
+        encodeTss2Key({ ...file, private: Buffer.alloc(0) }),
+        'invalid_params',
+        'is damaged, says the TPM',
+      ],
+      [
+        encodeTss2Key({ ...file, private: Buffer.alloc(9000, 1) }),
+        'invalid_params',
+        'its private part is too long',
+      ],
       [sealed, 'not_supported', 'it has sealed data, and no key'],
       [
         encodeTss2Key({ ...file, type: 'importable' }),

@@ -172,6 +172,26 @@ describe('somebody between this program and the TPM', () => {
     await expectSigns(vault, key);
   });
 
+  it.each([
+    ['TPM_RC_RETRY', 0x922],
+    ['TPM_RC_FAILURE', 0x101],
+    ['TPM_RC_AUTH_FAIL', 0x98e],
+  ])(
+    'who keeps an answer back and says %s instead: with the next session the key signs',
+    async (_name, code) => {
+      const { way, vault, key } = await keyring('kept-back');
+      way.arm(CC.Sign, async (command, pass) => {
+        await pass(command);
+        return answer(code);
+      });
+      expect((await refusalOf(vault.sign(key, randomBytes(8)))).kind).toBe('backend_unavailable');
+      // Unless the lie itself was a refused authorisation, the next signature is what finds the session out of step.
+      await vault.sign(key, randomBytes(8)).catch(() => null);
+      await expectSigns(vault, key);
+      expect(way.connections).toBe(2);
+    },
+  );
+
   it('sees no seed, no sealed key and no PIN go by', async () => {
     const rig = new TpmKeyringRig(tpm, 'listener');
     onTestFinished(() => rig.remove());

@@ -19,6 +19,9 @@ export interface ForeignTpmKey {
 const makeOneHere =
   'make one in this TPM, such as with: openssl genpkey -provider tpm2 -algorithm EC -pkeyopt group:P-256';
 
+/** Bytes; several times what a P-256 key has. Some TPMs answer a command beyond their own limit as if it were two. */
+const longestPrivate = 2048;
+
 /** Why a key file of that type has no key that stays in one TPM; null: it may have. */
 const typeFaults: Readonly<Record<Tss2Key['type'], string | null>> = {
   loadable: null,
@@ -46,6 +49,7 @@ function parsed(text: string): Tss2Key {
     if (file.type === 'loadable' && pointOf(readPublicArea(file.public)) === null) {
       throw new Error('it is no key of P-256');
     }
+    if (file.private.length > longestPrivate) throw new Error('its private part is too long');
     return file;
   } catch (failure) {
     throw new AgentError(
@@ -55,6 +59,9 @@ function parsed(text: string): Tss2Key {
     );
   }
 }
+
+/** What a TPM says of parts that do not have the form of a key: their length, or what the public one says. */
+const damage = [RC.SIZE, RC.VALUE, RC.ATTRIBUTES, RC.SCHEME] as const;
 
 /**
  * The key with this authorisation value in the place of its own: a key file under the storage root of the connection.
@@ -67,6 +74,13 @@ export async function rebind(
 ): Promise<Tss2Key> {
   const { parent } = connection.root;
   const object = await connection.objects.load(connection, file).catch((failure: unknown) => {
+    if (isCode(failure, ...damage)) {
+      throw new AgentError(
+        'invalid_params',
+        `no key can be imported from that: the key file is damaged, says the TPM (${failure.message})`,
+        { cause: failure },
+      );
+    }
     if (!isCode(failure, RC.INTEGRITY)) throw failure;
     throw new AgentError(
       'invalid_params',

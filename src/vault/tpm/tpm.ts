@@ -6,9 +6,9 @@ import {
   type Response,
 } from '../../formats/tpm/command.ts';
 import { RH, SESSION } from '../../formats/tpm/constants.ts';
-import { mayBeRetried } from '../../formats/tpm/response-codes.ts';
+import { mayBeRetried, RC } from '../../formats/tpm/response-codes.ts';
 import type { SessionUse, TpmSession } from './session.ts';
-import { TpmError, TpmForged } from './tpm-error.ts';
+import { isCode, TpmError, TpmForged } from './tpm-error.ts';
 import type { TpmWorld } from './tpm-world.ts';
 import type { TpmTransport } from './transport/transport.ts';
 
@@ -75,8 +75,9 @@ export class Tpm {
   run(request: Request, authorizations: readonly Authorization[] = []): Promise<Answer> {
     const answer = this.#last.then(() => this.#run(request, authorizations));
     this.#last = answer.catch((failure: unknown) => {
-      // A refusal leaves session and connection as they were.
-      if (!(failure instanceof TpmError)) this.#spoilt = true;
+      if (!(failure instanceof TpmError) || isOutOfStep(failure, authorizations)) {
+        this.#spoilt = true;
+      }
     });
     return answer;
   }
@@ -129,6 +130,16 @@ export class Tpm {
       await this.#world.pause(Math.min(longestPause, firstPause * 2 ** (attempt - 1)));
     }
   }
+}
+
+/**
+ * A refusal leaves session and connection as they were, if it is the TPM's: nothing proves that, no refusal has an HMAC.
+ * Where an answer was lost behind another's refusal, the session is one nonce behind, and every authorisation of it is
+ * refused from then on. A wrong password looks the same; another session costs little.
+ */
+function isOutOfStep(failure: TpmError, authorizations: readonly Authorization[]): boolean {
+  const usesSession = authorizations.some((each) => each !== emptyPassword);
+  return usesSession && isCode(failure, RC.BAD_AUTH, RC.AUTH_FAIL);
 }
 
 const passwordEntry: CommandAuthorization = {
