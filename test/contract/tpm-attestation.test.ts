@@ -11,6 +11,7 @@ import {
 } from '../../src/formats/tpm/verify-attestation.ts';
 import { startSwtpm, type Swtpm } from '../support/swtpm.ts';
 import { TpmKeyringRig } from '../support/tpm-keyring.ts';
+import { kidOf } from '../../src/algorithms/kid.ts';
 
 let tpm: Swtpm;
 beforeAll(async () => {
@@ -126,7 +127,7 @@ describe('the attestation of an ES256 key', () => {
         ),
       ).not.toBe('');
     }
-    for (const part of ['certified', 'creation', 'key_public_b64', 'public_key_b64']) {
+    for (const part of ['certified', 'creation', 'key_public_b64', 'public_key_b64', 'kid']) {
       expect(faultOf({ ...document, [part]: foreign[part] }, nobodyAsked)).not.toBe('');
     }
     for (const nonsense of [null, [], {}, 'x', { ...document, version: 2 }]) {
@@ -256,7 +257,7 @@ describe('an attestation that tpm2-tools made', () => {
       const document = {
         version: 1,
         type: 'tpm2',
-        kid: '00000000',
+        kid: kidOf(publicKey),
         public_key_b64: publicKey.toString('base64url'),
         nonce_b64: nonce.toString('base64url'),
         key_public_b64: keyArea.toString('base64url'),

@@ -77,7 +77,7 @@ export class DeviceRig {
     const place = this.token.place(withPin ? this.pinFile : null);
     const tables = keyrings.map(
       (name) =>
-        `[keyrings.${name}]\nalgorithm = "${this.algorithm}"\n` +
+        `[keyrings.${name}]\nalgorithm = "${this.algorithm}"\nprune = false\n` + // what a step prunes it asks for
         `${place}${moduleLines(this.token)}${lines}\n`,
     );
     this.#config = this.daemon.config(tables.join(''));

@@ -40,7 +40,8 @@ export class FaultyAgent {
     this.daemon = new Daemon({ ...sized, ...token.environment, ...options.environment });
     const { callTimeout = '10s', keyring = '', tables = () => '' } = options;
     this.#config = this.daemon.config(
-      `[keyrings.default]\nbackend = "pkcs11"\nuri = "${module.uri}"\nsessions = ${sessions}\n` +
+      // What a test prunes it asks for.
+      `[keyrings.default]\nbackend = "pkcs11"\nuri = "${module.uri}"\nsessions = ${sessions}\nprune = false\n` +
         `call_timeout = "${callTimeout}"\n${keyring}\n${tables(module, token)}`,
     );
   }

@@ -22,7 +22,7 @@ export const attestationDocument = z.strictObject({
   attestation_key_public_b64: bytes,
   /** By TPM2_Certify. */
   certified: signed,
-  /** By TPM2_CertifyCreation; null where the file with the creation data was lost. */
+  /** By TPM2_CertifyCreation; null where there is no creation data: another program made the key, or its file was lost. */
   creation: signed.extend({ creation_data_b64: bytes }).nullable(),
   /** X.509, DER, as the maker put it into the TPM; none in many. */
   endorsement_certificates_b64: z.array(bytes),

@@ -1,3 +1,4 @@
+import { kidOf } from '../../algorithms/kid.ts';
 import { createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
 import { readAttested, type Attested } from './attest.ts';
 import { attestationDocument, type AttestationDocument } from './attestation-document.ts';
@@ -74,7 +75,9 @@ function checkKey(area: Buffer, document: AttestationDocument, wanted: WantedAtt
   const key = readPublicArea(area);
   const point = pointOf(key);
   if (point === null) fault('the key is no key of P-256');
-  if (!point.equals(bytesOf(document.public_key_b64))) fault('it shows one key and names another');
+  if (!point.equals(bytesOf(document.public_key_b64)) || kidOf(point) !== document.kid) {
+    fault('it shows one key and names another');
+  }
   if (wanted.publicKey !== null && Buffer.compare(point, wanted.publicKey) !== 0) {
     fault('it is of another key than the one that was asked for');
   }

@@ -63,7 +63,9 @@ const meanings: Readonly<Record<number, Meaning>> = {
   },
   [RC.INTEGRITY]: {
     kind: 'backend_unavailable',
-    text: 'the TPM says that this blob was altered, or is of another storage root key',
+    text:
+      'the TPM says that this blob was altered, or is of another storage root key: where the TPM was changed or cleared ' +
+      'while the agent ran, start the agent again, which says what brings the keys back; else put the file back from a copy',
   },
   [RC.CURVE]: { kind: 'not_supported', text: 'the TPM has no P-256' },
 };

@@ -75,7 +75,7 @@ function inWords(
   return [
     `key ${kidOf(publicKey)} was made in the TPM of the attestation key, and cannot leave it`,
     creation === null
-      ? 'how it was made is not attested: the data of its creation was lost'
+      ? 'how it was made is not attested: another program made it, or the data of its creation was lost'
       : `it was made while PCR ${creation.pcrs.join(', ')} had the digest ${creation.pcrDigest}`,
     `attestation key: ${attestationKey}`,
     isKnown
