@@ -31,8 +31,22 @@ const forget = (...args: string[]): Promise<Ended> =>
   ]);
 
 test.each([
-  ['database', [], () => rmSync(state('agent.db')), 'database at '],
-  ['api-keys', [], () => rmSync(state('api-keys.json')), 'api-keys at '],
+  [
+    'database',
+    [],
+    () => {
+      rmSync(state('agent.db'));
+    },
+    'database at ',
+  ],
+  [
+    'api-keys',
+    [],
+    () => {
+      rmSync(state('api-keys.json'));
+    },
+    'api-keys at ',
+  ],
   [
     'keyring',
     ['--keyring', 'ci'],
@@ -42,7 +56,14 @@ test.each([
     },
     'keyring ci at ',
   ],
-  ['audit', [], () => truncateSync(state('audit', '000001.jsonl'), 0), 'audit at '],
+  [
+    'audit',
+    [],
+    () => {
+      truncateSync(state('audit', '000001.jsonl'), 0);
+    },
+    'audit at ',
+  ],
   [
     'manifest',
     [],
