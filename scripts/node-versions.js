@@ -53,7 +53,7 @@ async function install(major) {
     const flags = ['--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--no-save'];
     await capture('npm', ['install', ...flags, `${name}@${major}`], { cwd: folder });
   } catch (failure) {
-    fault = `npm could not install ${name}@${major}: ${lastLine(failure.stderr || failure.message)}`;
+    fault = `npm could not install ${name}@${major}: ${reasonOf(failure.stderr || failure.message)}`;
   }
   try {
     const { stdout } = await capture(join(bin, 'node'), ['--version']);
@@ -156,6 +156,11 @@ function readReport(path) {
   } catch {
     return { passed: 0, failed: 0, skipped: 0 };
   }
+}
+
+/** npm ends with where its log is, which tells nobody what happened. */
+function reasonOf(text) {
+  return lastLine(text.replaceAll(/^npm error A complete log.*$/gm, ''));
 }
 
 function lastLine(text) {
