@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseTime } from '../base/rfc3339.ts';
 import { apiKeyId, apiKeyScopes, largestLimit, machineFingerprint } from './api-keys-format.ts';
 

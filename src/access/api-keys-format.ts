@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AgentError, quoted } from '../base/errors.ts';
 import { membersIn, membersWritten } from '../base/json-members.ts';
 import { parseTime } from '../base/rfc3339.ts';

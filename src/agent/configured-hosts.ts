@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../base/installed.ts';
 import { libraryParameters } from '../config/library-parameters.ts';
 import type { Settings } from '../config/settings.ts';
 import { kindOf } from '../vault/kinds/kinds.ts';
@@ -25,7 +25,7 @@ export function configuredHosts(
   const threads = Math.min(Math.max(own, processors, fewestThreads), mostThreads);
   const names = needs.flatMap((need) => need.environment);
   return {
-    program: fileURLToPath(new URL('../bin/vault-host.js', import.meta.url)),
+    program: programFile('vault-host'),
     environment: hostEnvironment(environment, names, threads),
     libraryParameters: libraryParameters(keyrings),
   };

@@ -12,9 +12,10 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
   const garbled = argv.findIndex((word) => word.includes('\ufffd'));
   if (garbled >= 0) return reportFailure(notUtf8(garbled + 1), terminal, wantsJson(argv));
   let exitCode: number = exitCodes.done;
-  const program = buildProgram(terminal, (code) => {
+  const finish = (code: number): void => {
     exitCode = code;
-  });
+  };
+  const program = await buildProgram(terminal, finish, argv);
   program.hook('preAction', (_, command) => {
     refuseSwallowedFlags(command, argv);
   });

@@ -1,20 +1,8 @@
-import { addSigning } from './commands/signatures/signature-commands.ts';
-import { Argument, Command, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { version } from '../base/version.ts';
 import { AgentSession } from './shell/agent-session.ts';
 import { apiKeyInput, withoutStdin } from './shell/api-key-input.ts';
-import { addApiKeyCommand } from './commands/apikey/apikey-commands.ts';
-import { addAuditCommand } from './commands/audit/audit-commands.ts';
-import { addBackupCommands } from './commands/backup/backup-commands.ts';
-import { addCaCommand } from './commands/cluster/ca-commands.ts';
-import { addClientKeyCommand } from './commands/clientkey/clientkey-commands.ts';
-import { addInitCommand } from './commands/init/init-command.ts';
-import { addJoinTokenCommand } from './commands/cluster/join-token-commands.ts';
-import { addJwtCommands } from './commands/jwt/jwt-commands.ts';
-import { addKeysCommand } from './commands/keys/keys-commands.ts';
-import { addLockCommands } from './commands/keys/lock-commands.ts';
-import { addOfflineCommands } from './commands/offline-commands.ts';
-import { addTrustCommand } from './commands/cluster/trust-commands.ts';
+import { commandGroups, groupsFor } from './command-groups.ts';
 import type { Act } from './shell/act.ts';
 import type { GlobalOptions, Terminal } from './shell/terminal.ts';
 
@@ -25,9 +13,14 @@ type GlobalFlags = Pick<GlobalOptions, 'socket' | 'keyring' | 'json'> & {
 
 /**
  * The commands, their flags and their help; what they do is in a file each. Completion scripts are made from
- * this tree too: the value names `file` and `kid` tell them what to offer.
+ * this tree too: the value names `file` and `kid` tell them what to offer. Has what that command line needs; without
+ * one, every command.
  */
-export function buildProgram(terminal: Terminal, finish: (exitCode: number) => void): Command {
+export async function buildProgram(
+  terminal: Terminal,
+  finish: (exitCode: number) => void,
+  argv: readonly string[] | null = null,
+): Promise<Command> {
   const keyrings: string[] = [];
   const act: Act =
     (load) =>
@@ -79,8 +72,8 @@ export function buildProgram(terminal: Terminal, finish: (exitCode: number) => v
         // The failure is thrown as well, and reported like every other.
       },
     });
-  addHelp(
-    program,
+  program.addHelpText(
+    'after',
     `
 Exit codes: 0 done; 1 refused or failed; 2 usage; 3 no agent reachable; 4 not authorised; 5 does not verify.
 
@@ -89,65 +82,14 @@ Examples:
   agentctl sign release.tar.gz --out release.tar.gz.sig
   agentctl --keyring ci keys list`,
   );
-  addHelp(
-    program
-      .command('status')
-      .description('show what the agent says of itself and its keyrings')
-      .action(act(async () => (await import('./commands/status/status.ts')).status)),
-    `
-Examples:
-  agentctl status
-  agentctl --json status | jq '.keyrings[].active_kid'`,
+  const valued = new Set(
+    program.options.flatMap(({ long, required }) =>
+      required && typeof long === 'string' ? [long] : [],
+    ),
   );
-  addHelp(
-    program
-      .command('reload')
-      .description('make the agent read its configuration and its API keys again')
-      .action(act(async () => (await import('./commands/status/reload.ts')).reload)),
-    `
-Access rules, limits, log level and API keys count at once, on open connections too. What else was changed is named,
-and counts after a restart. What cannot be read stays as it was loaded before: exit code 1 then. SIGHUP does the
-same.
-
-Examples:
-  agentctl reload
-  agentctl --json reload | jq '.kept[].reason'`,
-  );
-  addKeysCommand(program, act);
-  addSigning(program, act);
-  addJwtCommands(program, act);
-  addLockCommands(program, act);
-  addApiKeyCommand(program, act);
-  addClientKeyCommand(program, act);
-  addCaCommand(program, act);
-  addBackupCommands(program, act);
-  addTrustCommand(program, act);
-  addJoinTokenCommand(program, act);
-  addInitCommand(program, act);
-  addOfflineCommands(program, act);
-  addAuditCommand(program, act);
-  addHelp(
-    program
-      .command('completion')
-      .description('print a completion script for a shell')
-      .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
-      .action(
-        act(async () =>
-          (await import('./commands/completion/completion.ts')).loadCompletion(program),
-        ),
-      ),
-    `
-Examples:
-  source <(agentctl completion bash)
-  agentctl completion zsh > "\${fpath[1]}/_agentctl"
-  agentctl completion fish > ~/.config/fish/completions/agentctl.fish`,
-  );
+  const groups = argv === null ? commandGroups : groupsFor(argv, valued);
+  for (const add of await Promise.all(groups.map(({ load }) => load()))) add(program, act);
   return program;
-}
-
-/** Help of a command, with what follows it. */
-function addHelp(command: Command, text: string): void {
-  command.addHelpText('after', text);
 }
 
 function rootOf(command: Command): Command {

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { JoinClaims } from '../api/join-tokens.ts';
 import { AgentError } from '../base/errors.ts';
 import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CaCert } from '../api/cluster.ts';
 import type { JoinClaims } from '../api/join-tokens.ts';
 import { decodeBase64, encodeBase64 } from '../base/base64.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { TrustBundle } from '../api/cluster.ts';
 import { kidOf } from '../algorithms/kid.ts';
 import { bytesOf, DocumentError, members, parseDocument } from './document.ts';

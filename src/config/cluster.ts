@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { backendNames, keysOf, kindOf, type GivenKeysOfCa } from '../vault/kinds/kinds.ts';
 import { KindTable } from './kind-table.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { algorithmNames } from '../algorithms/algorithm-names.ts';
 import type { AlgorithmName } from '../api/signing-backend.ts';
 

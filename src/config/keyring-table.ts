@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AlgorithmName } from '../api/signing-backend.ts';
 import { algorithmNames } from '../algorithms/algorithm-names.ts';
 import { backendNames, keysOf, kindOf, type GivenKeys } from '../vault/kinds/kinds.ts';

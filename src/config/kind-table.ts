@@ -1,7 +1,10 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { BackendName } from '../api/signing-backend.ts';
 import type { TableKeys } from '../vault/kind.ts';
 import { duration } from './fields.ts';
+
+/** What `KeyFields` of vault/kind.ts has of zod. */
+const forKinds = { array: z.array, boolean: z.boolean, int: z.int, string: z.string };
 
 /** A table of the file in which one key names a kind of backend, and that kind says which other keys there are. */
 export interface KindTableOptions {
@@ -30,7 +33,7 @@ export class KindTable<Out> {
     this.#options = options;
     const { by, common, kinds } = options;
     const shapes = [...kinds].map(
-      ([backend, { shape }]) => [backend, shape({ z, duration })] as const,
+      ([backend, { shape }]) => [backend, shape({ z: forKinds, duration })] as const,
     );
     this.knownKeys = [
       ...new Set([by, ...Object.keys(common), ...shapes.flatMap(([, own]) => Object.keys(own))]),

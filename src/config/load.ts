@@ -1,5 +1,5 @@
 import { parse, TomlError } from 'smol-toml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { quoted } from '../base/errors.ts';
 import { configSchema, knownKeys, refusalOfKind, unavailableKeys, type Config } from './schema.ts';
 import { nearest } from './nearest.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { formatDuration } from '../base/duration.ts';
 import { largestJitter, type RotationPolicy } from '../keyring/rotation-schedule.ts';
 import { duration } from './fields.ts';

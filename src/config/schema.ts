@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { clusterTable } from './cluster.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { jwtKeys } from './jwt.ts';

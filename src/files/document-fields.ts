@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseTime } from '../base/rfc3339.ts';
 
 /** The members that keystore and sidecar share. */

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** `data.issues` of an `invalid_params`: which field, and what about it. */
 export interface FieldIssue {

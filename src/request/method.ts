@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Needs } from '../access/authorize.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Grant } from '../access/principal.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { AlgorithmName, BackendName } from '../api/signing-backend.ts';
 import type { Finding } from '../base/finding.ts';
 import type { ServeKind } from './hosted.ts';
@@ -125,7 +125,8 @@ export interface TableKeys<Keys extends z.ZodRawShape> {
 
 /** What keys are made of. */
 export interface KeyFields {
-  readonly z: typeof z;
+  /** Of zod what kinds use, and no more: the whole of it handed on could not be left out of the programs. */
+  readonly z: Pick<typeof z, 'array' | 'boolean' | 'int' | 'string'>;
   /** A text such as `90s`, `15m`, `24h`, `7d`, as whole seconds. */
   readonly duration: z.ZodType<number, string>;
 }

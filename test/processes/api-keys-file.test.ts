@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bundled } from '../support/bundled.ts';
 import { entryOf } from '../../src/access/api-keys-format.ts';
 import { ApiKeysFile } from '../../src/access/api-keys-file.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { Clock, worldWith } from '../support/world.ts';
 import { noLedgers } from '../support/ledgers.ts';
 
-const writer = fileURLToPath(new URL('../support/api-keys-writer.js', import.meta.url));
+const writer = bundled(new URL('../support/api-keys-writer.js', import.meta.url));
 
 let dir: string;
 let file: ApiKeysFile;

@@ -1,14 +1,11 @@
-// A process that changes the API keys of a state dir: `DIR NAME CHANGES`. It runs what was built: fifty that compile
-// themselves would take longer than what they do.
+// A process that changes the API keys of a state dir: `DIR NAME CHANGES`. Started as `bundled` has made it.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-
-const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url));
-const { entryOf } = await built('access/api-keys-format.js');
-const { ApiKeys } = await built('access/api-keys.js');
-const { openLibc } = await built('native/libc.js');
-const { ApiKeysFile } = await built('access/api-keys-file.js');
-const { durableFiles } = await built('files/durable-files.js');
+import { ApiKeysFile } from '../../src/access/api-keys-file.ts';
+import { entryOf } from '../../src/access/api-keys-format.ts';
+import { ApiKeys } from '../../src/access/api-keys.ts';
+import { durableFiles } from '../../src/files/durable-files.ts';
+import { openLibc } from '../../src/native/libc.ts';
 
 const [dir, name, changes] = process.argv.slice(2);
 const libc = openLibc();

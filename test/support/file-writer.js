@@ -1,9 +1,8 @@
-// A process that writes through `durableFiles`: `count PATH TIMES`, `flip PATH`, `once PATH BYTES`. It runs what was
-// built: it would take longer to compile itself than to do its work.
-const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url));
-const { openLibc } = await built('native/libc.js');
-const { AgentError } = await built('base/errors.js');
-const { durableFiles } = await built('files/durable-files.js');
+// A process that writes through `durableFiles`: `count PATH TIMES`, `flip PATH`, `once PATH BYTES`. Started as `bundled`
+// has made it.
+import { AgentError } from '../../src/base/errors.ts';
+import { durableFiles } from '../../src/files/durable-files.ts';
+import { openLibc } from '../../src/native/libc.ts';
 
 const [what, path, amount] = process.argv.slice(2);
 const files = durableFiles(openLibc());

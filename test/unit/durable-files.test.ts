@@ -16,13 +16,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bundled } from '../support/bundled.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { durableFiles } from '../../src/files/durable-files.ts';
 
 const files = durableFiles(openLibc());
-const writer = fileURLToPath(new URL('../support/file-writer.js', import.meta.url));
+const writer = bundled(new URL('../support/file-writer.js', import.meta.url));
 const writerArguments = [writer];
 
 let directory: string;

@@ -167,8 +167,8 @@ describe('a command asks on one connection', () => {
   });
 });
 
-test('there is no other command', () => {
-  const program = buildProgram(terminalOf().terminal, () => undefined);
+test('there is no other command', async () => {
+  const program = await buildProgram(terminalOf().terminal, () => undefined);
   const paths = completionModel(program)
     .filter(({ commands, path }) => commands.length === 0 && !/(^| )help$/.test(path))
     .map(({ path }) => path);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { StatePart } from '../../base/forget-command.ts';
 import { describeProblem, time } from '../document-fields.ts';
 

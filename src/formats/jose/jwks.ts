@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { encodeBase64 } from '../../base/base64.ts';
 import type { PublicJwk } from '../../api/jwt.ts';
 import type { AlgorithmName } from '../../api/signing-backend.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What `keys attest` answers: everything that whoever checks it needs. Bytes are base64url. */
 

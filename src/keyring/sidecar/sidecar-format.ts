@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeBase64, encodeBase64 } from '../../base/base64.ts';
 import { kidOf } from '../../algorithms/kid.ts';
 import type { KeyRecord, KeyringState } from '../../vault/key-records.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { recipientOf } from '../../formats/age/age-recipient.ts';
 import { clientKeyIds } from './client-key-methods.ts';
 import { fields } from './fields.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { readPublicKey, recipientOf } from '../../formats/age/age-recipient.ts';
 import { isClientKeyId } from '../../access/client-key.ts';
 import { method, outcome } from '../method.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeBase64 } from '../../base/base64.ts';
 import { isKid } from '../../algorithms/kid.ts';
 import { faultOfPin, maxPinLength } from '../../vault/pins/pin-form.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { wantedClaims } from '../../cluster/join-token-claims.ts';
 import { tokenHash } from '../../cluster/join-token-identity.ts';
 import { claimsSignedBytes, decodeJoinToken } from '../../cluster/join-token.ts';

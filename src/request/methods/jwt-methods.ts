@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isJsonObject } from '../../formats/jose/json-object.ts';
 import { halfSurrogate } from '../../formats/jose/jwt-claims.ts';
 import { signJwt } from './jwt/jwt-signing.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { encodeBase64 } from '../../base/base64.ts';
 import { fields } from './fields.ts';
 import { method, outcome } from '../method.ts';

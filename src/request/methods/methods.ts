@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ParamsOf, ResultOf } from '../../api/method-types.ts';
 import { methodCatalogue, type MethodName } from '../../api/methods.ts';
 import { agentMethods } from './agent-methods.ts';

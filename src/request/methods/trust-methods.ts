@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { members } from '../../cluster/document.ts';
 import { readTrustBundle } from '../../cluster/trust-bundles.ts';
 import { method, outcome } from '../method.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeBase64 } from '../../base/base64.ts';
 import type { KeyRecord, KeyringState } from '../key-records.ts';
 import { encodeBase64 } from '../../base/base64.ts';

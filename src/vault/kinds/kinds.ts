@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { BackendName } from '../../api/signing-backend.ts';
 import { AgentError } from '../../base/errors.ts';
 import { fileKind } from '../file/kind.ts';

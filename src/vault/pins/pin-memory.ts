@@ -1,7 +1,7 @@
 import { scrypt, scryptSync } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeBase64, encodeBase64 } from '../../base/base64.ts';
 import { AgentError, quoted } from '../../base/errors.ts';
 import { unlockCommand } from './locked.ts';

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../../base/installed.ts';
 import type { TokenSettings } from './place.ts';
 import { hostEnvironment } from '../host/host-environment.ts';
 import type { ModuleProbe, ProbeRequest } from './token/probe.ts';
@@ -24,7 +24,7 @@ export async function probeInChild(
     libraryParameters,
   }: Pick<TokenSettings, 'uri' | 'algorithm' | 'environment' | 'libraryParameters'>,
 ): Promise<ModuleProbe> {
-  const program = fileURLToPath(new URL('../../bin/module-probe.js', import.meta.url));
+  const program = programFile('module-probe');
   const { token, serial, manufacturer, model } = uri;
   const request: ProbeRequest = {
     path,

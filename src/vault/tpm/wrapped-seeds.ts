@@ -1,5 +1,5 @@
 import { sign as signMessage, type KeyObject } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import type { Algorithm } from '../../algorithms/algorithm.ts';
 import { kidOf } from '../../algorithms/kid.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { apiKeyRequests } from '../../../access/api-key-request.ts';
 import type { ApiKeys } from '../../../access/api-keys.ts';
 import { ConnectionError } from '../../../client/connection-error.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AgentError } from '../../../base/errors.ts';
 import { describeProblem } from '../../../files/document-fields.ts';
 import type { KeyFolder } from './key-folder.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { formatTime } from '../../../base/rfc3339.ts';
 import { creationEnding } from './creation-file.ts';
 import type { KeyFolder } from './key-folder.ts';
