@@ -1,19 +1,19 @@
 // What of src/ is built into dist/: each program and the client library, with the packages that they use inside.
 // Loading hundreds of files costs a program more than its work: a third of an agent's start, half of `agentctl sign`.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, parse } from 'node:path';
 import { build } from 'esbuild';
 
 /** Loaded where they lie: native code, and what requires it. */
 export const native = ['@photostructure/sqlite', 'graphene-pk11', 'koffi', 'pkcs11js'];
 
-const entries = {
-  'bin/agentctl': 'src/bin/agentctl.ts',
-  'bin/module-probe': 'src/bin/module-probe.ts',
-  'bin/signing-agent': 'src/bin/signing-agent.ts',
-  'bin/vault-host': 'src/bin/vault-host.ts',
-  'client/index': 'src/client/index.ts',
-};
+const programs = 'src/cli/programs';
+
+/**
+ * Programs of agentctl that are a file each, so that a command loads two: dozens of shared ones cost it a third of its
+ * time. The others have large parts that only some of their commands load.
+ */
+const alone = ['ca', 'clientkey', 'join-token', 'jwt', 'lock', 'signatures', 'trust'];
 
 /** commander loads child_process for commands that are programs of their own; there are none here. */
 const withoutChildProcess = {
@@ -28,38 +28,75 @@ const withoutChildProcess = {
   },
 };
 
+const options = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  external: native,
+  // Names stay as they are: stacks in the log are read by people.
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  // CommonJS packages inside ask for Node's own modules.
+  banner: {
+    js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
+  },
+  metafile: true,
+  logLevel: 'warning',
+};
+
 /** Writes the programs, the client and the licences of what is in them into that folder. */
 export async function bundle(root, outdir) {
-  const { metafile } = await build({
-    absWorkingDir: root,
-    entryPoints: entries,
-    outdir,
-    bundle: true,
-    splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    external: native,
-    // Names stay as they are: stacks in the log are read by people.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    keepNames: false,
-    legalComments: 'none',
-    // CommonJS packages inside ask for Node's own modules.
-    banner: {
-      js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
-    },
-    plugins: [withoutChildProcess],
-    metafile: true,
-    logLevel: 'warning',
-  });
-  writeFileSync(join(outdir, 'LICENSES.txt'), licences(root, metafile));
+  const here = { ...options, absWorkingDir: root, outdir };
+  const sharing = readdirSync(join(root, programs))
+    .map((file) => parse(file).name)
+    .filter((name) => !alone.includes(name));
+  const built = await Promise.all([
+    build({
+      ...here,
+      entryPoints: {
+        'bin/module-probe': 'src/bin/module-probe.ts',
+        'bin/signing-agent': 'src/bin/signing-agent.ts',
+        'bin/vault-host': 'src/bin/vault-host.ts',
+        'client/index': 'src/client/index.ts',
+        ...programEntries(sharing),
+      },
+      splitting: true,
+      chunkNames: 'chunks/[name]-[hash]',
+      plugins: [withoutChildProcess],
+    }),
+    build({
+      ...here,
+      entryPoints: { 'bin/agentctl': 'src/bin/agentctl.ts' },
+      plugins: [programsApart],
+    }),
+    build({ ...here, entryPoints: programEntries(alone), plugins: [withoutChildProcess] }),
+  ]);
+  const outputs = built.flatMap(({ metafile }) => Object.values(metafile.outputs));
+  writeFileSync(join(outdir, 'LICENSES.txt'), licences(root, outputs));
 }
 
+function programEntries(names) {
+  return Object.fromEntries(
+    names.map((name) => [`agentctl/${name}`, join(programs, `${name}.ts`)]),
+  );
+}
+
+/** agentctl loads its programs from beside it. */
+const programsApart = {
+  name: 'programs-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/programs\/\w[\w-]*\.ts$/ }, ({ path }) => ({
+      path: `../agentctl/${parse(path).name}.js`,
+      external: true,
+    }));
+  },
+};
+
 /** The terms of every package that a bundle has something of. */
-function licences(root, { outputs }) {
-  const files = Object.values(outputs).flatMap(({ inputs }) =>
+function licences(root, outputs) {
+  const files = outputs.flatMap(({ inputs }) =>
     Object.entries(inputs).flatMap(([path, { bytesInOutput }]) =>
       bytesInOutput > 0 ? [path] : [],
     ),

@@ -8,8 +8,9 @@ import { promisify } from 'node:util';
 
 const majors = [22, 24, 26];
 const projects = ['contract', 'wire'];
-/** Processors that one Node's tests are given: their agents run beside them. */
+/** Processors that one Node's tests are given, and workers on each: most of a test's time is spent waiting. */
 const processorsPerNode = 2;
+const workersPerProcessor = 2;
 /** An installation or a test run that takes longer is given up, milliseconds. */
 const patience = 15 * 60_000;
 
@@ -21,7 +22,7 @@ export async function testOtherNodes() {
   const processors = availableParallelism();
   const nodes = await Promise.all(majors.map(install));
   const lanes = Math.max(1, Math.floor(processors / processorsPerNode));
-  const workers = Math.max(1, Math.floor(processors / lanes));
+  const workers = Math.max(1, Math.floor((workersPerProcessor * processors) / lanes));
   const results = await inLanes(lanes, nodes, (node) => testOn(node, workers));
   // One after the other: each builds what the others would run.
   for (const [at, node] of nodes.entries()) await quickstartOn(node, results[at]);

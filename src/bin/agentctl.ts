@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { main } from '../cli/main.ts';
 import { describeFailure, errnoName } from '../base/errors.ts';
+import { keepCompiledCode } from './compile-cache.ts';
+
+keepCompiledCode();
 
 // Whoever reads our output may stop reading (`agentctl keys list | head -1`): that is no failure. Anything
 // else, a full disk above all, is one.

@@ -2,7 +2,6 @@ import { Command, Option } from 'commander';
 import { version } from '../base/version.ts';
 import { AgentSession } from './shell/agent-session.ts';
 import { apiKeyInput, withoutStdin } from './shell/api-key-input.ts';
-import { commandGroups, groupsFor } from './command-groups.ts';
 import type { Act } from './shell/act.ts';
 import type { GlobalOptions, Terminal } from './shell/terminal.ts';
 
@@ -11,16 +10,18 @@ type GlobalFlags = Pick<GlobalOptions, 'socket' | 'keyring' | 'json'> & {
   readonly apiKeyFile?: string;
 };
 
+/** Adds commands to the program: their flags and their help. */
+export type AddCommands = (program: Command, act: Act) => void;
+
 /**
  * The commands, their flags and their help; what they do is in a file each. Completion scripts are made from
- * this tree too: the value names `file` and `kid` tell them what to offer. Has what that command line needs; without
- * one, every command.
+ * this tree too: the value names `file` and `kid` tell them what to offer.
  */
-export async function buildProgram(
+export function buildProgram(
   terminal: Terminal,
   finish: (exitCode: number) => void,
-  argv: readonly string[] | null = null,
-): Promise<Command> {
+  commands: readonly AddCommands[],
+): Command {
   const keyrings: string[] = [];
   const act: Act =
     (load) =>
@@ -82,13 +83,7 @@ Examples:
   agentctl sign release.tar.gz --out release.tar.gz.sig
   agentctl --keyring ci keys list`,
   );
-  const valued = new Set(
-    program.options.flatMap(({ long, required }) =>
-      required && typeof long === 'string' ? [long] : [],
-    ),
-  );
-  const groups = argv === null ? commandGroups : groupsFor(argv, valued);
-  for (const add of await Promise.all(groups.map(({ load }) => load()))) add(program, act);
+  for (const add of commands) add(program, act);
   return program;
 }
 

@@ -4,6 +4,7 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { completionModel } from '../../src/cli/commands/completion/completion-model.ts';
 import { buildProgram } from '../../src/cli/program.ts';
+import { everyCommand } from '../../src/cli/programs/all.ts';
 import { agentctl, terminalOf } from '../support/cli-session.ts';
 import { InProcessAgent } from '../support/in-process-agent.ts';
 
@@ -167,8 +168,8 @@ describe('a command asks on one connection', () => {
   });
 });
 
-test('there is no other command', async () => {
-  const program = await buildProgram(terminalOf().terminal, () => undefined);
+test('there is no other command', () => {
+  const program = buildProgram(terminalOf().terminal, () => undefined, everyCommand);
   const paths = completionModel(program)
     .filter(({ commands, path }) => commands.length === 0 && !/(^| )help$/.test(path))
     .map(({ path }) => path);
