@@ -1,15 +1,9 @@
-import {
-  createHash,
-  createPublicKey,
-  verify as verifySignature,
-  type KeyObject,
-  type VerifyKeyObjectInput,
-} from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { Point } from '@noble/ed25519';
 import type { AlgorithmName } from '../api/signing-backend.ts';
 import { algorithmNames, type AlgorithmNames } from './algorithm-names.ts';
 import { isStrictEncoding } from './ed25519-points.ts';
-import type { Verifier } from './verifier.ts';
+import { verifierWith, type Verifier } from './verifier.ts';
 
 /**
  * Everything that differs from one signature algorithm to the next, one entry each. Nothing outside this
@@ -99,33 +93,18 @@ function isPointOfLargeOrder(encoded: Uint8Array): boolean {
 function ed25519Verifier(publicKey: Uint8Array): Verifier | null {
   if (!isStrictEncoding(publicKey)) return null;
   const key = ed25519PublicKey(publicKey);
-  return verifierWith(null, key, (signature) => isStrictEncoding(signature.subarray(0, 32)));
+  return verifierWith(
+    null,
+    key,
+    (signature) =>
+      signature.length === signatureLength && isStrictEncoding(signature.subarray(0, 32)),
+  );
 }
 
 function es256Verifier(publicKey: Uint8Array): Verifier | null {
   const key = p256PublicKey(publicKey);
-  return key && verifierWith('sha256', { key, dsaEncoding: 'ieee-p1363' }, () => true);
-}
-
-function verifierWith(
-  digest: 'sha256' | null,
-  key: KeyObject | VerifyKeyObjectInput,
-  isAcceptable: (signature: Uint8Array) => boolean,
-): Verifier {
-  const isRefused = (signature: Uint8Array): boolean =>
-    signature.length !== signatureLength || !isAcceptable(signature);
-  return {
-    verify: (message, signature) =>
-      !isRefused(signature) && verifySignature(digest, message, key, signature),
-    verifyInPool: (message, signature) => {
-      if (isRefused(signature)) return Promise.resolve(false);
-      return new Promise((resolve) => {
-        verifySignature(digest, message, key, signature, (failure, verifies) => {
-          resolve(failure === null && verifies);
-        });
-      });
-    },
-  };
+  const input = key && { key, dsaEncoding: 'ieee-p1363' as const };
+  return input && verifierWith('sha256', input, ({ length }) => length === signatureLength);
 }
 
 /** From a JWK: a tenth of what OpenSSL takes to decode the same key's DER. */
