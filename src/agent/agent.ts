@@ -4,6 +4,7 @@ import { AccessControl, type AccessSettings } from '../access/access-control.ts'
 import { resolveRules } from '../access/access-rules.ts';
 import type { LoadedApiKeys } from '../access/api-key.ts';
 import { ApiKeys } from '../access/api-keys.ts';
+import { Shares } from '../access/share.ts';
 import { loadApiKeys } from '../access/load-api-keys.ts';
 import type { Grant } from '../access/principal.ts';
 import { noAudit } from '../audit/audit.ts';
@@ -137,6 +138,7 @@ async function serve(
     machine,
     world,
   });
+  const shares = new Shares(access);
   for (const warning of access.warnings) world.log.warn({ reason: warning }, 'access');
   const audit = auditLog ?? noAudit;
   const status = (to: Grant | null): AgentStatus => ({
@@ -208,6 +210,7 @@ async function serve(
   const context: RequestContext = {
     services,
     access,
+    shares,
     audit,
     admission: admitted,
     world,

@@ -120,11 +120,12 @@ export class ClusterAuthority implements CertificateSource {
   }
 
   /** Against this cluster's own CA, domain and keys. */
-  verify(text: string): CaVerdict {
+  async verify(text: string): Promise<CaVerdict> {
     const { settings, keyring } = this.#parts;
     const { publicKey } = this.#open();
     const keys = keyring();
-    const verdict = verdictOn(text, { publicKey, domain: settings.domain, now: keys.trustedNow() });
+    const now = keys.trustedNow();
+    const verdict = await verdictOn(text, { publicKey, domain: settings.domain, now });
     const { certificate, valid } = verdict;
     if (!valid || certificate === null) return verdict;
     const { active_kid: kid } = certificate;

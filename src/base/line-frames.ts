@@ -27,6 +27,11 @@ export class FrameDecoder {
     return this.#bytes.heldBytes > 0;
   }
 
+  /** How many. */
+  get heldBytes(): number {
+    return this.#bytes.heldBytes;
+  }
+
   /** There are bytes that `next` has not looked at. */
   get waiting(): boolean {
     return this.#bytes.chunk !== null;

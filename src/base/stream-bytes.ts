@@ -57,7 +57,9 @@ export class StreamBytes {
   hold(piece: Buffer, most: number): void {
     const bytes = this.#heldBytes + piece.length;
     if (bytes > this.#held.length) {
-      const room = Math.min(most, Math.max(firstHeldBytes, bytes * 2));
+      // The first piece as it is: most frames that are cut in two are cut once.
+      const wanted = this.#heldBytes === 0 ? bytes : bytes * 2;
+      const room = Math.max(bytes, Math.min(most, Math.max(firstHeldBytes, wanted)));
       const grown = Buffer.allocUnsafeSlow(room);
       this.#held.copy(grown, 0, 0, this.#heldBytes);
       this.#held = grown;

@@ -33,19 +33,23 @@ export function caCertSignedBytes(certificate: Omit<CaCert, 'sig_by_ca'>): Buffe
 export type CaCertFault = 'signature' | 'expired';
 
 /**
- * null where it holds: the CA's signature verifies strictly, and it has not expired. The domain is for the caller to
+ * null where it holds: the CA's signature verifies strictly (in the thread pool), and it has not expired. The domain is for the caller to
  * match. `now`: milliseconds since the epoch.
  */
-export function faultOfCaCert(
+export async function faultOfCaCert(
   certificate: CaCert,
   caPublicKey: Uint8Array,
   now: number,
-): CaCertFault | null {
-  if (!isSignedBy(certificate, caPublicKey)) return 'signature';
+): Promise<CaCertFault | null> {
+  const verifier = algorithms.ed25519.verifier(caPublicKey);
+  const signature = bytesOf(certificate.sig_by_ca);
+  if (!(await verifier?.verifyInPool(caCertSignedBytes(certificate), signature))) {
+    return 'signature';
+  }
   return hasExpired(certificate, now) ? 'expired' : null;
 }
 
-/** Strict verification. */
+/** Strict verification, at once: up to 0.1 ms. */
 export function isSignedBy(certificate: CaCert, caPublicKey: Uint8Array): boolean {
   const signed = caCertSignedBytes(certificate);
   return algorithms.ed25519.verify(signed, bytesOf(certificate.sig_by_ca), caPublicKey);

@@ -13,7 +13,10 @@ export interface CaCertExpectation {
 }
 
 /** Holds a text against the format's rules for certificates. */
-export function verdictOn(text: string, { publicKey, domain, now }: CaCertExpectation): CaVerdict {
+export async function verdictOn(
+  text: string,
+  { publicKey, domain, now }: CaCertExpectation,
+): Promise<CaVerdict> {
   let certificate: CaCert;
   try {
     certificate = parseCaCert(text);
@@ -21,7 +24,7 @@ export function verdictOn(text: string, { publicKey, domain, now }: CaCertExpect
     if (!(failure instanceof DocumentError)) throw failure;
     return { valid: false, rule: 'form', reason: failure.message, certificate: null };
   }
-  const fault = faultOfCaCert(certificate, publicKey, now);
+  const fault = await faultOfCaCert(certificate, publicKey, now);
   if (fault === 'signature') {
     return broken(certificate, fault, 'this CA did not make its signature');
   }

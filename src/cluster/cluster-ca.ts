@@ -5,7 +5,7 @@ export interface ClusterCa {
   show(): CaView;
   /** `validitySeconds` null: for what remains of the key's life and its grace. */
   issue(validitySeconds: number | null): Promise<CaCert>;
-  verify(text: string): CaVerdict;
+  verify(text: string): Promise<CaVerdict>;
   bundle(): TrustBundle;
   /**
    * Forgets the CA of that kid, whose key is gone, and makes another. Rejects with `not_found` where it is another one,

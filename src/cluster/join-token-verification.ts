@@ -31,15 +31,19 @@ type Signer = { readonly publicKey: Uint8Array } & (
 );
 
 /** Never throws for what the token is. Keys of the cluster are Ed25519. */
-export function verifyJoinToken(given: string, ground: JoinTokenGround): JoinTokenVerdict {
+export async function verifyJoinToken(
+  given: string,
+  ground: JoinTokenGround,
+): Promise<JoinTokenVerdict> {
   const decoded = decodeJoinToken(given);
   if ('rule' in decoded) return { valid: false, ...decoded };
   const { token } = decoded;
   const { v, kid, claims } = token;
-  const signer = signerOf(token, ground);
+  const signer = await signerOf(token, ground);
   if ('rule' in signer) return { valid: false, ...signer, v, kid };
   const { publicKey, ...through } = signer;
-  if (!algorithms.ed25519.verify(claimsSignedBytes(claims), bytesOf(token.sig), publicKey)) {
+  const verifier = algorithms.ed25519.verifier(publicKey);
+  if (!(await verifier?.verifyInPool(claimsSignedBytes(claims), bytesOf(token.sig)))) {
     const reason = `key ${kid} did not sign these claims`;
     return { valid: false, rule: 'signature', reason, v, kid, ...through };
   }
@@ -51,11 +55,11 @@ export function verifyJoinToken(given: string, ground: JoinTokenGround): JoinTok
 }
 
 /** A kid that is known here is judged here alone, and the certificate is not looked at. */
-function signerOf(token: JoinToken, ground: JoinTokenGround): Signer | Failure {
+async function signerOf(token: JoinToken, ground: JoinTokenGround): Promise<Signer | Failure> {
   const { kid } = token;
   const key = ground.keyOf(kid);
   if (key === null) {
-    if (token.v === 2) return certified(token, ground);
+    if (token.v === 2) return await certified(token, ground);
     return { rule: 'kid', reason: `there is no key ${kid} here, and the token has no ca_chain` };
   }
   const { status, publicKey } = key;
@@ -69,17 +73,17 @@ const notValid = {
   retired: 'valid no more: its grace has ended',
 };
 
-function certified(
+async function certified(
   { kid, ca_chain: certificate }: FederatedJoinToken,
   ground: JoinTokenGround,
-): Signer | Failure {
+): Promise<Signer | Failure> {
   const { cluster_domain, active_kid, expires_at } = certificate;
   const bundle = ground.bundleOf(cluster_domain);
   if (bundle === null) {
     const reason = `there is no key ${kid} here, and no trust bundle of ${quoted(cluster_domain)}`;
     return { rule: 'chain_domain', reason };
   }
-  switch (faultOfCaCert(certificate, bytesOf(bundle.ca_public_key_b64), ground.now)) {
+  switch (await faultOfCaCert(certificate, bytesOf(bundle.ca_public_key_b64), ground.now)) {
     case 'signature':
       return {
         rule: 'chain_signature',

@@ -63,11 +63,11 @@ export class JoinTokens {
     return token.v === 1 ? minted : { ...minted, chain_expires_at: token.ca_chain.expires_at };
   }
 
-  verify(given: string): JoinTokenVerdict {
+  async verify(given: string): Promise<JoinTokenVerdict> {
     const keyring = this.#parts.keyring();
     const { bundles, revoked } = this.#parts;
     const now = this.#now(keyring);
-    return verifyJoinToken(given, {
+    return await verifyJoinToken(given, {
       now,
       keyOf: (kid) => keyring.keyOf(kid),
       bundleOf: (domain) => bundles.bundleOf(domain),

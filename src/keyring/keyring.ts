@@ -45,7 +45,7 @@ import { TimeKeeper } from './time-keeper.ts';
 import { TrustedClock } from './trusted-clock.ts';
 import { Upkeep } from './upkeep.ts';
 import { usualGraceSeconds } from './usual-grace.ts';
-import { verification } from './verification.ts';
+import { Verifications } from './verification.ts';
 
 /** A named set of keys, one of them active: ties a vault to a state store by the rules of the lifecycle. */
 export class Keyring implements SigningBackend, KeyAdministration {
@@ -61,6 +61,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
   readonly #upkeep: Upkeep;
   readonly #changed: () => Promise<void>;
   readonly #joseAlg: JoseAlg | undefined;
+  readonly #verifications: Verifications;
   #closing: Promise<void> | null = null;
 
   /** Opened by `openKeyring`, which first compares state and vault. */
@@ -78,6 +79,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
     const { journal, changed = () => Promise.resolve() } = parts;
     this.#changed = changed;
     this.#joseAlg = parts.joseAlg;
+    this.#verifications = new Verifications(vault.algorithm);
     const schedule = { rotation, prunes };
     this.#scheduler = new ChangeScheduler({
       ...{ name, schedule, changes, clock, world, ready, journal, changed },
@@ -246,7 +248,7 @@ export class Keyring implements SigningBackend, KeyAdministration {
   async verify(message: Uint8Array, signature: Uint8Array, kid?: string): Promise<Verification> {
     const state = await this.#state();
     const valid = validKeys(state, this.#now(state));
-    return verification(this.#vault.algorithm, valid, { message, signature, kid: kid ?? null });
+    return this.#verifications.of(valid, { message, signature, kid: kid ?? null });
   }
 
   async listKeys(): Promise<readonly KeyDetails[]> {

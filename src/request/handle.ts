@@ -4,6 +4,7 @@ import { authorize, authorizeKeyring } from '../access/authorize.ts';
 import type { Caller } from '../access/caller.ts';
 import { peerForLog } from '../access/principal.ts';
 import { CredentialError } from '../access/credential-error.ts';
+import type { Shares } from '../access/share.ts';
 import type { Audit } from '../audit/audit.ts';
 import { refuseReserved } from '../audit/chain/reserved.ts';
 import { eventOf, issuesText, kindOf, outcomeOf, type RecordedCall } from './call-record.ts';
@@ -17,6 +18,7 @@ import type { World } from '../base/world.ts';
 export interface RequestContext {
   readonly services: Services;
   readonly access: AccessControl;
+  readonly shares: Shares;
   readonly audit: Audit;
   readonly admission: Admission;
   readonly world: World;

@@ -4,7 +4,9 @@ import type { Libc } from '../native/libc.ts';
 import type { RequestContext } from '../request/handle.ts';
 import { jsonRpcListener } from './json-rpc/listener.ts';
 import type { ListenerKind, OpenListener, PreparedListener } from './listener/listener-kind.ts';
-import { ConnectionCounts } from './socket/connection-counts.ts';
+import { FrameScheduler } from './socket/frame-scheduler.ts';
+import { Lanes } from './socket/lanes.ts';
+import { LongFrames } from './socket/long-frames.ts';
 import { sshAgentListener } from './ssh-agent/listener.ts';
 
 type ListenerName = keyof ListenersStatus;
@@ -22,12 +24,14 @@ const names = Object.keys(listenerKinds) as readonly ListenerName[];
 /** The listeners of one agent: prepared, opened, drained and closed together. */
 export class Listeners {
   readonly #libc: Libc;
+  readonly #maxFrameBytes: number;
   readonly #prepared = new Map<ListenerName, PreparedListener<unknown>>();
   readonly #open = new Map<ListenerName, OpenListener<unknown>>();
 
   /** Opens nothing. Throws `not_found` for a name in the settings that there is not here. */
   constructor(settings: Settings, libc: Libc) {
     this.#libc = libc;
+    this.#maxFrameBytes = settings.socket.maxFrameBytes;
     for (const name of names) {
       const prepared = listenerKinds[name].prepare(settings, libc);
       if (prepared !== null) this.#prepared.set(name, prepared);
@@ -48,7 +52,12 @@ export class Listeners {
    * the one does that cannot be opened; those that were opened before are closed by then.
    */
   async open(context: RequestContext): Promise<void> {
-    const parts = { context, libc: this.#libc, counts: new ConnectionCounts() };
+    const shared = {
+      lanes: new Lanes(),
+      scheduler: new FrameScheduler(context.world.monotonicNow),
+      longFrames: new LongFrames(this.#maxFrameBytes),
+    };
+    const parts = { context, libc: this.#libc, shared };
     try {
       for (const [name, prepared] of [...this.#prepared].reverse()) {
         this.#open.set(name, await prepared.open(parts));

@@ -78,7 +78,7 @@ export async function startUntil(sign, [program, ...args], options = {}) {
   }
 }
 
-/** A child that does one order at a time, sent to it over IPC. */
+/** A child that does one order at a time, sent to it over IPC. `file`: beside this one, or a URL. */
 export function worker(file) {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)));
   started.add(child);
@@ -99,6 +99,7 @@ export function worker(file) {
       });
       return within((order.seconds ?? 300) + grace, answered);
     },
+    end: () => kill(child),
   };
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Caller } from '../../src/access/caller.ts';
+import { Shares } from '../../src/access/share.ts';
 import { noAudit, type Audit, type AuditEvent } from '../../src/audit/audit.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
@@ -58,6 +59,7 @@ export class RequestRig {
     this.#context = {
       services: this.#services(),
       access: this.access.control,
+      shares: new Shares(this.access.control),
       audit: this.#audit(),
       admission: {
         enter: () => {

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readHostKey } from '../../src/formats/ssh/host-key.ts';
+import { readHostKey, requireCertified, type HostKey } from '../../src/formats/ssh/host-key.ts';
 import { blobVerifies } from '../../src/formats/ssh/verification-key.ts';
 import { mpint, SshFormatError, sshString } from '../../src/formats/ssh/wire.ts';
 import { OpensshKeys } from '../support/openssh-keys.ts';
@@ -16,6 +16,12 @@ afterAll(() => {
 
 const hostKeyVerifies = (key: Buffer, signature: Buffer, data: Buffer): boolean =>
   blobVerifies(readHostKey(key).key, signature, data);
+
+async function certified(blob: Buffer): Promise<HostKey> {
+  const key = readHostKey(blob);
+  await requireCertified(key);
+  return key;
+}
 
 /** Verifies, or is refused: what is not a signature never passes. */
 function passes(key: Buffer, signature: Buffer, data: Buffer): boolean {
@@ -131,7 +137,7 @@ describe.each([
   ['ECDSA on P-521', ['-t', 'ecdsa', '-b', '521']],
   ['RSA', ['-t', 'rsa', '-b', '2048']],
 ])('a certificate of a host key, %s', (_kind, options) => {
-  test('is of the key in it, by whatever authority; changed anywhere it is none', () => {
+  test('is of the key in it, by whatever authority; changed anywhere it is none', async () => {
     const path = keys.make(...options);
     const { publicKey, signature, data } = keys.sign(path, 'session');
     for (const authority of [keys.make('-t', 'ed25519'), keys.make(...options)]) {
@@ -144,13 +150,13 @@ describe.each([
         '-O',
         'extension:x@y=z',
       );
-      const host = readHostKey(blob);
+      const host = await certified(blob);
       expect(host.plain).toEqual(publicKey);
       expect(blobVerifies(host.key, signature, data)).toBe(true);
       for (const [at, byte] of blob.entries()) {
         const changed = Buffer.from(blob);
         changed[at] = byte ^ 1;
-        expect(() => readHostKey(changed)).toThrow(SshFormatError);
+        await expect(certified(changed)).rejects.toThrow(SshFormatError);
         expect(() => readHostKey(blob.subarray(0, at))).toThrow(SshFormatError);
       }
       expect(() => readHostKey(Buffer.concat([blob, Buffer.of(0)]))).toThrow(SshFormatError);
@@ -163,11 +169,31 @@ describe.each([
   });
 });
 
+test('RSA has at most 4,096 bits, in a certificate and in the key that signed it too', () => {
+  const rsa = (bits: number): Buffer =>
+    Buffer.concat([
+      sshString('ssh-rsa'),
+      mpint(Buffer.of(1, 0, 1)),
+      mpint(Buffer.concat([Buffer.of(1 << ((bits - 1) % 8)), Buffer.alloc((bits - 1) >> 3, 1)])),
+    ]);
+  expect(readHostKey(rsa(4096)).key.modulusBits).toBe(4096);
+  expect(() => readHostKey(rsa(4097))).toThrow('more than 4096 bits');
+  const ofHost = keys.certify(keys.make('-t', 'ed25519'), keys.make('-t', 'ed25519'), '-h');
+  const authority = sshString(keys.blobOf(keys.make('-t', 'ed25519')));
+  const at = ofHost.length - 4 - 83 - authority.length;
+  const byLong = Buffer.concat([
+    ofHost.subarray(0, at),
+    sshString(rsa(4097)),
+    ofHost.subarray(-87),
+  ]);
+  expect(() => readHostKey(byLong)).toThrow('more than 4096 bits');
+});
+
 describe.each(securityKeyTypes)('a certificate of a security key of type %s', (type) => {
-  test('is of the key in it', () => {
+  test('is of the key in it', async () => {
     const key = new SecurityKey(type);
     const path = keys.put(key.line);
-    const host = readHostKey(keys.certify(keys.make('-t', 'ed25519'), path, '-h'));
+    const host = await certified(keys.certify(keys.make('-t', 'ed25519'), path, '-h'));
     expect(host.plain).toEqual(key.blob);
     expect(blobVerifies(host.key, key.sign(data), data)).toBe(true);
   });

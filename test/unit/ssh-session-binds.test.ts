@@ -3,6 +3,7 @@ import { fingerprint } from '../../src/formats/ssh/public-key.ts';
 import {
   readSessionBind,
   SessionBinds,
+  type ClaimedBind,
   type SessionBind,
 } from '../../src/server/ssh-agent/session-binds.ts';
 import { SshFormatError, SshReader, sshString } from '../../src/formats/ssh/wire.ts';
@@ -21,22 +22,26 @@ afterAll(() => {
   keys.remove();
 });
 
-const read = (bytes: Buffer): SessionBind => readSessionBind(new SshReader(bytes));
+const read = (bytes: Buffer): ClaimedBind => readSessionBind(new SshReader(bytes));
+const verified = async (bytes: Buffer): Promise<SessionBind> => {
+  const { bind, verify } = read(bytes);
+  await verify();
+  return bind;
+};
 
 describe('the content of a session-bind', () => {
-  test('says which host, and whether it is forwarded', () => {
-    expect(read(content)).toMatchObject({ host, isForwarded: true });
+  test('says which host, and whether it is forwarded', async () => {
+    expect(await verified(content)).toMatchObject({ host, isForwarded: true });
     const direct = Buffer.from(content);
     direct[direct.length - 1] = 0;
-    expect(read(direct)).toMatchObject({ host, isForwarded: false });
+    expect(await verified(direct)).toMatchObject({ host, isForwarded: false });
   });
 
-  test('that another key has signed is refused', () => {
+  test('that another key has signed is refused', async () => {
     const { data, signature } = keys.sign(keys.make('-t', 'ed25519'), 'session');
     const parts = [keys.blobOf(keys.make('-t', 'ed25519')), data, signature];
-    expect(() => read(Buffer.concat([...parts.map(sshString), Buffer.of(0)]))).toThrow(
-      expect.objectContaining({ kind: 'invalid_params' }),
-    );
+    const claimed = read(Buffer.concat([...parts.map(sshString), Buffer.of(0)]));
+    await expect(claimed.verify()).rejects.toMatchObject({ kind: 'invalid_params' });
   });
 
   test('that is cut off, or goes on, is refused', () => {

@@ -18,7 +18,9 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PeerCredentials } from '../../src/native/peer-credentials.ts';
 import { openLibc } from '../../src/native/libc.ts';
-import { ConnectionCounts } from '../../src/server/socket/connection-counts.ts';
+import { FrameScheduler } from '../../src/server/socket/frame-scheduler.ts';
+import { Lanes } from '../../src/server/socket/lanes.ts';
+import { LongFrames } from '../../src/server/socket/long-frames.ts';
 import { socketLimits, type SocketLimits } from '../../src/server/socket/limits.ts';
 import { lines } from '../../src/server/json-rpc/line-framing.ts';
 import { listen, type Listener, type ListenerOptions } from '../../src/server/socket/listener.ts';
@@ -27,6 +29,7 @@ import { AlreadyRunningError } from '../../src/files/state-dir-lock.ts';
 const libc = openLibc();
 const log = pino({ level: 'silent' });
 type Answer = (frame: Buffer) => Promise<string>;
+const share = { kind: 'own', name: 'uid 0' } as const;
 const echo: Answer = (frame) => Promise.resolve(`echo ${frame.toString()}`);
 
 let directory: string;
@@ -68,11 +71,16 @@ async function start({
     mode: 0o600,
     group: null,
     framing: lines,
-    counts: new ConnectionCounts(),
+    shared: {
+      lanes: new Lanes(),
+      scheduler: new FrameScheduler(() => performance.now()),
+      longFrames: new LongFrames(1000),
+    },
     libc,
     log,
     accept: (peer) => ({
       answer: accept(peer),
+      share,
       unfinished: (frame) => `unfinished ${frame.toString()}`,
       get maxFrameBytes() {
         return maxFrameBytes();

@@ -28,11 +28,11 @@ const lastSecond = 253_402_300_799;
  * Verifies a JWT (RFC 7519, section 7.2; RFC 8725) against these keys, by kid, and no others. What a token says is
  * read only once its signature is verified, and answered only where all of it holds.
  */
-export function verifyJwt(
+export async function verifyJwt(
   token: string,
   keys: VerificationKeys,
   expectations: JwtExpectations,
-): JwtVerification {
+): Promise<JwtVerification> {
   const jws = readCompactJws(token);
   if ('rule' in jws) return refuse(null, jws.rule, jws.reason);
   const { header } = jws;
@@ -47,7 +47,7 @@ export function verifyJwt(
   if (key === 'several') {
     return refuse(null, 'kid', `several keys have the kid ${quoted(kid)} and that algorithm`);
   }
-  const fault = faultOfSignature(jws, key);
+  const fault = await faultOfSignature(jws, key);
   if (fault !== null) return refuse(null, fault.rule, fault.reason);
   const read = readJsonObject(jws.payload);
   if ('fault' in read) return refuse(kid, 'claims', `the payload ${read.fault}`);

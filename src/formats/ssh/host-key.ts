@@ -1,6 +1,6 @@
 import { sshString, SshFormatError, SshReader } from './wire.ts';
 import {
-  blobVerifies,
+  blobVerifiesInPool,
   keyTypes,
   readVerificationKey,
   type VerificationKey,
@@ -11,21 +11,29 @@ export interface HostKey {
   /** The blob of the key itself, without a certificate around it: what is compared, and shown. */
   readonly plain: Buffer;
   readonly key: VerificationKey;
+  /** What an authority is said to have signed; null: a plain key. */
+  readonly certificate: {
+    readonly authority: VerificationKey;
+    readonly signed: Buffer;
+    readonly signature: Buffer;
+  } | null;
 }
 
 const certificateSuffix = '-cert-v01@openssh.com';
 const ofHosts = 2;
+const mostModulusBits = 4096;
 
 /**
  * The host key of a blob: a plain one, or one in a certificate (OpenSSH's PROTOCOL.certkeys), whose authority must have
- * signed it; who that is and for which names, ssh has looked at. Throws SshFormatError for everything else.
+ * signed it: see `requireCertified`. Throws SshFormatError for everything else.
  */
 export function readHostKey(blob: Buffer): HostKey {
   const certified = readCertificate(blob);
   if (certified !== null) return certified;
   const key = readVerificationKey(blob);
   if (key === null) throw new SshFormatError('a host key of a kind that is not known here');
-  return { plain: blob, key };
+  requireShort(key);
+  return { plain: blob, key, certificate: null };
 }
 
 /** Null where the blob is no certificate of a known type. */
@@ -37,6 +45,7 @@ function readCertificate(blob: Buffer): HostKey | null {
   reader.string(); // nonce
   const from = reader.at;
   const key = read(reader);
+  requireShort(key);
   const members = blob.subarray(from, reader.at);
   reader.uint64(); // serial number
   if (reader.uint32() !== ofHosts) throw new SshFormatError('a certificate that is not of a host');
@@ -52,10 +61,26 @@ function readCertificate(blob: Buffer): HostKey | null {
   const signed = blob.subarray(0, reader.at);
   const signature = reader.string();
   reader.end();
-  if (!blobVerifies(authority, signature, signed)) {
-    throw new SshFormatError('a certificate that its authority has not signed');
-  }
-  return { plain: Buffer.concat([sshString(plainType), members]), key };
+  requireShort(authority);
+  const plain = Buffer.concat([sshString(plainType), members]);
+  return { plain, key, certificate: { authority, signed, signature } };
+}
+
+/**
+ * Verifies the certificate, where there is one, in the thread pool; who its authority is and for which names, ssh has
+ * looked at. Rejects with SshFormatError.
+ */
+export async function requireCertified({ certificate }: HostKey): Promise<void> {
+  if (certificate === null) return;
+  const { authority, signed, signature } = certificate;
+  if (await blobVerifiesInPool(authority, signature, signed)) return;
+  throw new SshFormatError('a certificate that its authority has not signed');
+}
+
+/** RSA keys of more bits are longer than anybody's host key, and slow. */
+function requireShort({ modulusBits }: VerificationKey): void {
+  if (modulusBits <= mostModulusBits) return;
+  throw new SshFormatError(`an RSA key of more than ${mostModulusBits} bits`);
 }
 
 /** `ssh-ed25519-cert-v01@openssh.com` is of `ssh-ed25519`, `sk-ssh-ed25519-cert-v01@…` of `sk-ssh-ed25519@…`. */

@@ -36,7 +36,8 @@ export const clusterMethods = {
   ca_verify: method({
     ...reader,
     params: { certificate: z.string().max(longestCertificate) },
-    act: ({ certificate }, services) => outcome(services.clusterCa().verify(certificate)),
+    act: async ({ certificate }, services) =>
+      outcome(await services.clusterCa().verify(certificate)),
   }),
   ca_bundle: method({
     ...reader,

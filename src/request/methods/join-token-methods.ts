@@ -40,7 +40,7 @@ export const joinTokenMethods = {
   join_token_verify: method({
     ...reader,
     params: { token: z.string() },
-    act: ({ token }, services) => outcome(services.joinTokens.verify(token)),
+    act: async ({ token }, services) => outcome(await services.joinTokens.verify(token)),
   }),
   join_token_revoke: method({
     scope: 'admin',

@@ -82,7 +82,7 @@ export const jwtMethods = {
     },
     act: async (params, services) => {
       const of = services.keyring(params.keyring);
-      const verdict = verifyJwt(params.token, await verificationKeys(of), {
+      const verdict = await verifyJwt(params.token, await verificationKeys(of), {
         now: of.trustedNow(),
         audience: params.audience ?? null,
         skewSeconds: params.clock_skew_seconds,

@@ -1,6 +1,14 @@
 import { FrameDecoder } from '../../base/line-frames.ts';
 import type { Framing } from '../socket/framing.ts';
-import { noNewline, tooLarge, tooManyConnections, tooManyOfUser, tooSlow } from './refusals.ts';
+import {
+  idle,
+  noNewline,
+  tooLarge,
+  tooManyConnections,
+  tooManyOfUser,
+  tooManyWithoutScope,
+  tooSlow,
+} from './refusals.ts';
 
 /** JSON-RPC, one object a line (contract section 2). */
 export const lines: Framing<string> = {
@@ -11,4 +19,6 @@ export const lines: Framing<string> = {
   cutOff: noNewline,
   tooManyConnections,
   tooManyOfUser,
+  tooManyWithoutScope,
+  idle,
 };

@@ -20,9 +20,9 @@ export const jsonRpcListener: ListenerKind<ConnectionCount> = {
     const { path, mode } = socket;
     const limits = socketLimits(socket);
     return {
-      async open({ context, libc, counts }) {
+      async open({ context, libc, shared }) {
         const listener = await listen({
-          ...{ path, mode, group, limits, counts, libc },
+          ...{ path, mode, group, limits, shared, libc },
           framing: lines,
           log: context.world.log,
           accept: (peer) => requestHandler(processPeer(peer, libc), context, jsonRpc),

@@ -37,6 +37,22 @@ export function tooManyOfUser({ maxConnectionsPerUid }: SocketLimits): string {
   );
 }
 
+export function tooManyWithoutScope({ maxConnectionsWithoutScope }: SocketLimits): string {
+  return refusal(
+    'rate_limited',
+    `callers without a scope have ${maxConnectionsWithoutScope} connections together, and all are taken: try again, or ` +
+      'have an admin give this user a scope in [access]',
+    { retry_after_ms: connectionRetry },
+  );
+}
+
+export function idle({ idleWithoutScopeMs }: SocketLimits): string {
+  return refusal(
+    'invalid_request',
+    `a caller without a scope must ask something every ${idleWithoutScopeMs / 1000} s: connect again, and authenticate`,
+  );
+}
+
 function refusal(
   kind: 'too_large' | 'invalid_request' | 'parse_error' | 'overloaded' | 'rate_limited',
   message: string,

@@ -1,7 +1,7 @@
 import type { Settings, SocketFileSettings } from '../../config/settings.ts';
 import type { Libc } from '../../native/libc.ts';
 import type { RequestContext } from '../../request/handle.ts';
-import type { ConnectionCounts } from '../socket/connection-counts.ts';
+import type { SharedParts } from '../socket/connection-options.ts';
 
 /** One way to reach the agent: an entry of the table of listeners. `Status`: its part of `status`. */
 export interface ListenerKind<Status> {
@@ -29,8 +29,7 @@ export interface PreparedListener<Status> {
 interface ListenerParts {
   readonly context: RequestContext;
   readonly libc: Libc;
-  /** Of all listeners together. */
-  readonly counts: ConnectionCounts;
+  readonly shared: SharedParts;
 }
 
 export interface OpenListener<Status> {

@@ -18,12 +18,15 @@ export function requestHandler<Request extends Asked, Answer>(
   protocol: Protocol<Request, Answer>,
 ): FrameHandler<Answer> {
   const caller = new Caller(peer);
-  const { access } = context;
+  const { access, shares } = context;
   return {
     answer: (frame) => handle(frame, caller, context, protocol),
     unfinished: (frame) => {
       const decoded = protocol.decode(frame);
       return 'refusal' in decoded ? decoded.refusal : protocol.error(decoded.request, unfinished());
+    },
+    get share() {
+      return shares.of(caller);
     },
     get maxFrameBytes() {
       return access.grantOrNone(caller).principal.scope === 'none' ? strangersFrame : null;

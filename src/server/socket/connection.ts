@@ -2,96 +2,108 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { errnoName } from '../../base/errors.ts';
 import { endAndLinger } from './closing.ts';
-import type { ConnectionOptions } from './connection-options.ts';
+import type { ConnectionOptions, SharedParts } from './connection-options.ts';
 import { FrameDeadline } from './frame-deadline.ts';
 import type { FrameHandler } from './frame-handler.ts';
 import type { Decoder, Framing } from './framing.ts';
+import { IdleDeadline } from './idle-deadline.ts';
+import type { FrameSource, Lane } from './lane.ts';
 import { LastInput } from './last-input.ts';
 import type { SocketLimits } from './limits.ts';
+import { Output } from './output.ts';
+import { PartialFrame } from './partial-frame.ts';
 import { Work, type Request } from './work.ts';
 
-/** Frames handed on in one go: a client with a full pipe must not keep the others waiting. */
-const framesPerTurn = 64;
+/** A client that is kept waiting is looked after so often whether it is there at all, milliseconds. */
+const lookAfter = 5;
 
 /**
  * One client: frames in, answers out, in any order but where one request alone may be in flight. Reading stops while
- * the client does not take its answers, or sends more with enough in flight; nothing else is queued here.
+ * the client does not take its answers, or sends more with enough in flight or others' frames to come first.
  */
-export class Connection<Answer> {
+export class Connection<Answer extends string | Buffer> implements FrameSource {
+  lane: Lane;
   readonly #socket: Socket;
   readonly #limits: SocketLimits;
   readonly #handler: FrameHandler<Answer>;
   readonly #framing: Framing<Answer>;
+  readonly #shared: SharedParts;
   readonly #log: Logger;
-  readonly #unreadBytes: () => number;
-  readonly #onDone: () => void;
+  readonly #options: Pick<ConnectionOptions<Answer>, 'unreadBytes' | 'hasHungUp' | 'onDone'>;
   readonly #decoder: Decoder;
-  readonly #deadline: FrameDeadline;
+  readonly #partial: PartialFrame;
+  readonly #idle: IdleDeadline | null;
 
   readonly #inFlight: Work;
-  /** Answers of this turn. */
-  #out: Answer[] = [];
+  readonly #output: Output<Answer>;
   #turnPlanned = false;
   #reading = true;
-  #awaitingDrain = false;
   #inputEnded = false;
+  #lookedAt = 0;
   /** The agent stops. */
   #lastInput: LastInput | null = null;
   /** No more frames are handed on. */
   #finishing = false;
   /** What is said behind the answers that are still due. */
   #lastWords: Answer[] = [];
-  #ended = false;
   #closed = false;
 
-  /** `onDone` is called once: when the socket is closed and every request of it has been answered. */
-  constructor(
-    socket: Socket,
-    { limits, handler, framing, log, unreadBytes, onDone }: ConnectionOptions<Answer>,
-  ) {
+  constructor(options: ConnectionOptions<Answer>) {
+    const { socket, limits, handler, framing, shared, log } = options;
     this.#socket = socket;
     this.#limits = limits;
     this.#inFlight = new Work(limits);
     this.#handler = handler;
     this.#framing = framing;
+    this.#shared = shared;
     this.#log = log;
-    this.#unreadBytes = unreadBytes;
-    this.#onDone = onDone;
+    this.#options = options;
+    this.lane = shared.lanes.enter(handler.share);
+    const { lane } = this;
+    const onStalled = (): void => {
+      log.debug('connection closed: its client takes no answers');
+      this.destroy();
+    };
+    this.#output = new Output({ socket, framing, limits, lane, onStalled });
     this.#decoder = framing.decoder(this.#maxFrameBytes);
-    this.#deadline = new FrameDeadline(
+    const deadline = new FrameDeadline(
       limits.frameDeadlineMs,
       () => this.#reading,
       () => {
         this.finish(framing.tooSlow(limits));
       },
     );
-    socket.on('data', (chunk) => {
-      if (this.#finishing) return;
-      this.#decoder.push(chunk);
-      this.#pump();
-    });
-    socket.on('end', () => {
-      this.#inputEnded = true;
-      this.#pump();
-    });
-    socket.on('drain', () => {
-      this.#awaitingDrain = false;
-      this.#turn();
-    });
-    // 'close' follows.
-    socket.on('error', (error) => {
-      log.debug({ errno: errnoName(error) }, 'connection failed');
-    });
-    socket.on('close', () => {
-      this.#close();
-    });
+    this.#partial = new PartialFrame(this.#decoder, deadline, shared.longFrames);
+    this.#idle = this.#idleDeadline();
+    this.#listen();
+  }
+
+  /** Hands one frame on, unless there is none or none may be now. */
+  handOn(now: number): boolean {
+    if (this.#finishing) return false;
+    if (!this.#reading && now - this.#lookedAt > lookAfter) {
+      this.#lookedAt = now;
+      if (this.#options.hasHungUp()) {
+        this.destroy();
+        return false;
+      }
+    }
+    if (this.#congested) {
+      this.#keepWaiting();
+      return false;
+    }
+    this.#decoder.maxFrameBytes = this.#maxFrameBytes;
+    const frame = this.#decoder.next();
+    if (frame === null) this.#wantMore();
+    else this.#begin(frame);
+    return frame !== null;
   }
 
   /** Hands no more frames on, sends the answers that are due and then `lastWords`, closes. */
   finish(lastWords?: Answer): void {
     if (this.#finishing) return;
     this.#finishing = true;
-    this.#deadline.end();
+    this.#partial.end();
     this.#lastInput?.stop();
     if (lastWords !== undefined) this.#lastWords = [lastWords];
     // What is still due may take its time: nothing that nobody will handle is read meanwhile.
@@ -104,10 +116,10 @@ export class Connection<Answer> {
     if (this.#finishing || this.#lastInput !== null) return;
     this.#lastInput = new LastInput({
       socket: this.#socket,
-      unreadBytes: this.#unreadBytes,
+      unreadBytes: this.#options.unreadBytes,
       isBusy: () =>
         this.#congested ||
-        this.#inFlight.count + this.#out.length + this.#socket.readableLength > 0 ||
+        this.#inFlight.count + this.#output.count + this.#socket.readableLength > 0 ||
         this.#decoder.waiting,
       onEnd: () => {
         this.finish();
@@ -135,29 +147,56 @@ export class Connection<Answer> {
   }
 
   get #congested(): boolean {
-    return this.#awaitingDrain || this.#inFlight.isFull;
+    return this.#output.isHeldUp || this.#inFlight.isFull;
   }
 
-  #pump(): void {
-    for (let count = 0; count < framesPerTurn && !this.#congested; count++) {
+  #listen(): void {
+    this.#socket.on('data', (chunk) => {
       if (this.#finishing) return;
-      this.#decoder.maxFrameBytes = this.#maxFrameBytes;
-      const frame = this.#decoder.next();
-      if (frame === null) {
-        this.#wantMore();
-        return;
-      }
-      this.#handOn(frame);
-    }
-    // With nothing left here, what the client sends next says whether it must be kept waiting.
-    if (!this.#decoder.waiting && !this.#inputEnded) return;
-    this.#pauseReading();
-    if (!this.#congested) this.#planTurn();
+      this.#decoder.push(chunk);
+      this.#askForTurn();
+    });
+    this.#socket.on('end', () => {
+      this.#inputEnded = true;
+      this.#askForTurn();
+    });
+    this.#socket.on('drain', () => {
+      this.#output.drained();
+      this.#shared.scheduler.eased(this.lane);
+      this.#turn();
+    });
+    // 'close' follows.
+    this.#socket.on('error', (error) => {
+      this.#log.debug({ errno: errnoName(error) }, 'connection failed');
+    });
+    this.#socket.on('close', () => {
+      this.#close();
+    });
   }
 
-  #handOn(frame: Buffer): void {
-    this.#deadline.end();
-    const request = this.#inFlight.begin(frame);
+  #idleDeadline(): IdleDeadline | null {
+    if (this.lane.share.kind !== 'stranger') return null;
+    const isExempt = (): boolean => this.lane.share.kind !== 'stranger' || this.#inFlight.count > 0;
+    return new IdleDeadline(this.#limits.idleWithoutScopeMs, isExempt, () => {
+      this.finish(this.#framing.idle(this.#limits));
+    });
+  }
+
+  #askForTurn(): void {
+    const { scheduler } = this.#shared;
+    scheduler.ready(this);
+    if (scheduler.isWaiting(this)) this.#keepWaiting();
+  }
+
+  /** With nothing left here, what the client sends next says whether it must be kept waiting. */
+  #keepWaiting(): void {
+    if (this.#decoder.waiting || this.#inputEnded) this.#pauseReading();
+  }
+
+  #begin(frame: Buffer): void {
+    this.#partial.end();
+    this.#idle?.restart();
+    const request = this.#inFlight.begin(frame, this.lane);
     this.#handler.answer(frame).then(
       (answer) => {
         this.#answered(request, answer);
@@ -166,26 +205,38 @@ export class Connection<Answer> {
         // A bug of `answer`: the client cannot be told which request it was.
         this.#log.error({ err: error }, 'a request was left without an answer');
         this.#socket.destroy();
-        if (this.#inFlight.end(request)) this.#settle();
+        if (this.#inFlight.end(request)) this.#settle(request.lane);
       },
     );
+    // What an `authenticate` says is decided by now.
+    if (this.#handler.share !== this.lane.share) this.#move();
+  }
+
+  #move(): void {
+    const { lanes } = this.#shared;
+    const before = this.lane;
+    this.lane = lanes.enter(this.#handler.share);
+    this.#output.move(this.lane);
+    lanes.leave(before);
   }
 
   #answered(request: Request, answer: Answer): void {
     if (!this.#inFlight.end(request)) return;
-    if (!this.#closed) this.#out.push(answer);
-    this.#settle();
+    if (!this.#closed) this.#output.push(answer);
+    this.#settle(request.lane);
   }
 
-  #settle(): void {
+  /** A request that counted there is done. */
+  #settle(lane: Lane): void {
+    this.#shared.scheduler.eased(lane);
     if (this.#closed) {
-      if (this.#inFlight.count === 0) this.#onDone();
+      if (this.#inFlight.count === 0) this.#options.onDone();
       return;
     }
     // Nothing else is due: what could be written together is here. Else wait for the end of the turn.
     if (this.#inFlight.count === 0) this.#flush();
     if (this.#finishing) this.#endWhenAnswered();
-    if (this.#out.length > 0 || !this.#reading) this.#planTurn();
+    if (this.#output.count > 0 || !this.#reading) this.#planTurn();
   }
 
   /** After the callbacks of this turn of the event loop, before it waits for anything. */
@@ -201,17 +252,11 @@ export class Connection<Answer> {
   #turn(): void {
     if (this.#closed) return;
     this.#flush();
-    if (!this.#reading && !this.#finishing) this.#pump();
+    if (!this.#reading && !this.#finishing && !this.#congested) this.#askForTurn();
   }
 
   #flush(): void {
-    if (this.#out.length === 0 || this.#awaitingDrain || this.#ended) return;
-    const written = this.#framing.written(this.#out);
-    this.#out = [];
-    // False speaks of the size of this write; what counts is whether the kernel took it all.
-    if (this.#socket.write(written) || this.#socket.writableLength === 0) return;
-    this.#awaitingDrain = true;
-    if (!this.#finishing) this.#pauseReading();
+    if (!this.#output.flush() && !this.#finishing) this.#pauseReading();
   }
 
   /** Every whole frame has been handed on. */
@@ -224,7 +269,13 @@ export class Connection<Answer> {
       this.finish(this.#decoder.partial ? this.#framing.cutOff() : undefined);
       return;
     }
-    if (this.#decoder.partial) this.#deadline.begin();
+    const goOn = (): void => {
+      this.#askForTurn();
+    };
+    if (!this.#partial.mayGoOn(this.lane, goOn)) {
+      this.#pauseReading();
+      return;
+    }
     if (this.#lastInput?.goesOn() === false || this.#reading) return;
     this.#reading = true;
     this.#socket.resume();
@@ -237,22 +288,27 @@ export class Connection<Answer> {
   }
 
   #endWhenAnswered(): void {
-    if (this.#inFlight.count > 0 || this.#ended || this.#closed) return;
-    this.#ended = true;
-    const answers = [...this.#out, ...this.#lastWords];
-    const rest = answers.length === 0 ? '' : this.#framing.written(answers);
-    this.#out = [];
-    // A client that has shut its side down (nc -N) may take all the time it wants to read its answers.
-    if (this.#inputEnded) this.#socket.end(rest);
-    else endAndLinger(this.#socket, rest);
+    if (this.#inFlight.count > 0 || this.#output.hasEnded || this.#closed) return;
+    const rest = this.#output.end(this.#lastWords);
+    // A client that has shut its side down (nc -N) may take its time to read its answers, as long as it takes some.
+    if (this.#inputEnded) {
+      this.#socket.end(rest);
+      this.#output.awaitEnd();
+    } else {
+      endAndLinger(this.#socket, rest);
+    }
   }
 
   #close(): void {
+    const { scheduler } = this.#shared;
     this.#closed = true;
     this.#finishing = true;
-    this.#out = [];
-    this.#deadline.stop();
+    scheduler.forget(this);
+    this.#output.discard();
+    this.#partial.stop();
+    this.#idle?.end();
     this.#lastInput?.stop();
-    if (this.#inFlight.count === 0) this.#onDone();
+    scheduler.eased(this.lane);
+    if (this.#inFlight.count === 0) this.#options.onDone();
   }
 }

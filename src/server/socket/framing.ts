@@ -8,6 +8,8 @@ export interface Decoder {
   readonly tooLarge: boolean;
   /** Once `next` answered null: bytes of an unfinished frame are held. */
   readonly partial: boolean;
+  /** How many. */
+  readonly heldBytes: number;
   /** There are bytes that `next` has not looked at. */
   readonly waiting: boolean;
   push(chunk: Buffer): void;
@@ -27,4 +29,7 @@ export interface Framing<Answer> {
   cutOff(): Answer;
   tooManyConnections(): Answer;
   tooManyOfUser(limits: SocketLimits): Answer;
+  tooManyWithoutScope(limits: SocketLimits): Answer;
+  /** A caller without a scope has asked nothing for too long. */
+  idle(limits: SocketLimits): Answer;
 }

@@ -2,6 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { shareOfUser } from '../../access/principal.ts';
+import type { Share } from '../../access/share.ts';
 import type { PeerCredentials } from '../../native/peer-credentials.ts';
 import { describeFailure, errnoName } from '../../base/errors.ts';
 import type { Libc } from '../../native/libc.ts';
@@ -9,13 +10,15 @@ import { endAndLinger } from './closing.ts';
 import { Connection } from './connection.ts';
 import { descriptor } from './descriptor.ts';
 import type { FrameHandler } from './frame-handler.ts';
-import type { ConnectionCounts } from './connection-counts.ts';
+import type { SharedParts } from './connection-options.ts';
 import type { Framing } from './framing.ts';
 import type { SocketLimits } from './limits.ts';
 import { bindSocketFile, type SocketFileOptions } from './socket-file.ts';
 
 /** Refused connections that are kept open for a moment so that the client gets to read why. */
 const mostLingering = 64;
+/** Connections that are kept free for root and the agent's user, or a tenth of all where that is less. */
+const keptForOwn = 64;
 /** Read and write buffers of one socket, bytes: libuv reads that much at once. */
 const highWaterMark = 64 * 1024;
 /** Of the time that a drain has: for telling clients what was not done in it. */
@@ -24,8 +27,7 @@ const lastWordsShare = 0.2;
 export interface ListenerOptions<Answer> extends SocketFileOptions {
   readonly framing: Framing<Answer>;
   readonly limits: SocketLimits;
-  /** What the limits of connections are compared with. */
-  readonly counts: ConnectionCounts;
+  readonly shared: SharedParts;
   readonly libc: Libc;
   readonly log: Logger;
   /** Called once a connection, with what the kernel says of the peer. */
@@ -48,8 +50,11 @@ export interface Listener {
 }
 
 /** Throws as `bindSocketFile` does. The caller holds the lock of the state dir. */
-export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<Listener> {
-  const { framing, limits, counts, libc, log, accept } = options;
+export async function listen<Answer extends string | Buffer>(
+  options: ListenerOptions<Answer>,
+): Promise<Listener> {
+  const { framing, limits, shared, libc, log, accept } = options;
+  const { lanes } = shared;
   const connections = new Set<Connection<Answer>>();
   let accepted = 0;
   let lingering = 0;
@@ -64,12 +69,13 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
       socket.destroy();
       return;
     }
-    if (counts.total >= limits.maxConnections) {
+    const user = { kind: 'user', name: shareOfUser(peer.uid) } as const;
+    if (lanes.total >= limits.maxConnections) {
       refuse(socket, peer, framing.tooManyConnections());
       return;
     }
-    const share = shareOfUser(peer.uid);
-    if (counts.of(share) >= limits.maxConnectionsPerUid) {
+    // Before more is found out about who it is.
+    if (lanes.connectionsOf(user) >= limits.maxConnectionsPerUid) {
       refuse(socket, peer, framing.tooManyOfUser(limits));
       return;
     }
@@ -78,19 +84,27 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
       socket.destroy();
       return;
     }
+    const fault = faultOf(handler.share);
+    if (fault !== null) {
+      handler.closed();
+      refuse(socket, peer, fault);
+      return;
+    }
     accepted++;
-    counts.enter(share);
     const connectionLog = log.child({ connection: accepted });
-    const connection = new Connection(socket, {
+    const connection = new Connection({
+      socket,
       limits,
       handler,
       framing,
+      shared,
       log: connectionLog,
       unreadBytes: () => unreadBytes(socket, libc),
+      hasHungUp: () => hasHungUp(socket, libc),
       onDone() {
         handler.closed();
         connections.delete(connection);
-        counts.leave(share);
+        lanes.leave(connection.lane);
         connectionLog.debug('connection closed');
         if (connections.size === 0) emptied?.();
       },
@@ -98,6 +112,18 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
     connections.add(connection);
     connectionLog.debug({ uid: peer.uid, pid: peer.pid }, 'connection opened');
     if (draining) connection.drain();
+  }
+
+  /** What a caller of that share is told in place of being accepted; null: it is accepted. */
+  function faultOf(share: Share): Answer | null {
+    const { maxConnections, maxConnectionsPerUid, maxConnectionsWithoutScope } = limits;
+    const kept = share.kind === 'own' ? 0 : Math.min(keptForOwn, Math.floor(maxConnections / 10));
+    if (lanes.total >= maxConnections - kept) return framing.tooManyConnections();
+    const open = lanes.connectionsOf(share);
+    if (share.kind === 'stranger') {
+      return open < maxConnectionsWithoutScope ? null : framing.tooManyWithoutScope(limits);
+    }
+    return open < maxConnectionsPerUid ? null : framing.tooManyOfUser(limits);
   }
 
   /** null where it cannot be said who calls: with no file descriptor left, even the account database fails. */
@@ -111,7 +137,7 @@ export async function listen<Answer>(options: ListenerOptions<Answer>): Promise<
   }
 
   function refuse(socket: Socket, { uid, pid }: PeerCredentials, why: Answer): void {
-    log.debug({ uid, pid, open: counts.total }, 'connection refused: too many');
+    log.debug({ uid, pid, open: lanes.total }, 'connection refused: too many');
     const lastWords = framing.written([why]);
     if (lingering >= mostLingering) {
       socket.end(lastWords, () => socket.destroy());
@@ -193,6 +219,17 @@ function unreadBytes(socket: Socket, libc: Libc): number {
     return libc.unreadBytes(fd);
   } catch {
     return 0;
+  }
+}
+
+/** True also of one that is closed; false where it cannot be said. */
+function hasHungUp(socket: Socket, libc: Libc): boolean {
+  const fd = descriptor(socket);
+  if (fd === null) return true;
+  try {
+    return libc.hasHungUp(fd);
+  } catch {
+    return false;
   }
 }
 

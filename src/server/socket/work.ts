@@ -1,8 +1,11 @@
+import type { Lane } from './lane.ts';
 import type { SocketLimits } from './limits.ts';
 
 /** A request that was handed on. */
 export interface Request {
   readonly frame: Buffer;
+  /** Where it counts. */
+  readonly lane: Lane;
 }
 
 /** The requests of one connection that were handed on and are not answered. */
@@ -28,8 +31,9 @@ export class Work {
     );
   }
 
-  begin(frame: Buffer): Request {
-    const request = { frame };
+  begin(frame: Buffer, lane: Lane): Request {
+    const request = { frame, lane };
+    lane.begin(frame.length);
     this.#requests.add(request);
     this.#bytes += frame.length;
     return request;
@@ -39,6 +43,7 @@ export class Work {
   end(request: Request): boolean {
     if (!this.#requests.delete(request)) return false;
     this.#bytes -= request.frame.length;
+    request.lane.end(request.frame.length);
     return true;
   }
 

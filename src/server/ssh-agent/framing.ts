@@ -16,4 +16,6 @@ export const agentFraming: Framing<Buffer> = {
   cutOff: refused,
   tooManyConnections: refused,
   tooManyOfUser: refused,
+  tooManyWithoutScope: refused,
+  idle: refused,
 };

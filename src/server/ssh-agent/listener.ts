@@ -25,12 +25,12 @@ export const sshAgentListener: ListenerKind<AgentStatus['ssh_agent']> = {
     const onePerTurn = { maxFrameBytes: longestMessage, maxInFlightPerConnection: 1 };
     const limits = { ...socketLimits(socket), ...onePerTurn };
     return {
-      async open({ context, libc, counts }) {
+      async open({ context, libc, shared }) {
         const { world } = context;
         const { log } = world;
         const agent = { keyrings, locks: new AgentLocks(world), log };
         const listener = await listen({
-          ...{ path, mode, group, limits, counts, libc, log },
+          ...{ path, mode, group, limits, shared, libc, log },
           framing: agentFraming,
           accept: (peer) => requestHandler(processPeer(peer, libc), context, agentProtocol(agent)),
         });

@@ -52,11 +52,23 @@ function method({ scope, reach, effect, check }: Definition): Method<Buffer> {
           undo: said.undo ?? null,
         };
       } catch (failure) {
-        if (!(failure instanceof SshFormatError)) throw failure;
-        throw new AgentError('invalid_params', `the message is malformed: ${failure.message}`);
+        throw asRefusal(failure);
       }
     },
   };
+}
+
+async function wellFormed(verify: () => Promise<void>): Promise<void> {
+  try {
+    await verify();
+  } catch (failure) {
+    throw asRefusal(failure);
+  }
+}
+
+function asRefusal(failure: unknown): unknown {
+  if (!(failure instanceof SshFormatError)) return failure;
+  return new AgentError('invalid_params', `the message is malformed: ${failure.message}`);
 }
 
 const nothing: readonly Uint8Array[] = [];
@@ -142,12 +154,13 @@ export const sshAgentMethods = {
   ssh_session_bind: method({
     ...{ scope: 'app', reach: 'caller', effect: 'signs' },
     check({ body, binds }) {
-      const bind = readSessionBind(body);
+      const { bind, verify } = readSessionBind(body);
       return {
         subject: bindText(bind),
-        act() {
+        async act() {
+          await wellFormed(verify);
           binds.add(bind);
-          return Promise.resolve(done);
+          return done;
         },
         undo() {
           binds.remove(bind);

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { AgentError } from '../../base/errors.ts';
-import { readHostKey } from '../../formats/ssh/host-key.ts';
+import { readHostKey, requireCertified } from '../../formats/ssh/host-key.ts';
 import { fingerprint } from '../../formats/ssh/public-key.ts';
-import { blobVerifies } from '../../formats/ssh/verification-key.ts';
+import { blobVerifiesInPool } from '../../formats/ssh/verification-key.ts';
 import type { SshReader } from '../../formats/ssh/wire.ts';
 
 /** An SSH session that the connection is used over. */
@@ -18,21 +18,33 @@ export interface SessionBind {
 /** As many as OpenSSH takes of one connection. */
 const mostBinds = 16;
 
-/**
- * The content of a `session-bind@openssh.com` (OpenSSH's PROTOCOL.agent, section 1). Throws `invalid_params` where the
- * host key has not signed the session id, SshFormatError for what is none.
- */
-export function readSessionBind(reader: SshReader): SessionBind {
-  const { plain, key } = readHostKey(reader.string());
+/** A session as a client tells it. */
+export interface ClaimedBind {
+  /** What it comes to where it is verified. */
+  readonly bind: SessionBind;
+  /**
+   * Verifies it in the thread pool. Rejects with `invalid_params` where the host key has not signed the session id, with
+   * SshFormatError where its certificate, or the signature, is none.
+   */
+  readonly verify: () => Promise<void>;
+}
+
+/** The content of a `session-bind@openssh.com` (OpenSSH's PROTOCOL.agent, section 1). Throws SshFormatError. */
+export function readSessionBind(reader: SshReader): ClaimedBind {
+  const hostKey = readHostKey(reader.string());
   const sessionId = reader.string();
   const signature = reader.string();
   const isForwarded = reader.boolean();
   reader.end();
-  const host = fingerprint(plain);
-  if (!blobVerifies(key, signature, sessionId)) {
-    throw new AgentError('invalid_params', `host key ${host} has not signed that session id`);
-  }
-  return { host, session: hash('sha256', sessionId, 'hex'), isForwarded };
+  const host = fingerprint(hostKey.plain);
+  return {
+    bind: { host, session: hash('sha256', sessionId, 'hex'), isForwarded },
+    async verify() {
+      await requireCertified(hostKey);
+      if (await blobVerifiesInPool(hostKey.key, signature, sessionId)) return;
+      throw new AgentError('invalid_params', `host key ${host} has not signed that session id`);
+    },
+  };
 }
 
 /** For the record. */

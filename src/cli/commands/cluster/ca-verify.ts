@@ -33,7 +33,9 @@ export async function verifyCertificate(
       ? notText
       : expected === null
         ? asVerdict(await ask(globals, 'ca_verify', { certificate: text }))
-        : (await import('../../../cluster/ca-verdict.ts')).verdictOn(text, {
+        : await (
+            await import('../../../cluster/ca-verdict.ts')
+          ).verdictOn(text, {
             ...expected,
             now: terminal.now(),
           });

@@ -101,7 +101,7 @@ async function checkHere(
   const { readCompactJws } = await import('../../../formats/jose/compact-jws.ts');
   const { verifyJwt } = await import('../../../formats/jose/jwt-verification.ts');
   const audience = options.audience ?? null;
-  const verification = verifyJwt(token, keys, {
+  const verification = await verifyJwt(token, keys, {
     now: terminal.now(),
     audience,
     skewSeconds: skew ?? 0,

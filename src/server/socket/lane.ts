@@ -1,0 +1,81 @@
+import type { Share } from '../../access/share.ts';
+import { shareLimits, type ShareLimits } from './share-limits.ts';
+
+/** What hands frames on when it is its turn: a connection. */
+export interface FrameSource {
+  /** Where it waits. */
+  readonly lane: Lane;
+  /**
+   * Hands one frame on. False: there is none, or none may be handed on now; the source says so when that changes.
+   * `now`: milliseconds on the monotonic clock.
+   */
+  handOn(now: number): boolean;
+}
+
+/** One share's part of the agent: who of it waits for a turn, and what it has taken. */
+export class Lane {
+  readonly share: Share;
+  readonly limits: ShareLimits;
+  /** In the order of their turns. */
+  readonly #waiting = new Set<FrameSource>();
+  /** Time that it may still take before the next lane's turn, milliseconds; below 0: what it took too much. */
+  credit = 0;
+  /** It is among those whose turn comes. */
+  isQueued = false;
+  /** Open ones. */
+  connections = 0;
+  inFlight = 0;
+  #inFlightBytes = 0;
+  #unsentBytes = 0;
+
+  constructor(share: Share) {
+    this.share = share;
+    this.limits = shareLimits[share.kind];
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** It has all that it may have: nothing of it is begun until something is done. */
+  get isFull(): boolean {
+    const { maxInFlight, maxInFlightBytes, maxUnsentBytes } = this.limits;
+    return (
+      this.inFlight >= maxInFlight ||
+      this.#inFlightBytes >= maxInFlightBytes ||
+      this.#unsentBytes >= maxUnsentBytes
+    );
+  }
+
+  wait(source: FrameSource): void {
+    this.#waiting.add(source);
+  }
+
+  /** Whose turn it is, which waits no more; null: nobody waits. */
+  next(): FrameSource | null {
+    for (const source of this.#waiting) {
+      this.#waiting.delete(source);
+      return source;
+    }
+    return null;
+  }
+
+  leave(source: FrameSource): boolean {
+    return this.#waiting.delete(source);
+  }
+
+  begin(bytes: number): void {
+    this.inFlight += 1;
+    this.#inFlightBytes += bytes;
+  }
+
+  end(bytes: number): void {
+    this.inFlight -= 1;
+    this.#inFlightBytes -= bytes;
+  }
+
+  /** `change`: in bytes of answers that are on their way to clients. */
+  unsent(change: number): void {
+    this.#unsentBytes += change;
+  }
+}

@@ -1,0 +1,42 @@
+import type { ShareKind } from '../../access/share.ts';
+
+/** What one share has of the agent, over all of its connections. */
+export interface ShareLimits {
+  /** Time on the main thread that it is given before the next one's turn, milliseconds. */
+  readonly quantumMs: number;
+  /** Requests that are in work at a time. More wait in their connections: nobody is refused for it. */
+  readonly maxInFlight: number;
+  /** Bytes of those requests; exceeded by one frame at most. */
+  readonly maxInFlightBytes: number;
+  /** Bytes of answers that its clients have not taken; beyond it none of its requests is begun. */
+  readonly maxUnsentBytes: number;
+  /** Connections in the middle of a long frame, whose bytes are kept meanwhile. The others are read when one is whole. */
+  readonly maxLongFrames: number;
+}
+
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+
+export const shareLimits: Readonly<Record<ShareKind, ShareLimits>> = {
+  own: {
+    quantumMs: 0.5,
+    maxInFlight: 1024,
+    maxInFlightBytes: 32 * mebibyte,
+    maxUnsentBytes: 64 * mebibyte,
+    maxLongFrames: 64,
+  },
+  user: {
+    quantumMs: 0.25,
+    maxInFlight: 256,
+    maxInFlightBytes: 16 * mebibyte,
+    maxUnsentBytes: 16 * mebibyte,
+    maxLongFrames: 64,
+  },
+  stranger: {
+    quantumMs: 0.1,
+    maxInFlight: 128,
+    maxInFlightBytes: mebibyte,
+    maxUnsentBytes: mebibyte,
+    maxLongFrames: 8,
+  },
+};
