@@ -4,6 +4,7 @@ import { algorithmNames } from '../algorithms/algorithm-names.ts';
 import { backendNames, keysOf, kindOf, type GivenKeys } from '../vault/kinds/kinds.ts';
 import { KindTable } from './kind-table.ts';
 import { faultOfJwtAlg, jwtTable } from './jwt.ts';
+import { purposesField } from './purposes.ts';
 import { rotationTable } from './rotation.ts';
 
 const common = {
@@ -11,6 +12,7 @@ const common = {
   require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
   optional: z.boolean().default(false),
   rotation: rotationTable.optional(),
+  purposes: purposesField,
   prune: z.boolean().default(true),
   jwt: jwtTable.optional(),
 };

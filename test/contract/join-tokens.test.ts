@@ -114,6 +114,7 @@ describe('a token that is minted here', () => {
       }),
       certificates: { certificateFor: () => null, issueDue: () => Promise.resolve() },
       bundles: rig.trustBundles,
+      longestSeconds: 3600,
       revoked: new RevokedTokens({
         opened: () => null,
         openOrCreate: () => Promise.reject(new Error()),

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { hashOfSecret } from '../../src/access/api-key-check.ts';
 import type { LoadedApiKeys } from '../../src/access/api-key.ts';
+import type { Purposes } from '../../src/access/purposes.ts';
 import { ApiKeys, type ApiKeyStore } from '../../src/access/api-keys.ts';
 import { entryOf, noEntries, type ApiKeysDocument } from '../../src/access/api-keys-format.ts';
 import { AgentError } from '../../src/base/errors.ts';
@@ -48,7 +49,10 @@ function keys(more: { machine?: string | null } = {}): ApiKeys {
   return new ApiKeys({
     store,
     accounts: { userId: (name) => (name === 'ci' ? 1001 : null) },
-    keyrings: ['default', 'ci'],
+    keyrings: new Map<string, Purposes>([
+      ['default', null],
+      ['ci', new Set(['minisign', 'sshsig:file'] as const)],
+    ]),
     machine,
     uses: { since: '2026-05-14T17:00:00Z', lastUsed: (id) => (id === 'used' ? clock.now() : null) },
     changed: (next) => {

@@ -68,6 +68,22 @@ export class SessionBinds {
     this.#set([...this.#binds, bind]);
   }
 
+  /**
+   * Why a login over that session is not one of this connection; null where it is, or nothing was bound. `hostKey`: of
+   * the server, where the login names it.
+   */
+  faultOfLogin(sessionId: Uint8Array, hostKey: Buffer | null): string | null {
+    const last = this.#binds.at(-1);
+    if (last === undefined) return null;
+    if (last.session !== hash('sha256', sessionId, 'hex')) {
+      return `the login is over another session than the connection is bound to, of ${bindText(last)}`;
+    }
+    if (last.isForwarded)
+      return `the connection is forwarded over that session, of ${bindText(last)}`;
+    const names = hostKey === null ? last.host : fingerprint(readHostKey(hostKey).plain);
+    return names === last.host ? null : `the login names host ${names}, and not ${last.host}`;
+  }
+
   remove(bind: SessionBind): void {
     this.#set(this.#binds.filter((one) => one !== bind));
   }
