@@ -38,6 +38,7 @@ test('no configuration at all is one file keyring', () => {
       admins: [],
       apps: [],
       readers: [],
+      rules: [],
       signaturesPerSecondPerUid: null,
       signaturesPerSecondPerKey: null,
       connectionsPerKey: null,
@@ -56,6 +57,8 @@ test('no configuration at all is one file keyring', () => {
         optional: false,
         rotation: null,
         joseAlg: null,
+        jwt: { issuer: null, audiences: null, longestLifeSeconds: null },
+        purposes: null,
       },
     ],
   });
@@ -99,6 +102,7 @@ max_connections_per_key = 5`,
     admins: ['root', '@wheel'],
     apps: ['@signers', '1001', '@2001', '*'],
     readers: ['*', 'svc.build-1_x', 'müller'],
+    rules: [],
     signaturesPerSecondPerUid: 100,
     signaturesPerSecondPerKey: 10,
     connectionsPerKey: 5,
@@ -202,7 +206,7 @@ describe('[cluster]', () => {
   test('the CA is in a file of the state dir, or in a token', () => {
     const of = (text: string) =>
       resolveSettings(parseConfig(`state_dir = "/srv/a"\n${text}`, file), {}, world).cluster;
-    const common = { domain: 'prod.example', keyring: 'default' };
+    const common = { domain: 'prod.example', keyring: 'default', longestJoinToken: 604_800 };
     expect(of(prod)).toEqual({ ...common, ca: { backend: 'file', path: '/srv/a/cluster-ca.key' } });
     expect(of(inToken(uri))).toMatchObject({
       ...common,
