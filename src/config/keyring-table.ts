@@ -18,7 +18,10 @@ const common = {
 };
 
 /** What is compared with the kind: read already, and the same when it is read again. */
-const checked = z.object({ algorithm: common.algorithm, jwt: common.jwt });
+const checked = z.object({
+  algorithm: common.algorithm,
+  jwt: z.object({ alg: jwtTable.shape.alg }).optional(),
+});
 
 /** As it was read. */
 export type KeyringConfig = z.output<z.ZodObject<typeof common>> & GivenKeys;
