@@ -28,9 +28,16 @@ export function readHostKey(blob: Buffer): HostKey {
   return { plain: blob, key };
 }
 
-/** Null where the blob is no certificate of a known type. */
-function readCertificate(blob: Buffer): HostKey | null {
-  const reader = new SshReader(blob);
+/**
+ * The blob of the key itself, of a plain key or of one in a certificate, which is not verified: to compare it with one
+ * that was read. Throws SshFormatError.
+ */
+export function plainHostKey(blob: Buffer): Buffer {
+  return readCertified(new SshReader(blob), blob)?.plain ?? blob;
+}
+
+/** Up to the end of the key. Null where the blob is no certificate of a known type. */
+function readCertified(reader: SshReader, blob: Buffer): HostKey | null {
   const plainType = plainTypeOf(reader.text());
   const read = plainType === null ? undefined : keyTypes.get(plainType);
   if (plainType === null || read === undefined) return null;
@@ -38,6 +45,14 @@ function readCertificate(blob: Buffer): HostKey | null {
   const from = reader.at;
   const key = read(reader);
   const members = blob.subarray(from, reader.at);
+  return { plain: Buffer.concat([sshString(plainType), members]), key };
+}
+
+/** Null where the blob is no certificate of a known type. */
+function readCertificate(blob: Buffer): HostKey | null {
+  const reader = new SshReader(blob);
+  const certified = readCertified(reader, blob);
+  if (certified === null) return null;
   reader.uint64(); // serial number
   if (reader.uint32() !== ofHosts) throw new SshFormatError('a certificate that is not of a host');
   reader.string(); // key id
@@ -55,7 +70,7 @@ function readCertificate(blob: Buffer): HostKey | null {
   if (!blobVerifies(authority, signature, signed)) {
     throw new SshFormatError('a certificate that its authority has not signed');
   }
-  return { plain: Buffer.concat([sshString(plainType), members]), key };
+  return certified;
 }
 
 /** `ssh-ed25519-cert-v01@openssh.com` is of `ssh-ed25519`, `sk-ssh-ed25519-cert-v01@…` of `sk-ssh-ed25519@…`. */

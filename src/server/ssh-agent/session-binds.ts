@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { AgentError } from '../../base/errors.ts';
-import { readHostKey } from '../../formats/ssh/host-key.ts';
+import { plainHostKey, readHostKey } from '../../formats/ssh/host-key.ts';
 import { fingerprint } from '../../formats/ssh/public-key.ts';
 import { blobVerifies } from '../../formats/ssh/verification-key.ts';
 import type { SshReader } from '../../formats/ssh/wire.ts';
@@ -80,7 +80,7 @@ export class SessionBinds {
     }
     if (last.isForwarded)
       return `the connection is forwarded over that session, of ${bindText(last)}`;
-    const names = hostKey === null ? last.host : fingerprint(readHostKey(hostKey).plain);
+    const names = hostKey === null ? last.host : fingerprint(plainHostKey(hostKey));
     return names === last.host ? null : `the login names host ${names}, and not ${last.host}`;
   }
 
