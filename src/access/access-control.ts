@@ -1,6 +1,6 @@
 import { AgentError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
-import { scopeOf, type AccessRules } from './access-rules.ts';
+import { allowancesOf, type AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
 import {
   faultInWords,
@@ -12,8 +12,9 @@ import {
 import type { Caller } from './caller.ts';
 import { CredentialError } from './credential-error.ts';
 import { KeyConnections } from './key-connections.ts';
-import { peerForLog, type Grant, type Peer } from './principal.ts';
-import type { Principal, Scope } from '../api/principal.ts';
+import { grantOf, scopeOverAll, type Grant, type KeyringBounds } from './grant.ts';
+import { peerForLog, type Peer } from './principal.ts';
+import type { Principal } from '../api/principal.ts';
 import { SignatureRates } from './signature-rates.ts';
 
 /** How long the answer to a failed attempt is held back; twice as long for each further one, milliseconds. */
@@ -32,6 +33,10 @@ export interface AccessLimits {
 export interface AccessSettings {
   readonly rules: AccessRules;
   readonly limits: AccessLimits;
+  /** What binds everybody, by the name of the keyring. */
+  readonly bounds: ReadonlyMap<string, KeyringBounds>;
+  /** What is allowed and may not be meant: a sentence for each. */
+  readonly warnings: readonly string[];
 }
 
 export interface AccessParts {
@@ -77,7 +82,7 @@ export class AccessControl {
       this.#use(key, caller);
       this.#connections.require(key, caller, this.#mostConnections(key));
     }
-    const grant = key === null ? ofPeer(caller, rules) : ofKey(caller, key, this.settings.limits);
+    const grant = key === null ? ofPeer(caller, this.settings) : ofKey(caller, key, this.settings);
     caller.known = { rules, keys: this.keys, key, grant };
     return grant;
   }
@@ -88,8 +93,8 @@ export class AccessControl {
       return this.grant(caller);
     } catch (failure) {
       if (!(failure instanceof AgentError)) throw failure;
-      const { principal, ...rest } = ofPeer(caller, this.settings.rules);
-      return { ...rest, principal: { ...principal, scope: 'none' } };
+      const { principal, bounds } = ofPeer(caller, this.settings);
+      return grantOf(principal, [], { bounds, signaturesPerSecond: null });
     }
   }
 
@@ -156,13 +161,18 @@ export class AccessControl {
 
   /** What is not as it was meant: names that allow nobody, entries that nobody can use. */
   get warnings(): readonly string[] {
-    return [...this.settings.rules.warnings, ...this.keys.warnings];
+    return [...this.#ofConfiguration, ...this.keys.warnings];
   }
 
-  /** Of those what the caller may know: API keys are for an admin, and the agent not for a key for some keyrings. */
-  warningsFor({ principal, keyrings }: Grant): readonly string[] {
-    if (keyrings !== null) return [];
-    return principal.scope === 'admin' ? this.warnings : this.settings.rules.warnings;
+  /** Of those what the caller may know: API keys are for an admin, and the agent not for who is for some keyrings. */
+  warningsFor(grant: Grant): readonly string[] {
+    if (grant.keyrings !== null) return [];
+    return scopeOverAll(grant) === 'admin' ? this.warnings : this.#ofConfiguration;
+  }
+
+  get #ofConfiguration(): readonly string[] {
+    const { rules, warnings } = this.settings;
+    return [...rules.warnings, ...warnings];
   }
 
   #keyOf({ credential }: Caller): LoadedApiKey | null {
@@ -212,12 +222,14 @@ function isSame(hash: Uint8Array, other: Uint8Array): boolean {
   return Buffer.from(hash).equals(other);
 }
 
-function ofPeer({ peer }: Caller, rules: AccessRules): Grant {
-  const principal = principalOf(peer, scopeOf(peer, rules));
-  return { principal, keyrings: null, signaturesPerSecond: null };
+function ofPeer({ peer }: Caller, { rules, bounds }: AccessSettings): Grant {
+  const allowances = allowancesOf(peer, rules);
+  return grantOf(principalOf(peer), allowances, { bounds, signaturesPerSecond: null });
 }
 
-function principalOf(peer: Peer, scope: Scope): Principal {
+/** Its scope is what it is allowed. */
+function principalOf(peer: Peer): Principal {
+  const scope = 'none';
   if (peer.kind === 'network') {
     return { kind: 'network', name: peer.address, uid: null, pid: null, scope };
   }
@@ -226,17 +238,18 @@ function principalOf(peer: Peer, scope: Scope): Principal {
 }
 
 function idsOf(peer: Peer): { readonly uid: number | null; readonly pid: number | null } {
-  return peer.kind === 'process' ? peer : { uid: null, pid: null };
+  return peer.kind === 'process' ? { uid: peer.uid, pid: peer.pid } : { uid: null, pid: null };
 }
 
-function ofKey({ peer }: Caller, key: LoadedApiKey, limits: AccessLimits): Grant {
-  const { uid, pid } = idsOf(peer);
-  const { id, scope, allowedKeyrings } = key;
-  return {
-    principal: { kind: 'api_key', name: id, uid, pid, scope, api_key: id },
-    keyrings: allowedKeyrings === null ? null : new Set(allowedKeyrings),
-    signaturesPerSecond: key.maxSignaturesPerSecond ?? limits.signaturesPerSecondPerKey,
-  };
+function ofKey({ peer }: Caller, key: LoadedApiKey, { limits, bounds }: AccessSettings): Grant {
+  const { id, scope, allowedKeyrings, allowedPurposes: purposes } = key;
+  const keyrings = allowedKeyrings && new Set(allowedKeyrings);
+  const signaturesPerSecond = key.maxSignaturesPerSecond ?? limits.signaturesPerSecondPerKey;
+  return grantOf(
+    { kind: 'api_key', name: id, ...idsOf(peer), scope, api_key: id },
+    [{ scope, keyrings, purposes }],
+    { bounds, signaturesPerSecond },
+  );
 }
 
 function pauseAfter(failures: number): number {

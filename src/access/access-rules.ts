@@ -1,12 +1,25 @@
 import { scopes, type Scope } from '../api/principal.ts';
+import type { Allowance } from './grant.ts';
 import type { PeerCredentials } from '../native/peer-credentials.ts';
 import type { Peer } from './principal.ts';
+import type { Purposes } from './purposes.ts';
 
 /** `[access]` as it is configured: names of users, `@` and names of groups, ids in decimal, `*` for everybody. */
 export interface AccessNames {
   readonly admins: readonly string[];
   readonly apps: readonly string[];
   readonly readers: readonly string[];
+  /** `[[access.rules]]`; the three lists are over all keyrings, for all purposes. */
+  readonly rules?: readonly AccessRuleNames[];
+}
+
+/** One of `[[access.rules]]`. */
+export interface AccessRuleNames {
+  readonly who: readonly string[];
+  readonly scope: Exclude<Scope, 'none'>;
+  /** null: all. */
+  readonly keyrings: readonly string[] | null;
+  readonly purposes: Purposes;
 }
 
 /** Where names are looked up; null where there is no such name. */
@@ -25,6 +38,7 @@ interface Members {
 export interface AccessRules {
   readonly agentUid: number;
   readonly members: Readonly<Record<Exclude<Scope, 'none'>, Members>>;
+  readonly rules: readonly { readonly members: Members; readonly gives: Allowance }[];
   /** Entries that allow nobody, because their name could not be resolved: a sentence for each. */
   readonly warnings: readonly string[];
 }
@@ -38,20 +52,28 @@ export function resolveRules(
   accounts: Accounts,
 ): AccessRules {
   const warnings: string[] = [];
-  const resolve = (list: keyof AccessNames): Members => {
+  const resolve = (where: string, entries: readonly string[]): Members => {
     const uids = new Set<number>();
     const gids = new Set<number>();
-    for (const entry of names[list].filter((one) => one !== '*')) {
+    for (const entry of entries.filter((one) => one !== '*')) {
       const id = entry.startsWith('@')
         ? groupIdOf(entry.slice(1), accounts)
         : userIdOf(entry, accounts);
       if (id !== null) (entry.startsWith('@') ? gids : uids).add(id);
-      else warnings.push(unresolved(`access.${list}`, entry));
+      else warnings.push(unresolved(where, entry));
     }
-    return { everyone: names[list].includes('*'), uids, gids };
+    return { everyone: entries.includes('*'), uids, gids };
   };
-  const members = { admin: resolve('admins'), app: resolve('apps'), reader: resolve('readers') };
-  return { agentUid, members, warnings };
+  const members = {
+    admin: resolve('access.admins', names.admins),
+    app: resolve('access.apps', names.apps),
+    reader: resolve('access.readers', names.readers),
+  };
+  const rules = (names.rules ?? []).map(({ who, scope, keyrings, purposes }, at) => ({
+    members: resolve(`access.rules.${at}.who`, who),
+    gives: { scope, keyrings: keyrings && new Set(keyrings), purposes },
+  }));
+  return { agentUid, members, rules, warnings };
 }
 
 /**
@@ -78,17 +100,34 @@ export function unresolved(where: string, entry: string): string {
 }
 
 /**
- * The scope of a peer without an API key: the highest that a list gives it. The groups are those that its process
- * has, as for files; a change of a group's members counts from their next login on. A client of the network is in no
- * list: it has what its listener gives it.
+ * What a peer without an API key has: the highest scope that a list gives it, and what each rule gives that names it.
+ * Root and the agent's user need none.
+ */
+export function allowancesOf(peer: Peer, rules: AccessRules): readonly Allowance[] {
+  const scope = scopeOf(peer, rules);
+  const ofLists: readonly Allowance[] =
+    scope === 'none' ? [] : [{ scope, keyrings: null, purposes: null }];
+  if (peer.kind === 'network' || isOwner(peer, rules)) return ofLists;
+  const ofRules = rules.rules.filter(({ members }) => isMember(peer, members));
+  return [...ofLists, ...ofRules.map(({ gives }) => gives)];
+}
+
+/**
+ * The scope of a peer without an API key over all keyrings: the highest that a list gives it. The groups are those that
+ * its process has, as for files; a change of a group's members counts from their next login on. A client of the network
+ * is in no list: it has what its listener gives it.
  */
 export function scopeOf(peer: Peer, rules: AccessRules): Scope {
   if (peer.kind === 'network') return peer.scope;
-  if (peer.uid === 0 || peer.uid === rules.agentUid) return 'admin';
+  if (isOwner(peer, rules)) return 'admin';
   const highest = scopes.findLast(
     (scope) => scope !== 'none' && isMember(peer, rules.members[scope]),
   );
   return highest ?? 'none';
+}
+
+function isOwner({ uid }: PeerCredentials, { agentUid }: AccessRules): boolean {
+  return uid === 0 || uid === agentUid;
 }
 
 function isMember({ uid, gid, groups }: PeerCredentials, members: Members): boolean {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { parseTime } from '../base/rfc3339.ts';
+import { parsePurpose, purposeNames } from './purposes.ts';
 import { apiKeyId, apiKeyScopes, largestLimit, machineFingerprint } from './api-keys-format.ts';
 
 /** What is asked of the administration of API keys, in the wire's words. null: no such restriction. */
@@ -17,6 +18,11 @@ const list = (name: z.ZodString): z.ZodNullable<z.ZodArray<z.ZodString>> =>
 
 const restrictions = {
   allowed_keyrings: list(z.string().min(1).max(256)).optional(),
+  allowed_purposes: list(
+    z.string().refine((text) => parsePurpose(text) !== null, {
+      error: `must be ${purposeNames.join(', ')}, or sshsig:NAMESPACE`,
+    }),
+  ).optional(),
   allowed_users: list(
     z.string().regex(/^[^\s@*,:/]{1,256}$/u, 'must be the name of a user, or a uid in decimal'),
   ).optional(),

@@ -3,6 +3,7 @@ import { formatTime } from '../base/rfc3339.ts';
 import type { ApiKey } from './api-key.ts';
 import type { ApiKeyEntry } from './api-keys-format.ts';
 import { expiryOf } from './load-api-keys.ts';
+import { listed } from './purposes.ts';
 
 export function viewOf(key: ApiKey): ApiKeyView {
   return {
@@ -13,6 +14,7 @@ export function viewOf(key: ApiKey): ApiKeyView {
     allowed_users: key.allowedUsers,
     allowed_machines: key.allowedMachines,
     allowed_keyrings: key.allowedKeyrings,
+    allowed_purposes: key.allowedPurposes && listed(key.allowedPurposes),
     max_signatures_per_second: key.maxSignaturesPerSecond,
     max_connections: key.maxConnections,
     note: key.note,
@@ -47,6 +49,7 @@ function unknownOf({ id, written }: ApiKeyEntry): Omit<ApiKeyView, 'scope'> & { 
     allowed_users: null,
     allowed_machines: null,
     allowed_keyrings: null,
+    allowed_purposes: null,
     max_signatures_per_second: null,
     max_connections: null,
     note: typeof written['note'] === 'string' ? written['note'] : null,

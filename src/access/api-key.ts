@@ -1,4 +1,5 @@
 import type { Scope } from '../api/principal.ts';
+import type { Purposes } from './purposes.ts';
 
 /** An API key as it is kept (interop-formats, API keys file). The secret itself is not. */
 export interface ApiKey {
@@ -15,6 +16,7 @@ export interface ApiKey {
   /** Fingerprints, 64 lowercase hex digits each. */
   readonly allowedMachines: readonly string[] | null;
   readonly allowedKeyrings: readonly string[] | null;
+  readonly allowedPurposes: Purposes;
   readonly maxSignaturesPerSecond: number | null;
   readonly maxConnections: number | null;
   readonly note: string | null;

@@ -3,11 +3,12 @@ import { AgentError, quoted } from '../base/errors.ts';
 import { membersIn, membersWritten } from '../base/json-members.ts';
 import { parseTime } from '../base/rfc3339.ts';
 import type { ApiKey } from './api-key.ts';
+import { parsePurpose } from './purposes.ts';
 
 /**
  * The API keys file (interop-formats), version 1, as other programs of a cluster write it too.
- * `max_signatures_per_second` and `max_connections` are optional additions of ours; null is read as a member that is
- * left out. What cannot be understood without doubt gives nobody anything: a file that is none is refused whole, an
+ * `allowed_purposes`, `max_signatures_per_second` and `max_connections` are optional additions of ours; null is read as
+ * a member that is left out. What cannot be understood without doubt gives nobody anything: a file that is none is refused whole, an
  * entry whose scope or restrictions cannot be evaluated is refused by name, and both are left as they are.
  */
 
@@ -56,6 +57,12 @@ const base = z.looseObject({
 
 const limit = z.int().min(1).max(largestLimit);
 const names = z.array(z.string());
+const purposes = z.array(z.string()).transform((texts, context) => {
+  const read = texts.map((text) => parsePurpose(text));
+  if (!read.includes(null)) return new Set(read.filter((one) => one !== null));
+  context.addIssue('has a purpose that this version does not know');
+  return z.NEVER;
+});
 
 /** What narrows a key down: the form of each member, and the flag of `apikey update` that writes it anew. */
 const restrictions = {
@@ -66,6 +73,7 @@ const restrictions = {
     flag: '--machine this',
   },
   allowed_keyrings: { form: names, flag: '--keyring NAME' },
+  allowed_purposes: { form: purposes, flag: '--purpose NAME' },
   max_signatures_per_second: { form: limit, flag: '--max-signatures N' },
   max_connections: { form: limit, flag: '--max-connections N' },
 } as const;
@@ -76,6 +84,7 @@ const restriction = z.object({
   allowed_users: names.nullish(),
   allowed_machines: restrictions.allowed_machines.form.nullish(),
   allowed_keyrings: names.nullish(),
+  allowed_purposes: purposes.nullish(),
   max_signatures_per_second: limit.nullish(),
   max_connections: limit.nullish(),
 });
@@ -133,6 +142,7 @@ export function entryOf(written: Readonly<Record<string, unknown>>): ApiKeyEntry
     allowedUsers: read.allowed_users ?? null,
     allowedMachines: read.allowed_machines ?? null,
     allowedKeyrings: read.allowed_keyrings ?? null,
+    allowedPurposes: read.allowed_purposes ?? null,
     maxSignaturesPerSecond: read.max_signatures_per_second ?? null,
     maxConnections: read.max_connections ?? null,
     note: note ?? null,

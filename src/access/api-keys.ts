@@ -9,6 +9,7 @@ import type { CreateApiKey, UpdateApiKey } from './api-key-request.ts';
 import { listedOf, viewOf } from './api-key-view.ts';
 import { entryOf, type ApiKeyEntry, type ApiKeysDocument } from './api-keys-format.ts';
 import { loadApiKeys, resolveUsers } from './load-api-keys.ts';
+import { common, inWords, type Purposes } from './purposes.ts';
 
 /** Where API keys are kept. */
 export interface ApiKeyStore {
@@ -35,8 +36,8 @@ interface ApiKeyUses {
 export interface ApiKeysParts {
   readonly store: ApiKeyStore;
   readonly accounts: Pick<Accounts, 'userId'>;
-  /** Names of the keyrings that are configured. */
-  readonly keyrings: readonly string[];
+  /** Names of the keyrings that are configured, with what their keys may be used for. */
+  readonly keyrings: ReadonlyMap<string, Purposes>;
   /** Fingerprint of this machine; null where it cannot be told. */
   readonly machine: string | null;
   readonly uses: ApiKeyUses;
@@ -75,6 +76,7 @@ export class ApiKeys {
       const created_at = formatTime(world.now());
       const entry = entryOf(withMembers({ id, hash, scope, created_at }, rest));
       const key = usable(entry);
+      this.#requirePurposes(key);
       await this.#change((before) => {
         refuseTaken(before, id);
         return { document: { entries: [...before.entries, entry] }, result: null };
@@ -101,6 +103,7 @@ export class ApiKeys {
       const { written } = found(before, wanted.id);
       const entry = entryOf(withMembers(written, members));
       const result = usable(entry);
+      if (wanted.allowed_purposes !== undefined) this.#requirePurposes(result);
       const entries = before.entries.map((one) => (one.id === entry.id ? entry : one));
       return { document: { entries }, result };
     });
@@ -137,6 +140,7 @@ export class ApiKeys {
       allowed_users,
       allowed_machines: allowed_machines?.map((given) => this.#machine(given)) ?? allowed_machines,
       allowed_keyrings,
+      allowed_purposes: wanted.allowed_purposes,
       note: wanted.note,
       max_signatures_per_second: wanted.max_signatures_per_second,
       max_connections: wanted.max_connections,
@@ -145,11 +149,23 @@ export class ApiKeys {
 
   #requireKeyring(name: string): void {
     const { keyrings } = this.#parts;
-    if (keyrings.includes(name)) return;
+    if (keyrings.has(name)) return;
+    const names = [...keyrings.keys()].join(', ');
     throw new AgentError(
       'not_found',
-      `allowed_keyrings: there is no keyring ${quoted(name)}; there are: ${keyrings.join(', ')}`,
+      `allowed_keyrings: there is no keyring ${quoted(name)}; there are: ${names}`,
     );
+  }
+
+  /** A purpose that none of its keyrings has is one that the key could never use. */
+  #requirePurposes({ allowedKeyrings, allowedPurposes }: ApiKey): void {
+    const { keyrings } = this.#parts;
+    const own = [...keyrings].filter(([name]) => allowedKeyrings?.includes(name) ?? true);
+    for (const purpose of allowedPurposes ?? []) {
+      if (own.some(([, purposes]) => common(purposes, new Set([purpose]))?.size !== 0)) continue;
+      const there = own.map(([name, purposes]) => `${name} has ${inWords(purposes)}`).join('; ');
+      throw invalid('allowed_purposes', `no keyring of the key has purpose ${purpose}: ${there}`);
+    }
   }
 
   #machine(given: string): string {

@@ -1,44 +1,124 @@
 import { AgentError } from '../base/errors.ts';
-import type { Grant } from './principal.ts';
-import { scopes, type Scope } from '../api/principal.ts';
+import { boundsOf, isAtLeast, purposesOn, scopeOn, scopeOverAll, type Grant } from './grant.ts';
+import {
+  covers,
+  inWords,
+  listed,
+  nameOf,
+  purposeKinds,
+  purposeOf,
+  type Purpose,
+} from './purposes.ts';
+import type { Scope } from '../api/principal.ts';
 
 /**
  * What a method acts on: one keyring; the keyring of the cluster, which the configuration names; the agent as a
- * whole, which a key that is for some keyrings alone must not touch; or nothing but the caller's own.
+ * whole, which whoever is for some keyrings alone must not touch; or nothing but the caller's own.
  */
-type Reach = 'keyring' | 'cluster' | 'agent' | 'caller';
+export type Reach = 'keyring' | 'cluster' | 'agent' | 'caller';
 
 export interface Needs {
   readonly scope: Scope;
   readonly reach: Reach;
 }
 
+/** What a call has signed, and where. */
+export interface Signing {
+  readonly keyring: string;
+  /** What the method makes signatures for: all of them are needed. */
+  readonly purposes: readonly Purpose[];
+  /** What the caller's own words in it amount to; null: what the messages are, where they are signed as they are. */
+  readonly content: readonly Purpose[] | null;
+  readonly messages: readonly Uint8Array[];
+}
+
 /** Throws `forbidden` unless the caller's scope is the one needed or above it, and its reach as far. */
-export function authorize({ principal, keyrings }: Grant, method: string, needs: Needs): void {
-  const { name, uid, scope } = principal;
-  if (scopes.indexOf(scope) < scopes.indexOf(needs.scope)) {
+export function authorize(grant: Grant, method: string, needs: Needs): void {
+  const { scope } = grant.principal;
+  if (!isAtLeast(scope, needs.scope)) {
     throw forbidden(
-      `${method} needs scope ${needs.scope}; ${name}${uid === null ? '' : ` (uid ${uid})`} has scope ${scope}`,
+      `${method} needs scope ${needs.scope}; ${whoIs(grant)} has scope ${scope}`,
       needs,
     );
   }
-  if (needs.reach === 'agent' && keyrings !== null) {
+  if (needs.reach === 'agent' && !isAtLeast(scopeOverAll(grant), needs.scope)) {
     throw forbidden(
-      `${method} is about the whole agent; API key ${name} is for some keyrings alone`,
+      `${method} is about the whole agent; ${whoIs(grant)} is for some keyrings alone`,
       needs,
     );
   }
 }
 
-/** Throws `forbidden` where the caller may not use that keyring, whether or not there is one of that name. */
+/** Throws `forbidden` where the caller may not do that with that keyring, whether or not there is one of that name. */
 export function authorizeKeyring(
-  { principal, keyrings }: Grant,
+  grant: Grant,
   method: string,
   needs: Needs,
   keyring: string,
 ): void {
-  if (keyrings === null || keyrings.has(keyring)) return;
-  throw forbidden(`${method}: API key ${principal.name} is not for that keyring`, needs);
+  const scope = scopeOn(grant, keyring);
+  if (isAtLeast(scope, needs.scope)) return;
+  throw forbidden(
+    scope === 'none'
+      ? `${method}: ${whoIs(grant)} is not for that keyring`
+      : `${method} needs scope ${needs.scope}; ${whoIs(grant)} has scope ${scope} on that keyring`,
+    needs,
+  );
+}
+
+/**
+ * Throws `forbidden`, with `data.purposes`, where the keyring's keys or this caller may not sign for what the method
+ * makes, or for what the message is by itself.
+ */
+export function authorizePurposes(
+  grant: Grant,
+  method: string,
+  needs: Needs,
+  { keyring, purposes, content, messages }: Signing,
+): void {
+  if (purposes.length === 0) return;
+  const may = purposesOn(grant, keyring, needs.scope);
+  const refuse = (why: string, purpose: Purpose): AgentError =>
+    new AgentError('forbidden', `${method}: ${why}`, {
+      details: { needs: needs.scope, purpose, purposes: listed(may) },
+    });
+  const what = `on keyring ${keyring} ${whoIs(grant)} has purposes: ${inWords(may)}`;
+  for (const purpose of purposes) {
+    if (!covers(may, purpose)) {
+      throw refuse(`it needs purpose ${purpose}; ${what}${otherWays(purpose, may)}`, purpose);
+    }
+  }
+  const { wordedByAgent } = boundsOf(grant, keyring);
+  if (may === null && wordedByAgent.size === 0) return;
+  const found = content ?? (purposes.includes('raw') ? messages.map(purposeOf) : []);
+  for (const purpose of found) {
+    const { noun, maker } = purposeKinds[nameOf(purpose)];
+    if (!covers(may, purpose)) {
+      throw refuse(
+        `what is to be signed is ${noun}, which needs purpose ${purpose} too; ${what}`,
+        purpose,
+      );
+    }
+    if (wordedByAgent.has(nameOf(purpose))) {
+      throw refuse(
+        `what is to be signed is ${noun}, and the configuration says what stands in those of keyring ${keyring}: ${maker}`,
+        purpose,
+      );
+    }
+  }
+}
+
+/** For whoever asks for bytes as they are: what makes the formats that there are. */
+function otherWays(purpose: Purpose, may: ReturnType<typeof purposesOn>): string {
+  if (purpose !== 'raw' || may === null || may.size === 0) return '';
+  const makers = new Set(listed(may).map((one) => purposeKinds[nameOf(one)].maker));
+  return ` (by ${[...makers].join('; ')})`;
+}
+
+function whoIs({ principal }: Grant): string {
+  const { kind, name, uid } = principal;
+  if (kind === 'api_key') return `API key ${name}`;
+  return uid === null ? name : `${name} (uid ${uid})`;
 }
 
 function forbidden(message: string, { scope }: Needs): AgentError {

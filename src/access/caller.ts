@@ -1,6 +1,7 @@
 import type { AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
-import { shareOf, type Grant, type Peer } from './principal.ts';
+import type { Grant } from './grant.ts';
+import { shareOf, type Peer } from './principal.ts';
 
 /** What was found out for a caller, and of which rules and keys. */
 interface Known {

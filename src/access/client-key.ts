@@ -2,7 +2,7 @@ import type { Actor, ClientKeyView } from '../api/client-keys.ts';
 import { encodeBase64 } from '../base/base64.ts';
 import { AgentError } from '../base/errors.ts';
 import { recipientOf } from '../formats/age/age-recipient.ts';
-import type { Grant } from './principal.ts';
+import type { Grant } from './grant.ts';
 
 /** A public key that answers can be encrypted for. Times are RFC 3339 in UTC. */
 export interface ClientKey {

@@ -5,7 +5,7 @@ import type { World } from '../base/world.ts';
 import { userIdOf, type Accounts } from './access-rules.ts';
 import { recipientOf } from '../formats/age/age-recipient.ts';
 import { actorOf, clientKeyId, isSameActor, viewOf, type ClientKey } from './client-key.ts';
-import type { Grant } from './principal.ts';
+import { scopeOverAll, type Grant } from './grant.ts';
 import type { Sealer } from './sealer.ts';
 import { sealFor } from '../formats/age/sealing.ts';
 
@@ -59,7 +59,7 @@ export interface Sealed {
 
 /**
  * The registry of client keys. Everybody administers their own; an admin of the whole agent administers all.
- * An API key that is admin of some keyrings alone is nobody special here.
+ * Who is admin of some keyrings alone is nobody special here.
  */
 export class ClientKeys implements Sealer {
   readonly #parts: ClientKeysParts;
@@ -210,8 +210,8 @@ export class ClientKeys implements Sealer {
 }
 
 /** Of the whole agent. */
-function isAdmin({ principal, keyrings }: Grant): boolean {
-  return principal.scope === 'admin' && keyrings === null;
+function isAdmin(grant: Grant): boolean {
+  return scopeOverAll(grant) === 'admin';
 }
 
 function refuseSecond(key: ClientKey, registered: readonly ClientKey[]): void {

@@ -1,4 +1,4 @@
-import type { Principal, Scope } from '../api/principal.ts';
+import type { Scope } from '../api/principal.ts';
 import type { PeerCredentials } from '../native/peer-credentials.ts';
 
 /** Who is at the other end of a connection, as its listener found out when it was accepted. */
@@ -46,13 +46,4 @@ export function peerForLog(peer: Peer): Readonly<Record<string, unknown>> {
   return peer.kind === 'process'
     ? { uid: peer.uid, pid: peer.pid, exe_best_effort: peer.executable }
     : { address: peer.address };
-}
-
-/** What a caller may do at this moment. */
-export interface Grant {
-  readonly principal: Principal;
-  /** Keyrings that it may use; null: all. */
-  readonly keyrings: ReadonlySet<string> | null;
-  /** Signatures a second of the API key, over all its connections; null: no limit of its own. */
-  readonly signaturesPerSecond: number | null;
 }

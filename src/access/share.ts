@@ -2,7 +2,8 @@ import type { Scope } from '../api/principal.ts';
 import { scopeOf, type AccessRules } from './access-rules.ts';
 import type { AccessControl } from './access-control.ts';
 import type { Caller } from './caller.ts';
-import { shareOf, type Grant, type Peer } from './principal.ts';
+import type { Grant } from './grant.ts';
+import { shareOf, type Peer } from './principal.ts';
 
 /**
  * Whose part of the agent a caller takes. `own`: root and the agent's user, for whom a part is kept free. `stranger`: all

@@ -6,7 +6,7 @@ import type { LoadedApiKeys } from '../access/api-key.ts';
 import { ApiKeys } from '../access/api-keys.ts';
 import { Shares } from '../access/share.ts';
 import { loadApiKeys } from '../access/load-api-keys.ts';
-import type { Grant } from '../access/principal.ts';
+import type { Grant } from '../access/grant.ts';
 import { noAudit } from '../audit/audit.ts';
 import { ownEvent } from '../audit/schedule-journal.ts';
 import { clientKeyRegistry } from './client-key-registry.ts';
@@ -14,12 +14,14 @@ import type { ClusterAuthority } from './cluster-authority.ts';
 import { refuseCaByAnotherName } from '../config/ca-clash.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { clusterRegistry } from './cluster-registry.ts';
+import { keyringBounds, purposeWarnings } from '../config/keyring-bounds.ts';
 import type { Settings } from '../config/settings.ts';
 import { configuredKeystore } from './configured-keystore.ts';
 import { AgentError } from '../base/errors.ts';
 import type { AgentOptions } from './options.ts';
 import { admission, signing } from '../request/admission.ts';
 import type { RequestContext } from '../request/handle.ts';
+import { noJwtPolicy } from '../formats/jose/jwt-policy.ts';
 import { machineFingerprint } from '../native/machine.ts';
 import { unreadText, type Services } from '../request/services.ts';
 import type { AgentStatus } from '../api/status.ts';
@@ -127,6 +129,9 @@ async function serve(
   const accessSettings = (read: Settings): AccessSettings => ({
     rules: resolveRules(read.access, options.uid, libc),
     limits: read.access,
+    // As the keyrings themselves: what is read anew counts after a restart.
+    bounds: keyringBounds(settings),
+    warnings: purposeWarnings(settings),
   });
   const apiKeysFile = new ApiKeysFile(settings.stateDir, { libc, world, ledger: manifest.apiKeys });
   await apiKeysFile.adopt();
@@ -177,6 +182,8 @@ async function serve(
       ofCa(name)?.unlock(pin, again) ?? keyrings.unlock(name, pin, again),
     lock: (name) => ofCa(name)?.lock() ?? keyrings.lock(name),
     signing: signing(queue(), counters),
+    jwtPolicy: (name) =>
+      settings.keyrings.find((keyring) => keyring.name === name)?.jwt ?? noJwtPolicy,
     randomBytes: (size) => world.randomBytes(size),
     authenticate: (caller, secret) => access.authenticate(caller, secret),
     withdrawCredential: (caller) => {
@@ -186,7 +193,7 @@ async function serve(
     apiKeys: new ApiKeys({
       store: apiKeysFile,
       accounts: libc,
-      keyrings: settings.keyrings.map(({ name }) => name),
+      keyrings: new Map(settings.keyrings.map(({ name, purposes }) => [name, purposes])),
       machine,
       uses: { since: startedAt, lastUsed: (id) => access.lastUsed(id) },
       changed: (keys) => {
@@ -201,6 +208,7 @@ async function serve(
         certificateFor: (kid) => inCluster(cluster).certificateFor(kid),
         issueDue: () => inCluster(cluster).issueDue(),
       },
+      longestJoinToken: settings.cluster?.longestJoinToken ?? 0,
       ownCa: () => cluster && { domain: cluster.domain, publicKey: cluster.publicKey },
       world,
     }),

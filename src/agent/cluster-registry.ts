@@ -15,18 +15,24 @@ export interface ClusterParts {
   readonly keyring: () => Keyring;
   readonly certificates: CertificateSource;
   readonly ownCa: () => OwnCa | null;
+  /** How long a join token may be valid, seconds. */
+  readonly longestJoinToken: number;
   readonly world: World;
 }
 
 /** The trust bundles and join tokens of an agent: what is kept of them is in its database. */
-export function clusterRegistry({ database, keyring, certificates, ownCa, world }: ClusterParts): {
+export function clusterRegistry(parts: ClusterParts): {
   readonly trustBundles: TrustBundles;
   readonly joinTokens: JoinTokens;
 } {
+  const { database, keyring, certificates, ownCa, longestJoinToken, world } = parts;
   const bundles = kept(database, (open) => new TrustBundleTable(open));
   const trustBundles = new TrustBundles({ ...bundles, ownCa, world });
   const revoked = new RevokedTokens(kept(database, (open) => new RevokedTokenTable(open)));
-  const joinTokens = new JoinTokens({ keyring, certificates, bundles: trustBundles, revoked });
+  const joinTokens = new JoinTokens({
+    ...{ keyring, certificates, bundles: trustBundles, revoked },
+    longestSeconds: longestJoinToken,
+  });
   return { trustBundles, joinTokens };
 }
 

@@ -14,6 +14,7 @@ export interface ApiKeyView {
   readonly allowed_users: readonly string[] | null;
   readonly allowed_machines: readonly string[] | null;
   readonly allowed_keyrings: readonly string[] | null;
+  readonly allowed_purposes: readonly string[] | null;
   readonly max_signatures_per_second: number | null;
   readonly max_connections: number | null;
   readonly note: string | null;

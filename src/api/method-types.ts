@@ -23,6 +23,7 @@ import type {
   RevokedTokenView,
   WantedJoinClaims,
 } from './join-tokens.ts';
+import type { SignedJws, SignedMinisign, SignedSshsig, SshsigHashName } from './formats.ts';
 import type { JsonObject, JwtVerification, PublicJwkSet, SignedJwt } from './jwt.ts';
 import type { MethodName } from './methods.ts';
 import type { Principal } from './principal.ts';
@@ -55,6 +56,7 @@ interface OfKey extends OfKeyring {
 /** What narrows an API key down. null: no such restriction; undefined: as it was. */
 interface ApiKeyRestrictionParams {
   readonly allowed_keyrings?: readonly string[] | null | undefined;
+  readonly allowed_purposes?: readonly string[] | null | undefined;
   readonly allowed_users?: readonly string[] | null | undefined;
   /** `this`, or fingerprints. */
   readonly allowed_machines?: readonly string[] | null | undefined;
@@ -126,6 +128,28 @@ interface MethodTypes {
     result: Empty;
   };
   lock: { params: OfKeyring; result: Empty };
+
+  sign_sshsig: {
+    params: OfKey & {
+      readonly namespace: string;
+      readonly hash_algorithm: SshsigHashName;
+      /** Of the file. */
+      readonly digest_b64: string;
+    };
+    result: SignedSshsig;
+  };
+  sign_minisign: {
+    params: OfKey & {
+      /** The BLAKE2b-512 of the file. */
+      readonly digest_b64: string;
+      readonly trusted_comment: string;
+    };
+    result: SignedMinisign;
+  };
+  sign_jws: {
+    params: OfKey & { readonly payload_b64: string; readonly headers?: JsonObject | undefined };
+    result: SignedJws;
+  };
 
   jwks: { params: OfKeyring; result: PublicJwkSet };
   jwt_sign: {

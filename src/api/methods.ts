@@ -65,6 +65,11 @@ export const methodCatalogue = {
   // Somebody may have unlocked it again meanwhile.
   lock: changesHealth,
 
+  // Signatures in the formats of other programs.
+  sign_sshsig: signs,
+  sign_minisign: signs,
+  sign_jws: signs,
+
   // JSON Web Tokens of a keyring.
   jwks: reads,
   jwt_sign: signs,

@@ -5,6 +5,7 @@ import type { CallOptions } from './call-options.ts';
 import type { ClientKeyCalls } from './client-key-calls.ts';
 import type { ClusterCalls } from './cluster-calls.ts';
 import type { JoinTokenCalls } from './join-token-calls.ts';
+import type { FormatCalls } from './format-calls.ts';
 import type { JwtCalls } from './jwt-calls.ts';
 import type { KeyringCalls } from './keyring-calls.ts';
 import type { ApiKeySource } from './secret.ts';
@@ -68,6 +69,7 @@ export interface ConnectOptions {
 export interface AgentClient
   extends
     KeyringCalls,
+    FormatCalls,
     JwtCalls,
     AgentCalls,
     ApiKeyCalls,

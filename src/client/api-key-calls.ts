@@ -11,6 +11,8 @@ import type { Wire } from './wire.ts';
 /** What narrows an API key down. null: no such restriction. Not given: none for a new key, else as it was. */
 export interface ApiKeyRestrictions {
   readonly allowedKeyrings?: readonly string[] | null | undefined;
+  /** Such as `minisign`, or `sshsig:file`: a part of what its keyrings have. */
+  readonly allowedPurposes?: readonly string[] | null | undefined;
   /** Login names, or uids in decimal. */
   readonly allowedUsers?: readonly string[] | null | undefined;
   /** `this`, or fingerprints, 64 lowercase hex digits. */
@@ -81,6 +83,7 @@ export function apiKeyCalls(wire: Wire): ApiKeyCalls {
 function restrictionsOf(options: ApiKeyRestrictions) {
   return {
     allowed_keyrings: options.allowedKeyrings,
+    allowed_purposes: options.allowedPurposes,
     allowed_users: options.allowedUsers,
     allowed_machines: options.allowedMachines,
     expires_in_seconds: options.expiresInSeconds,

@@ -5,6 +5,7 @@ import { apiKeyCalls } from './api-key-calls.ts';
 import { backupCalls } from './backup-calls.ts';
 import { clientKeyCalls } from './client-key-calls.ts';
 import { clusterCalls } from './cluster-calls.ts';
+import { formatCalls } from './format-calls.ts';
 import { joinTokenCalls } from './join-token-calls.ts';
 import { jwtCalls } from './jwt-calls.ts';
 import { keyringCalls } from './keyring-calls.ts';
@@ -24,6 +25,7 @@ export function clientOver(transport: Transport, keyring: string | undefined): A
   const wire = new Wire(transport, keyring);
   const calls = oneEach({
     ...keyringCalls(wire),
+    ...formatCalls(wire),
     ...jwtCalls(wire),
     ...agentCalls(wire),
     ...apiKeyCalls(wire),

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { JoinClaims } from '../api/join-tokens.ts';
+import { formatDuration } from '../base/duration.ts';
 import { AgentError } from '../base/errors.ts';
 import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';
 import { claimsSchema } from './join-token.ts';
@@ -43,6 +44,20 @@ export function claimsFor(
     );
   }
   return { ...texts, exp: expiry, iat };
+}
+
+/**
+ * Throws `invalid_params` for claims that would be valid for more seconds from `now` on than that: whatever they say of
+ * when they were issued.
+ */
+export function refuseLongLife({ exp }: JoinClaims, now: number, longestSeconds: number): void {
+  const ends = instantOf('exp', exp);
+  if (ends.ms <= now + longestSeconds * 1000) return;
+  throw invalid(
+    'claims.exp',
+    `the token would be valid until ${exp}, and ${formatDuration(longestSeconds)} from now on is the most: ask for ` +
+      'less (--ttl), or have longest_join_token of [cluster] raised',
+  );
 }
 
 function expiryAfter(issued: number, seconds: number): string {

@@ -10,7 +10,7 @@ import { encodeBase64 } from '../base/base64.ts';
 import { AgentError } from '../base/errors.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { CertificateSource } from './certificate-source.ts';
-import { claimsFor, type WantedClaims } from './join-token-claims.ts';
+import { claimsFor, refuseLongLife, type WantedClaims } from './join-token-claims.ts';
 import { verifyJoinToken } from './join-token-verification.ts';
 import { claimsSignedBytes, encodeJoinToken, longestToken, type JoinToken } from './join-token.ts';
 import type { Revocable, RevokedTokens } from './revoked-tokens.ts';
@@ -24,6 +24,8 @@ export interface JoinTokensParts {
   readonly certificates: CertificateSource;
   readonly bundles: Pick<TrustBundles, 'bundleOf'>;
   readonly revoked: RevokedTokens;
+  /** How long from its making on a token may be valid, seconds. */
+  readonly longestSeconds: number;
 }
 
 export interface JoinTokenRequest {
@@ -42,13 +44,15 @@ export class JoinTokens {
   }
 
   /**
-   * Rejects with `invalid_params` for times that do not fit, `too_large`, and `not_found` for a federated one where
+   * Rejects with `invalid_params` for times that do not fit, or a life over the limit, `too_large`, and `not_found` for a federated one where
    * the active key has no certificate.
    */
   async mint(request: JoinTokenRequest): Promise<MintedJoinToken> {
     const keyring = this.#parts.keyring();
     const kid = keyring.activeKid();
-    const claims = claimsFor(request.claims, request.ttlSeconds, this.#now(keyring));
+    const now = this.#now(keyring);
+    const claims = claimsFor(request.claims, request.ttlSeconds, now);
+    refuseLongLife(claims, now, this.#parts.longestSeconds);
     const certificate = request.federated ? await this.#certificateFor(kid) : null;
     requireFits(tokenOf(kid, claims, new Uint8Array(64), certificate));
     let signature: Uint8Array;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { backendNames, keysOf, kindOf, type GivenKeysOfCa } from '../vault/kinds/kinds.ts';
+import { duration } from './fields.ts';
 import { KindTable } from './kind-table.ts';
 
 const common = {
@@ -9,6 +10,9 @@ const common = {
     .max(253)
     .refine((text) => !/[\p{Cc}\p{Cs}\s]/u.test(text), 'must be one word, such as prod.example'),
   keyring: z.string().default('default'),
+  longest_join_token: duration
+    .refine((seconds) => seconds > 0, 'must be 1s or longer')
+    .default(7 * 24 * 3600),
 };
 
 /** As it was read. */

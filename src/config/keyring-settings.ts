@@ -1,8 +1,11 @@
 import type { JoseAlg } from '../algorithms/algorithm-names.ts';
+import type { Purposes } from '../access/purposes.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
+import type { JwtPolicy } from '../formats/jose/jwt-policy.ts';
 import type { RotationPolicy } from '../keyring/rotation-schedule.ts';
 import { TableFault } from '../vault/kind-calls.ts';
 import { kindOf, type KeyPlace, type OwnSettings } from '../vault/kinds/kinds.ts';
+import { jwtPolicyOf } from './jwt.ts';
 import type { KeyringConfig } from './keyring-table.ts';
 import { ConfigError } from './load.ts';
 import type { Config } from './schema.ts';
@@ -19,6 +22,9 @@ export type KeyringSettings = OwnSettings & {
   readonly prunes: boolean;
   /** JWS `alg` of what it signs; null: the usual one of its algorithm. */
   readonly joseAlg: JoseAlg | null;
+  readonly jwt: JwtPolicy;
+  /** What its keys may be used for, whoever asks. */
+  readonly purposes: Purposes;
 };
 
 export interface ClusterSettings {
@@ -26,6 +32,8 @@ export interface ClusterSettings {
   /** Whose keys get certificates. */
   readonly keyring: string;
   readonly ca: KeyPlace;
+  /** Seconds from now on. */
+  readonly longestJoinToken: number;
 }
 
 /** Throws ConfigError. */
@@ -35,11 +43,13 @@ export function keyringSettings(
   stateDir: string,
   { file, processors }: { readonly file: string; readonly processors: number },
 ): KeyringSettings {
-  const { require, optional, rotation = null, prune: prunes, jwt } = config;
+  const { require, optional, rotation = null, prune: prunes, jwt, purposes = null } = config;
   const own = faultsOf(`${file}: keyrings.${name}`, () =>
     kindOf(config).settings(config, { name, stateDir, processors }),
   );
-  return { name, require, optional, rotation, prunes, joseAlg: jwt?.alg ?? null, ...own };
+  const joseAlg = jwt?.alg ?? null;
+  const common = { require, optional, rotation, prunes, joseAlg, jwt: jwtPolicyOf(jwt), purposes };
+  return { name, ...common, ...own };
 }
 
 /** Throws ConfigError. */
@@ -49,12 +59,12 @@ export function clusterSettings(
   file: string,
 ): ClusterSettings | null {
   if (config === undefined) return null;
-  const { domain, keyring, ca_backend: backend } = config;
+  const { domain, keyring, ca_backend: backend, longest_join_token: longestJoinToken } = config;
   const kept = kindOf({ backend }).ca;
   if (kept === null) throw new ConfigError(`${file}: cluster.ca_backend: ${backend} keeps no CA`);
   const where = { name: reservedKeyring, stateDir };
   const ca = faultsOf(`${file}: cluster`, () => kept.settings(config, where));
-  return { domain, keyring, ca };
+  return { domain, keyring, ca, longestJoinToken };
 }
 
 /** What a kind finds wrong with a key of its table, with the file and the table before it. */

@@ -4,6 +4,7 @@ import { algorithmNames } from '../algorithms/algorithm-names.ts';
 import { backendNames, keysOf, kindOf, type GivenKeys } from '../vault/kinds/kinds.ts';
 import { KindTable } from './kind-table.ts';
 import { faultOfJwtAlg, jwtTable } from './jwt.ts';
+import { purposesField } from './purposes.ts';
 import { rotationTable } from './rotation.ts';
 
 const common = {
@@ -11,12 +12,16 @@ const common = {
   require: z.enum(['software', 'hardware-wrapped', 'hardware']).default('software'),
   optional: z.boolean().default(false),
   rotation: rotationTable.optional(),
+  purposes: purposesField,
   prune: z.boolean().default(true),
   jwt: jwtTable.optional(),
 };
 
 /** What is compared with the kind: read already, and the same when it is read again. */
-const checked = z.object({ algorithm: common.algorithm, jwt: common.jwt });
+const checked = z.object({
+  algorithm: common.algorithm,
+  jwt: z.object({ alg: jwtTable.shape.alg }).optional(),
+});
 
 /** As it was read. */
 export type KeyringConfig = z.output<z.ZodObject<typeof common>> & GivenKeys;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { accessTable, faultsOfRules, knownAccessKeys } from './access.ts';
 import { clusterTable } from './cluster.ts';
 import { reservedKeyring } from '../cluster/reserved-keyring.ts';
 import { jwtKeys } from './jwt.ts';
@@ -11,14 +12,6 @@ import { rotationKeys } from './rotation.ts';
 const keyringName = /^[a-z0-9][a-z0-9_-]{0,30}$/;
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
-
-/** A user, `@` and a group, an id in decimal for either. Whether there is such a one is looked up later. */
-const accountName = z
-  .string()
-  .regex(/^@?[^\s@*,:/]{1,256}$/u, 'must name a user, or a group after @, or be an id in decimal');
-const everybody = z.literal('*');
-const accounts = z.array(z.union([everybody, accountName]));
-const limit = z.int().min(1).max(1_000_000);
 
 const socketFile = {
   path: absolutePath.optional(),
@@ -50,16 +43,7 @@ export const configSchema = z
         max_connections_per_uid: z.int().min(1).max(1_000_000).default(1000),
       })
       .prefault({}),
-    access: z
-      .strictObject({
-        admins: z.array(accountName).default([]),
-        apps: accounts.default([]),
-        readers: accounts.default([]),
-        max_signatures_per_second_per_uid: limit.optional(),
-        max_signatures_per_second_per_key: limit.optional(),
-        max_connections_per_key: limit.optional(),
-      })
-      .prefault({}),
+    access: accessTable.prefault({}),
     audit: z
       .strictObject({
         enabled: z.boolean().default(true),
@@ -85,7 +69,7 @@ export const configSchema = z
       .refine((rings) => Object.keys(rings).length > 0, 'there must be at least one keyring')
       .prefault({ default: {} }),
   })
-  .superRefine(({ audit, cluster, ssh_agent, keyrings }, context) => {
+  .superRefine(({ access, audit, cluster, ssh_agent, keyrings }, context) => {
     const refuse = (path: PropertyKey[], message: string): void => {
       context.addIssue({ code: 'custom', path, message });
     };
@@ -98,6 +82,12 @@ export const configSchema = z
     ssh_agent?.keyrings.forEach((name, at) => {
       requireKeyring(['ssh_agent', 'keyrings', at], name);
     });
+    const purposes = new Map(
+      Object.entries(keyrings).map(([name, keyring]) => [name, keyring.purposes ?? null]),
+    );
+    for (const { path, message } of faultsOfRules(access, purposes)) {
+      refuse(['access', ...path], message);
+    }
     if (Object.hasOwn(keyrings, reservedKeyring)) {
       refuse(
         ['keyrings', reservedKeyring],
@@ -123,7 +113,7 @@ export function knownKeys(table: readonly PropertyKey[]): readonly string[] {
   const [first, second, third] = table;
   if (first === undefined) return Object.keys(configSchema.shape);
   if (first === 'socket') return Object.keys(configSchema.shape.socket.unwrap().shape);
-  if (first === 'access') return Object.keys(configSchema.shape.access.unwrap().shape);
+  if (first === 'access') return knownAccessKeys(second === 'rules');
   if (first === 'audit') return Object.keys(configSchema.shape.audit.unwrap().shape);
   if (first === 'cluster') return clusterTable.knownKeys;
   if (first === 'ssh_agent') return Object.keys(sshAgent.shape);

@@ -8,6 +8,7 @@ import {
 import type { AccessLimits } from '../access/access-control.ts';
 import type { AccessNames } from '../access/access-rules.ts';
 import type { LogLevel } from '../base/log.ts';
+import { accessNames } from './access.ts';
 import { refuseKeyOfCa } from './ca-clash.ts';
 import {
   clusterSettings,
@@ -98,9 +99,7 @@ export function resolveSettings(
     },
     logLevel: flags.logLevel ?? config.log.level,
     access: {
-      admins: config.access.admins,
-      apps: config.access.apps,
-      readers: config.access.readers,
+      ...accessNames(config.access),
       signaturesPerSecondPerUid: config.access.max_signatures_per_second_per_uid ?? null,
       signaturesPerSecondPerKey: config.access.max_signatures_per_second_per_key ?? null,
       connectionsPerKey: config.access.max_connections_per_key ?? null,

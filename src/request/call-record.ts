@@ -1,7 +1,7 @@
 import { ZodError } from 'zod';
 import type { Caller } from '../access/caller.ts';
 import { CredentialError } from '../access/credential-error.ts';
-import type { Grant } from '../access/principal.ts';
+import type { Grant } from '../access/grant.ts';
 import type { AuditEvent } from '../audit/audit.ts';
 import type { AuditOutcome } from '../audit/chain/record.ts';
 import { AgentError, describeFailure, type ErrorKind } from '../base/errors.ts';

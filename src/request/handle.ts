@@ -1,6 +1,6 @@
 import { ZodError } from 'zod';
 import type { AccessControl } from '../access/access-control.ts';
-import { authorize, authorizeKeyring } from '../access/authorize.ts';
+import { authorize, authorizeKeyring, authorizePurposes } from '../access/authorize.ts';
 import type { Caller } from '../access/caller.ts';
 import { peerForLog } from '../access/principal.ts';
 import { CredentialError } from '../access/credential-error.ts';
@@ -95,11 +95,15 @@ function admitted<Result>(
   const { name, method, caller } = call;
   call.grant = method.beforeCredential ? access.grantOrNone(caller) : access.grant(caller);
   authorize(call.grant, name, method);
-  const asked = method.check(request.params, services, caller);
+  const asked = method.check(request.params, services, { caller, grant: call.grant });
   const checked =
     method.reach === 'cluster' ? { ...asked, keyring: services.clusterKeyring() } : asked;
   call.checked = checked;
-  if (checked.keyring !== null) authorizeKeyring(call.grant, name, method, checked.keyring);
+  const { keyring } = checked;
+  if (keyring !== null) {
+    authorizeKeyring(call.grant, name, method, keyring);
+    authorizePurposes(call.grant, name, method, { ...checked, keyring });
+  }
   refuseReserved(checked.messages);
   if (checked.signatures > 0) access.takeSignatures(call.grant, checked.signatures);
   return checked;

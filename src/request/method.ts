@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import type { Needs } from '../access/authorize.ts';
+import type { Needs, Reach } from '../access/authorize.ts';
 import type { Caller } from '../access/caller.ts';
-import type { Grant } from '../access/principal.ts';
+import type { Grant } from '../access/grant.ts';
+import type { Purpose } from '../access/purposes.ts';
 import type { Effect } from '../api/methods.ts';
 import type { Services } from './services.ts';
 
@@ -38,6 +39,10 @@ export interface CheckedCall<Result = unknown> {
   readonly messages: readonly Uint8Array[];
   /** How many signatures it makes. */
   readonly signatures: number;
+  /** What for: the caller and the keyring must have all of them. Empty: no key of a keyring signs. */
+  readonly purposes: readonly Purpose[];
+  /** What the caller's own words in it amount to; null: what the messages are, where they are signed as they are. */
+  readonly content: readonly Purpose[] | null;
   /** The key that the params name. */
   readonly kid: string | null;
   /** What else the params name: an API key, a client key. */
@@ -53,7 +58,11 @@ export interface Method<Result = unknown> extends Needs {
   /** Called although the connection's API key is accepted no more; true of `authenticate` alone. */
   readonly beforeCredential: boolean;
   /** Throws for params that do not fit: a ZodError, or an AgentError. */
-  readonly check: (params: unknown, services: Services, caller: Caller) => CheckedCall<Result>;
+  readonly check: (
+    params: unknown,
+    services: Services,
+    context: CallContext,
+  ) => CheckedCall<Result>;
 }
 
 /** A method of the wire, without what the catalogue says of it. */
@@ -64,7 +73,20 @@ export interface MethodEntry<Schema extends z.ZodType = z.ZodType, Result = unkn
   readonly params: Schema;
 }
 
-interface Definition<S extends z.core.$ZodLooseShape, Result> extends Needs {
+/** What a method that reaches a keyring has its keys sign for. There is no default: none can forget it. */
+type Purposes<Params> =
+  | {
+      readonly reach: Extract<Reach, 'keyring' | 'cluster'>;
+      /** null: it signs nothing by them, or what a device signs of itself. */
+      readonly purpose: Purpose | ((params: Params) => Purpose) | null;
+    }
+  | { readonly reach: Exclude<Reach, 'keyring' | 'cluster'>; readonly purpose?: never };
+
+type Definition<S extends z.core.$ZodLooseShape, Result> = Omit<Needs, 'reach'> &
+  Purposes<z.output<z.ZodObject<S>>> &
+  Said<S, Result>;
+
+interface Said<S extends z.core.$ZodLooseShape, Result> {
   readonly beforeCredential?: true;
   readonly params: S;
   readonly act: (
@@ -77,6 +99,8 @@ interface Definition<S extends z.core.$ZodLooseShape, Result> extends Needs {
   readonly messages?: (params: z.output<z.ZodObject<S>>) => readonly Uint8Array[];
   /** How many signatures it makes, where it is not one a message of `messages`. */
   readonly signatures?: number;
+  /** See CheckedCall. */
+  readonly content?: (params: z.output<z.ZodObject<S>>) => readonly Purpose[];
   readonly subject?: (params: z.output<z.ZodObject<S>>) => string | null;
 }
 
@@ -85,6 +109,7 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
   definition: Definition<S, Result>,
 ): MethodEntry<z.ZodObject<S, z.core.$strict>, Result> {
   const { scope, reach, beforeCredential = false, act, messages, subject } = definition;
+  const { purpose = null, content } = definition;
   const schema = z.strictObject(definition.params);
   return {
     scope,
@@ -99,6 +124,8 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
         keyring: reach === 'keyring' && typeof keyring === 'string' ? keyring : null,
         messages: toSign,
         signatures: definition.signatures ?? toSign.length,
+        purposes: purpose === null ? [] : [typeof purpose === 'string' ? purpose : purpose(params)],
+        content: content?.(params) ?? null,
         kid: typeof kid === 'string' ? kid : null,
         subject: subject?.(params) ?? null,
         act: async (services, context) => await act(params, services, context),

@@ -2,11 +2,12 @@ import type { Reloaded } from '../api/reload.ts';
 import type { ApiKeys } from '../access/api-keys.ts';
 import type { Caller } from '../access/caller.ts';
 import type { ClientKeys } from '../access/client-keys.ts';
-import type { Grant } from '../access/principal.ts';
+import type { Grant } from '../access/grant.ts';
 import type { Principal } from '../api/principal.ts';
 import type { ClusterCa } from '../cluster/cluster-ca.ts';
 import type { JoinTokens } from '../cluster/join-tokens.ts';
 import type { TrustBundles } from '../cluster/trust-bundles.ts';
+import type { JwtPolicy } from '../formats/jose/jwt-policy.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { KeyringBackup } from '../vault/keyring-backup.ts';
 import type { AgentStatus } from '../api/status.ts';
@@ -32,6 +33,8 @@ export interface Services {
    * fit into the agent's queue.
    */
   signing<T>(caller: Caller, signatures: number, make: () => Promise<T>): Promise<T>;
+  /** What the JSON Web Tokens of a keyring say, whoever asks for them. */
+  jwtPolicy(keyring: string): JwtPolicy;
   /** That many bytes from the operating system's generator. */
   randomBytes(size: number): Buffer;
   /** Gives the connection what the API key has. Decided before it returns; rejects with `unauthenticated`. */

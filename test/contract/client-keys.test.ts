@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Actor, ClientKeyView } from '../../src/api/client-keys.ts';
 import { readPublicKey } from '../../src/formats/age/age-recipient.ts';
 import { ClientKeys } from '../../src/access/client-keys.ts';
-import type { Grant } from '../../src/access/principal.ts';
-import type { Scope } from '../../src/api/principal.ts';
+import { grantOf, type Grant } from '../../src/access/grant.ts';
+import type { Principal, Scope } from '../../src/api/principal.ts';
 import { AgentDatabase } from '../../src/database/agent-database.ts';
 import { ClientKeyTable } from '../../src/database/client-key-table.ts';
 import { Clock, worldWith } from '../support/world.ts';
@@ -47,7 +47,12 @@ afterEach(() => {
 function user(uid: number, scope: Scope = 'app'): Grant {
   const name = [...names].find(([, id]) => id === uid)?.[0] ?? String(uid);
   const principal = { kind: 'user', name, uid, pid: 1, scope } as const;
-  return { principal, keyrings: null, signaturesPerSecond: null };
+  return granted(principal, scope, null);
+}
+
+function granted(principal: Principal, scope: Scope, keyrings: ReadonlySet<string> | null): Grant {
+  const allowances = scope === 'none' ? [] : [{ scope, keyrings, purposes: null }];
+  return grantOf(principal, allowances, { bounds: new Map(), signaturesPerSecond: null });
 }
 
 function apiKey(
@@ -56,7 +61,7 @@ function apiKey(
   keyrings: ReadonlySet<string> | null = null,
 ): Grant {
   const principal = { kind: 'api_key', name: id, uid: 1001, pid: 1, scope, api_key: id } as const;
-  return { principal, keyrings, signaturesPerSecond: null };
+  return granted(principal, scope, keyrings);
 }
 
 const ci = user(1001);

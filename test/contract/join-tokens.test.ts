@@ -114,6 +114,7 @@ describe('a token that is minted here', () => {
       }),
       certificates: { certificateFor: () => null, issueDue: () => Promise.resolve() },
       bundles: rig.trustBundles,
+      longestSeconds: 3600,
       revoked: new RevokedTokens({
         opened: () => null,
         openOrCreate: () => Promise.reject(new Error()),
@@ -194,5 +195,33 @@ describe('a token of another cluster', () => {
     const federated = JSON.stringify({ ...document, v: 2, ca_chain: chain });
     const verdict = await rig.joinTokens.verify(Buffer.from(federated).toString('base64url'));
     expect(verdict).toMatchObject({ valid: false, rule: 'kid_not_valid' });
+  });
+});
+
+describe('the longest life', () => {
+  const week = 7 * 24 * 3600;
+
+  test('is 7 days from now on, however it is asked for', async () => {
+    expect((await mint({ ttlSeconds: week })).expires_at).toBe('2026-05-21T17:55:00.000Z');
+    const exp = '2026-05-21T17:55:00Z';
+    expect((await mint({ claims: { ...texts, exp } })).expires_at).toBe(exp);
+  });
+
+  test.each<[string, Partial<JoinTokenRequest>]>([
+    ['a time to live', { ttlSeconds: week + 1 }],
+    ['an end', { claims: { ...texts, exp: '2026-05-21T17:55:01Z' } }],
+    [
+      'an end after a late beginning',
+      { ttlSeconds: 60, claims: { ...texts, iat: '2026-06-01T00:00:00Z' } },
+    ],
+    [
+      'an end long after an early beginning',
+      { claims: { ...texts, exp: '2030-01-01T00:00:00Z', iat: '2029-12-31T00:00:00Z' } },
+    ],
+  ])('is not exceeded by %s', async (_, wanted) => {
+    await expect(mint(wanted)).rejects.toMatchObject({
+      kind: 'invalid_params',
+      message: expect.stringContaining('7d from now on is the most') as string,
+    });
   });
 });

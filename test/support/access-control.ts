@@ -1,8 +1,13 @@
 import type { Logger } from 'pino';
-import { AccessControl, type AccessLimits } from '../../src/access/access-control.ts';
+import {
+  AccessControl,
+  type AccessLimits,
+  type AccessSettings,
+} from '../../src/access/access-control.ts';
 import { resolveRules, type AccessNames, type Accounts } from '../../src/access/access-rules.ts';
 import { noApiKeys, type LoadedApiKeys } from '../../src/access/api-key.ts';
 import { Caller } from '../../src/access/caller.ts';
+import type { KeyringBounds } from '../../src/access/grant.ts';
 import type { NetworkPeer } from '../../src/access/principal.ts';
 import { capturedLog } from './captured-log.ts';
 import { Clock } from './world.ts';
@@ -26,14 +31,21 @@ export class AccessRig {
   readonly lines: Record<string, unknown>[];
   readonly control: AccessControl;
   readonly log: Logger;
+  /** What binds everybody, by keyring. */
+  readonly bounds: ReadonlyMap<string, KeyringBounds>;
   #waiting: (() => void)[] = [];
 
-  constructor(keys: LoadedApiKeys = noApiKeys, machine: string | null = thisMachine) {
+  constructor(
+    keys: LoadedApiKeys = noApiKeys,
+    machine: string | null = thisMachine,
+    bounds: ReadonlyMap<string, KeyringBounds> = new Map(),
+  ) {
+    this.bounds = bounds;
     const { log, lines } = capturedLog();
     this.log = log;
     this.lines = lines;
     this.control = new AccessControl({
-      settings: { rules: this.rules({}), limits: noLimits },
+      settings: this.#settings({}, {}),
       keys,
       machine,
       world: {
@@ -54,7 +66,12 @@ export class AccessRig {
 
   /** As a reload would. */
   configure(names: Partial<AccessNames>, limits: Partial<AccessLimits> = {}): void {
-    this.control.settings = { rules: this.rules(names), limits: { ...noLimits, ...limits } };
+    this.control.settings = this.#settings(names, limits);
+  }
+
+  #settings(names: Partial<AccessNames>, limits: Partial<AccessLimits>): AccessSettings {
+    const { bounds } = this;
+    return { rules: this.rules(names), limits: { ...noLimits, ...limits }, bounds, warnings: [] };
   }
 
   /** Ends every pause that was begun. */

@@ -17,6 +17,7 @@ export function apiKey(id: string, given: Partial<LoadedApiKey> = {}, version = 
     allowedUsers: null,
     allowedMachines: null,
     allowedKeyrings: null,
+    allowedPurposes: null,
     maxSignaturesPerSecond: null,
     maxConnections: null,
     note: null,

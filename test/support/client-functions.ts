@@ -100,6 +100,20 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
   ),
   lock: making({ keyring: 'ci' }, (client) => client.lock({ keyring: 'ci' }), {}, undefined),
 
+  sign_sshsig: plain(
+    { keyring: 'ci', kid, namespace: 'file', hash_algorithm: 'sha512', digest_b64: bytes_b64 },
+    (client) =>
+      client.signSshsig(bytes, { keyring: 'ci', kid, namespace: 'file', hashAlgorithm: 'sha512' }),
+  ),
+  sign_minisign: plain(
+    { keyring: 'ci', kid, digest_b64: bytes_b64, trusted_comment: 'one line' },
+    (client) => client.signMinisign(bytes, { keyring: 'ci', kid, trustedComment: 'one line' }),
+  ),
+  sign_jws: plain(
+    { keyring: 'ci', kid, payload_b64: bytes_b64, headers: { typ: 'JOSE' } },
+    (client) => client.signJws(bytes, { keyring: 'ci', kid, headers: { typ: 'JOSE' } }),
+  ),
+
   jwks: plain({ keyring: 'ci' }, (client) => client.jwks({ keyring: 'ci' }), { keys: [] }),
   jwt_sign: plain(
     { kid, claims: { role: 'deploy' }, ttl_seconds: 60, audience: ['a', 'b'], subject: 'me' },
@@ -129,12 +143,14 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
     {
       ...{ id: 'deploy', scope: 'app', seal_to: clientKey, note: 'for the farm' },
       ...{ allowed_keyrings: ['ci'], allowed_users: ['ci'], allowed_machines: ['this'] },
+      allowed_purposes: ['minisign'],
       ...{ expires_in_seconds: 60, max_signatures_per_second: 9, max_connections: 2 },
     },
     (client) =>
       client.apikeyCreate('deploy', 'app', {
         ...{ sealTo: clientKey, note: 'for the farm' },
         ...{ allowedKeyrings: ['ci'], allowedUsers: ['ci'], allowedMachines: ['this'] },
+        allowedPurposes: ['minisign'],
         ...{ expiresInSeconds: 60, maxSignaturesPerSecond: 9, maxConnections: 2 },
       }),
   ),

@@ -55,6 +55,7 @@ export class ClusterRig {
         issueDue: () => Promise.resolve(),
       },
       ownCa: () => this.ownCa,
+      longestJoinToken: settings.cluster?.longestJoinToken ?? 0,
       world,
     });
     this.trustBundles = registry.trustBundles;

@@ -14,6 +14,16 @@ export const methodParams: Readonly<Record<string, object>> = {
   public_key_b64: { kid: '00000000' },
   verify: { message_b64, signature_b64: Buffer.alloc(64).toString('base64url') },
   sign: { message_b64 },
+  sign_sshsig: {
+    namespace: 'file',
+    hash_algorithm: 'sha512',
+    digest_b64: Buffer.alloc(64, 5).toString('base64url'),
+  },
+  sign_minisign: {
+    digest_b64: Buffer.alloc(64, 5).toString('base64url'),
+    trusted_comment: 'one line',
+  },
+  sign_jws: { payload_b64: message_b64 },
   jwt_sign: { ttl_seconds: 60 },
   jwt_verify: { token: 'e30.e30.' },
   sign_batch: { messages_b64: [message_b64, message_b64] },

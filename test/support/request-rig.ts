@@ -6,7 +6,8 @@ import type { Caller } from '../../src/access/caller.ts';
 import { Shares } from '../../src/access/share.ts';
 import { noAudit, type Audit, type AuditEvent } from '../../src/audit/audit.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { resolveSettings } from '../../src/config/settings.ts';
+import { keyringBounds } from '../../src/config/keyring-bounds.ts';
+import { resolveSettings, type Settings } from '../../src/config/settings.ts';
 import { configuredKeyrings } from '../../src/agent/configured-keyring.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { handle, type RequestContext } from '../../src/request/handle.ts';
@@ -17,7 +18,9 @@ import type { AgentStatus } from '../../src/api/status.ts';
 import { ModuleHosts } from '../../src/vault/host/module-hosts.ts';
 import type { AgentLocks } from '../../src/server/ssh-agent/locks.ts';
 import { agentProtocol } from '../../src/server/ssh-agent/protocol.ts';
-import { AccessRig } from './access-control.ts';
+import { noApiKeys } from '../../src/access/api-key.ts';
+import { noJwtPolicy } from '../../src/formats/jose/jwt-policy.ts';
+import { AccessRig, thisMachine } from './access-control.ts';
 import { builtHosts } from './built-hosts.ts';
 import type { Answer } from './line-client.ts';
 import { worldWith } from './world.ts';
@@ -25,7 +28,8 @@ import { noLedgers } from './ledgers.ts';
 
 /** The request path without a socket: two file keyrings, `default` and `ci`, and callers of the test's making. */
 export class RequestRig {
-  readonly access = new AccessRig();
+  readonly access: AccessRig;
+  readonly #settings: Settings;
   /** What was recorded, in order. */
   readonly events: AuditEvent[] = [];
   /** Nothing can be recorded: asked before anything is signed, or found out only as it is written. */
@@ -44,13 +48,16 @@ export class RequestRig {
   readonly #keyrings: SupervisedKeyrings;
   readonly #context: RequestContext;
 
-  constructor() {
+  /** `config`: of the keyrings. */
+  constructor(config = '[keyrings.default]\n[keyrings.ci]\n') {
     mkdirSync(join(this.#folder, 'keyrings'), { mode: 0o700 });
     const settings = resolveSettings(
-      parseConfig('[keyrings.default]\n[keyrings.ci]\n', 'agent.toml'),
+      parseConfig(config, 'agent.toml'),
       { stateDir: this.#folder },
       { env: {}, uid: 0, cwd: '/', file: 'agent.toml', processors: 2 },
     );
+    this.#settings = settings;
+    this.access = new AccessRig(noApiKeys, thisMachine, keyringBounds(settings));
     const world = { ...worldWith(this.access.clock), log: this.access.log };
     const open = configuredKeyrings(world, new ModuleHosts(builtHosts(settings)), {
       ledger: () => noLedgers.records,
@@ -89,9 +96,10 @@ export class RequestRig {
     return JSON.parse(await handle(Buffer.from(request), caller, this.#context, jsonRpc)) as Answer;
   }
 
-  /** A connection of the SSH agent, which has the keys of both keyrings: a message in, a message out. */
+  /** A connection of the SSH agent, which has the keys of all keyrings: a message in, a message out. */
   ssh(caller: Caller, locks: AgentLocks): (message: Buffer) => Promise<Buffer> {
-    const protocol = agentProtocol({ keyrings: ['default', 'ci'], locks, log: this.access.log });
+    const keyrings = this.#settings.keyrings.map(({ name }) => name);
+    const protocol = agentProtocol({ keyrings, locks, log: this.access.log });
     return async (message) => {
       const answer = await handle(message, caller, this.#context, protocol);
       return answer.subarray(4);
@@ -129,6 +137,8 @@ export class RequestRig {
         return made;
       },
       randomBytes,
+      jwtPolicy: (name) =>
+        this.#settings.keyrings.find((one) => one.name === name)?.jwt ?? noJwtPolicy,
       authenticate: (caller, secret) => this.access.control.authenticate(caller, secret),
       withdrawCredential: (caller) => {
         this.access.control.withdraw(caller);

@@ -46,7 +46,8 @@ describe('authenticate', () => {
       ...{ kind: 'api_key', name: 'ci', api_key: 'ci', uid: 1001, pid: 4711, scope: 'app' },
     });
     expect(rig.control.grant(caller)).toEqual({
-      ...{ principal, keyrings: null, signaturesPerSecond: null },
+      ...{ principal, keyrings: null, bounds: new Map(), signaturesPerSecond: null },
+      allowances: [{ scope: 'app', keyrings: null, purposes: null }],
     });
     const admin = rig.connect(agentUid);
     expect((await rig.control.authenticate(admin, secretOf('reports'))).scope).toBe('reader');
@@ -270,7 +271,9 @@ describe('the next request of an open connection', () => {
       expect(faultOf(caller)).toBe(fault);
       expect(rig.control.grantOrNone(caller)).toEqual({
         principal: { kind: 'user', name: '1001', uid: 1001, pid: 4711, scope: 'none' },
+        allowances: [],
         keyrings: null,
+        bounds: new Map(),
         signaturesPerSecond: null,
       });
       rig.control.keys = before;

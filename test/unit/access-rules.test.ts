@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  allowancesOf,
   resolveRules,
   scopeOf,
   userIdOf,
@@ -144,4 +145,42 @@ test('names mean what they meant when they were resolved', () => {
   changing.set('ada', 1002);
   expect(scopeOf(peer(1001), rules)).toBe('app');
   expect(scopeOf(peer(1002), rules)).toBe('none');
+});
+
+describe('rules', () => {
+  const minisign = new Set(['minisign'] as const);
+  const rules = rulesOf({
+    readers: ['ada'],
+    rules: [
+      { who: ['ada', '@ci'], scope: 'app', keyrings: ['ci'], purposes: minisign },
+      { who: ['1002'], scope: 'admin', keyrings: ['ci', 'x'], purposes: null },
+      { who: ['*'], scope: 'reader', keyrings: ['pub'], purposes: null },
+      { who: ['ghost', '@ghosts'], scope: 'admin', keyrings: null, purposes: null },
+    ],
+  });
+  const pub = { scope: 'reader', keyrings: new Set(['pub']), purposes: null };
+  const ci = { scope: 'app', keyrings: new Set(['ci']), purposes: minisign };
+  const everything = { scope: 'admin', keyrings: null, purposes: null };
+
+  test('each gives what it says, beside the lists, to whom it names', () => {
+    const ofLists = { scope: 'reader', keyrings: null, purposes: null };
+    expect(allowancesOf(peer(1001), rules)).toEqual([ofLists, ci, pub]);
+    expect(allowancesOf(peer(1, 1, [2002]), rules)).toEqual([ci, pub]);
+    const admin = { scope: 'admin', keyrings: new Set(['ci', 'x']), purposes: null };
+    expect(allowancesOf(peer(1002), rules)).toEqual([admin, pub]);
+    expect(allowancesOf(peer(65_534), rules)).toEqual([pub]);
+  });
+
+  test('are nothing to root, to the user of the agent, and to clients of the network', () => {
+    for (const uid of [0, agentUid]) expect(allowancesOf(peer(uid), rules)).toEqual([everything]);
+    const network = { kind: 'network', address: '192.0.2.7:1', scope: 'none' } as const;
+    expect(allowancesOf(network, rules)).toEqual([]);
+  });
+
+  test('with names that cannot be resolved allow nobody, and are said', () => {
+    expect(rules.warnings).toEqual([
+      'access.rules.3.who: there is no user "ghost" here, so it allows nobody',
+      'access.rules.3.who: there is no group "ghosts" here, so it allows nobody',
+    ]);
+  });
 });

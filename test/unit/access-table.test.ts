@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { LoadedApiKey, LoadedApiKeys } from '../../src/access/api-key.ts';
 import type { Caller } from '../../src/access/caller.ts';
+import { parsePurpose, type Purposes } from '../../src/access/purposes.ts';
 import type { MethodFacts } from '../../src/api/methods.ts';
 import { scopes, type Scope } from '../../src/api/principal.ts';
 import { errorCodes } from '../../src/base/errors.ts';
@@ -12,14 +13,15 @@ import type { Answer } from '../support/line-client.ts';
 import { methodParams } from '../support/method-params.ts';
 import { RequestRig } from '../support/request-rig.ts';
 
-/** What an API key that is for some keyrings alone may do with a method. */
-type OfLimitedKey = 'on those' | 'yes' | 'never';
+/** What an API key, or a user by a rule, that is for some keyrings alone may do with a method. */
+type OfLimited = 'on those' | 'yes' | 'never';
 
 /**
- * Every method, the lowest scope that may call it, and what a key for some keyrings may do. Written by hand, from
- * the contract: whoever adds a method says here who is meant to have it.
+ * Every method, the lowest scope that may call it, what whoever is for some keyrings may do, and the purposes of which
+ * one is needed (none: nothing is signed by a keyring's key for the caller). Written by hand, from the contract: whoever
+ * adds a method says here who is meant to have it.
  */
-const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
+const table: Readonly<Record<string, readonly [Scope, OfLimited, ...string[]]>> = {
   ping: ['none', 'yes'],
   whoami: ['none', 'yes'],
   authenticate: ['none', 'yes'],
@@ -30,10 +32,13 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   list_valid_pubkeys: ['reader', 'on those'],
   verify: ['reader', 'on those'],
   jwks: ['reader', 'on those'],
-  jwt_sign: ['app', 'on those'],
+  jwt_sign: ['app', 'on those', 'jwt'],
+  sign_sshsig: ['app', 'on those', 'sshsig', 'sshsig:file'],
+  sign_minisign: ['app', 'on those', 'minisign'],
+  sign_jws: ['app', 'on those', 'jws'],
   jwt_verify: ['reader', 'on those'],
-  sign: ['app', 'on those'],
-  sign_batch: ['app', 'on those'],
+  sign: ['app', 'on those', 'raw'],
+  sign_batch: ['app', 'on those', 'raw'],
   rotate: ['admin', 'on those'],
   prune_expired_grace: ['admin', 'on those'],
   prepare: ['admin', 'on those'],
@@ -63,13 +68,15 @@ const table: Readonly<Record<string, readonly [Scope, OfLimitedKey]>> = {
   trust_import: ['admin', 'never'],
   trust_list: ['reader', 'never'],
   trust_remove: ['admin', 'never'],
-  join_token_mint: ['app', 'on those'],
+  join_token_mint: ['app', 'on those', 'join-token'],
   join_token_verify: ['reader', 'on those'],
   join_token_revoke: ['admin', 'on those'],
   join_token_revocations: ['reader', 'on those'],
 };
 
-const keyrings = ['default', 'ci', 'absent'];
+const keyrings = ['default', 'ci', 'narrow', 'absent'];
+/** What `narrow` is for, whoever asks; the others are for everything. */
+const narrow = ['minisign', 'sshsig:file', 'jwt'];
 /** Params that are in order, but for the keyring. */
 const params: Readonly<Record<string, object>> = {
   ...methodParams,
@@ -91,21 +98,36 @@ const ofOneKey = ['revoke', 'attest'];
 /** Whose services are not part of the rig: that they are reached is enough. */
 const reachedOnly = /^clientkey_|^apikey_|^ca_|^backup$|^restore$|^trust_|^join_token_/;
 
+/** What one rule, one list or one API key gives. null: all. */
+interface Given {
+  readonly scope: Exclude<Scope, 'none'>;
+  readonly keyrings: readonly string[] | null;
+  readonly purposes: readonly string[] | null;
+}
+
 /** A connection, and what it may do. */
 interface Case {
   readonly says: string;
   readonly caller: Caller;
-  readonly scope: Scope;
-  /** null: all. */
-  readonly keyrings: readonly string[] | null;
+  readonly gives: readonly Given[];
   /** The key is accepted no more. */
   readonly broken: boolean;
 }
 
 let rig: RequestRig;
 beforeAll(async () => {
-  rig = await new RequestRig().open();
-  rig.access.configure({ readers: ['1002'], apps: ['1003'], admins: ['1004'] });
+  rig = await new RequestRig(
+    `[keyrings.default]\n[keyrings.ci]\n[keyrings.narrow]\npurposes = ${JSON.stringify(narrow)}\n`,
+  ).open();
+  rig.access.configure({
+    ...{ readers: ['1002', '2002'], apps: ['1003', '2006'], admins: ['1004'] },
+    rules: Object.entries(ruled).flatMap(([uid, gives]) =>
+      gives.map(({ scope, keyrings: on, purposes }) => ({
+        ...{ who: [uid], scope, keyrings: on },
+        purposes: purposes && purposesOf(purposes),
+      })),
+    ),
+  });
 });
 afterAll(() => rig.remove());
 beforeEach(() => {
@@ -120,6 +142,32 @@ const peers: readonly (readonly [number, Scope])[] = [
   [agentUid, 'admin'],
   [0, 'admin'],
 ];
+/** What rules give to users beside the lists, by uid. */
+const ruled: Readonly<Record<number, readonly Given[]>> = {
+  2001: [{ scope: 'app', keyrings: ['ci'], purposes: ['minisign', 'sshsig'] }],
+  // Beside being a reader of everything.
+  2002: [{ scope: 'app', keyrings: ['ci', 'narrow'], purposes: ['raw', 'jwt', 'jws'] }],
+  // What one rule gives is never mixed with what another one does: no signature, and no rotation of ci.
+  2003: [
+    { scope: 'reader', keyrings: ['ci'], purposes: null },
+    { scope: 'app', keyrings: ['ci'], purposes: ['sshsig:git'] },
+    { scope: 'admin', keyrings: ['default'], purposes: [] },
+  ],
+  // Both together, on one keyring.
+  2004: [
+    { scope: 'app', keyrings: ['default', 'absent'], purposes: ['jwt', 'sshsig:file'] },
+    { scope: 'app', keyrings: ['default'], purposes: ['raw', 'join-token'] },
+  ],
+  2005: [{ scope: 'admin', keyrings: ['narrow'], purposes: null }],
+  // Beside signing with everything.
+  2006: [{ scope: 'admin', keyrings: ['ci'], purposes: ['x509'] }],
+  2007: [{ scope: 'app', keyrings: null, purposes: ['join-token', 'jws'] }],
+};
+
+function purposesOf(texts: readonly string[]): Purposes {
+  return new Set(texts.map((text) => parsePurpose(text)).filter((one) => one !== null));
+}
+
 const keyScopes = ['reader', 'app', 'admin'] as const;
 const spare = apiKey('spare', { scope: 'reader' });
 const otherMachine = 'b'.repeat(64);
@@ -134,11 +182,15 @@ const faults: Readonly<Record<string, (scope: LoadedApiKey['scope']) => LoadedAp
   entry: () => ({ ...apiKeys(spare), refused: new Map([['tried', 'it has no scope']]) }),
 };
 
+function everywhere(scope: Scope): readonly Given[] {
+  return scope === 'none' ? [] : [{ scope, keyrings: null, purposes: null }];
+}
+
 /** Without a credential, and with one that was not accepted: both are what their user is. */
 async function peerCases(): Promise<Case[]> {
   const cases: Case[] = [];
   for (const [uid, scope] of peers) {
-    const common = { scope, keyrings: null, broken: false };
+    const common = { gives: everywhere(scope), broken: false };
     cases.push({ ...common, says: `uid ${uid}`, caller: rig.access.connect(uid) });
     for (const [fault, keys] of Object.entries(faults)) {
       const caller = rig.access.connect(uid);
@@ -168,8 +220,44 @@ async function keyCases(): Promise<Case[]> {
       await rig.access.control.authenticate(caller, secretOf(key.id));
       const of = key.allowedKeyrings === null ? 'all keyrings' : `[${key.allowedKeyrings.join()}]`;
       const says = `uid ${uid} with a key of scope ${key.scope} for ${of}`;
-      cases.push({ says, caller, scope: key.scope, keyrings: key.allowedKeyrings, broken: false });
+      const given = { scope: key.scope, keyrings: key.allowedKeyrings, purposes: null };
+      cases.push({ says, caller, gives: [given], broken: false });
     }
+  }
+  return cases;
+}
+
+/** By rules, and with API keys that have purposes. */
+async function purposeCases(): Promise<Case[]> {
+  const cases: Case[] = Object.entries(ruled).map(([uid, gives]) => ({
+    says: `uid ${uid} by rules`,
+    caller: rig.access.connect(Number(uid)),
+    gives: [
+      ...(uid === '2002' ? everywhere('reader') : []),
+      ...(uid === '2006' ? everywhere('app') : []),
+      ...gives,
+    ],
+    broken: false,
+  }));
+  const some = [['raw'], ['sshsig', 'minisign'], ['sshsig:git', 'jws'], ['jwt', 'join-token'], []];
+  const keys = (['app', 'admin'] as const).flatMap((scope) =>
+    [null, ['ci', 'narrow']].flatMap((allowedKeyrings, at) =>
+      some.map((purposes, index) => {
+        const allowedPurposes = purposesOf(purposes);
+        const id = `${scope}-${at}-${index}`;
+        return { purposes, key: apiKey(id, { scope, allowedKeyrings, allowedPurposes }) };
+      }),
+    ),
+  );
+  rig.access.control.keys = apiKeys(spare, ...keys.map(({ key }) => key));
+  for (const { key, purposes } of keys) {
+    // What the user has by rules is replaced.
+    const caller = rig.access.connect(2004);
+    await rig.access.control.authenticate(caller, secretOf(key.id));
+    const of = key.allowedKeyrings?.join() ?? 'all';
+    const says = `a key of scope ${key.scope} for keyrings ${of}, purposes [${purposes.join()}]`;
+    const given = { scope: key.scope, keyrings: key.allowedKeyrings, purposes };
+    cases.push({ says, caller, gives: [given], broken: false });
   }
   return cases;
 }
@@ -186,21 +274,51 @@ async function brokenCases(
       rig.access.control.keys = apiKeys(spare, apiKey('tried', { scope }));
       await rig.access.control.authenticate(caller, secretOf('tried'));
       const says = `uid ${uid} with a key of scope ${scope} that is by now: ${fault}`;
-      cases.push({ says, caller, scope, keyrings: null, broken: true });
+      cases.push({ says, caller, gives: everywhere(scope), broken: true });
       rig.access.control.keys = keys(scope);
     }
   }
   return cases;
 }
 
+function reaches(scope: Scope, lowest: Scope): boolean {
+  return scopes.indexOf(scope) >= scopes.indexOf(lowest);
+}
+
+interface Expected {
+  readonly kind: 'unauthenticated' | 'forbidden';
+  /** Where it is for a purpose: those that there are, in any order. */
+  readonly purposes: readonly string[] | null;
+}
+
 /** What the table says of a call; `null`: it is let through. */
-function expected(name: string, of: Case, keyring: string | undefined): string | null {
-  if (of.broken && name !== 'authenticate') return 'unauthenticated';
-  const [lowest, limited] = table[name] ?? ['none', 'never'];
-  if (scopes.indexOf(of.scope) < scopes.indexOf(lowest)) return 'forbidden';
-  if (of.keyrings === null || limited === 'yes') return null;
-  if (limited === 'never') return 'forbidden';
-  return of.keyrings.includes(keyring ?? 'default') ? null : 'forbidden';
+function expected(name: string, of: Case, keyring: string | undefined): Expected | null {
+  if (of.broken && name !== 'authenticate') return { kind: 'unauthenticated', purposes: null };
+  const [lowest, limited, ...anyOf] = table[name] ?? ['none', 'never'];
+  const forbidden = { kind: 'forbidden', purposes: null } as const;
+  if (lowest === 'none') return null;
+  const fitting = of.gives.filter(({ scope }) => reaches(scope, lowest));
+  if (fitting.length === 0) return forbidden;
+  if (limited === 'yes') return null;
+  const on = keyring ?? 'default';
+  const there = fitting.filter(({ keyrings: those }) =>
+    limited === 'never' ? those === null : (those?.includes(on) ?? true),
+  );
+  if (there.length === 0) return forbidden;
+  if (anyOf.length === 0) return null;
+  const may = there.some(
+    ({ purposes }) => purposes === null || anyOf.some((one) => purposes.includes(one)),
+  );
+  if (may && (on !== 'narrow' || anyOf.some((one) => narrow.includes(one)))) return null;
+  return { kind: 'forbidden', purposes: thoseThereAre(there, on) };
+}
+
+const all = 'raw ssh-login ssh-cert sshsig minisign jwt jws join-token x509'.split(' ');
+
+function thoseThereAre(gives: readonly Given[], keyring: string): readonly string[] {
+  const given = gives.flatMap(({ purposes }) => purposes ?? all);
+  if (keyring !== 'narrow') return [...new Set(given)];
+  return narrow.filter((one) => given.includes(one) || given.includes(one.split(':')[0] ?? ''));
 }
 
 /** Makes the call and compares it with the table; answers what was answered. */
@@ -229,12 +347,16 @@ async function hold(name: string, of: Case, keyring: string | undefined): Promis
     expect(reachedOnly.test(name) ? ['not_supported'] : may, says).toContain(kind);
     return answer;
   }
-  expect(kind, says).toBe(refusal);
-  expect(error?.code, says).toBe(errorCodes[refusal as 'forbidden']);
-  if (refusal === 'forbidden') expect(error?.data['needs'], says).toBe(table[name]?.[0]);
+  expect(kind, says).toBe(refusal.kind);
+  expect(error?.code, says).toBe(errorCodes[refusal.kind]);
+  if (refusal.kind === 'forbidden') expect(error?.data['needs'], says).toBe(table[name]?.[0]);
+  const said = error?.data['purposes'] as readonly string[] | undefined;
+  expect(said && [...said].sort(), says).toEqual(
+    refusal.purposes === null ? undefined : [...refusal.purposes].sort(),
+  );
   expect(rig.used, says).toEqual([]);
   expect({ signatures: rig.signatures, state: rig.state() }, says).toEqual(before);
-  const recorded = { method: name, outcome: 'refused', kind: refusal };
+  const recorded = { method: name, outcome: 'refused', kind: refusal.kind };
   expect(rig.events, says).toMatchObject([recorded]);
   return answer;
 }
@@ -252,7 +374,7 @@ test('the table has every method, and no other', () => {
   expect(Object.keys(table).sort()).toEqual([...methods.keys()].sort());
 });
 
-test('a method without a scope, or without a reach, does not compile', () => {
+test('a method without a scope, a reach, or a purpose where it reaches a keyring, does not compile', () => {
   const rest = { params: {}, act: () => outcome({}) } as const;
   // @ts-expect-error -- there is no scope
   expect(method({ ...rest, reach: 'caller' }).scope).toBeUndefined();
@@ -261,6 +383,17 @@ test('a method without a scope, or without a reach, does not compile', () => {
   // @ts-expect-error -- it does not say whether it changes anything
   const facts: MethodFacts = { shownBy: null };
   expect(facts.effect).toBeUndefined();
+  const of = { ...rest, scope: 'app' } as const;
+  // @ts-expect-error -- it does not say what the keyring signs for
+  expect(method({ ...of, reach: 'keyring' }).check({}, {} as never, {} as never).purposes).toEqual(
+    [],
+  );
+  // @ts-expect-error -- nor this one
+  expect(method({ ...of, reach: 'cluster' }).check({}, {} as never, {} as never).purposes).toEqual(
+    [],
+  );
+  // @ts-expect-error -- not one of the purposes
+  expect(method({ ...of, reach: 'keyring', purpose: 'all' }).scope).toBe('app');
   // @ts-expect-error -- not one of the scopes
   expect(method({ ...rest, reach: 'caller', scope: 'root' }).scope).toBe('root');
 });
@@ -274,6 +407,12 @@ describe.each(Object.keys(table))('%s', (name) => {
 
   test('by API keys, for all keyrings and for some', async () => {
     for (const one of await keyCases()) {
+      for (const keyring of placesOf(name)) await hold(name, one, keyring);
+    }
+  });
+
+  test('by users whom rules give something, and by API keys with purposes', async () => {
+    for (const one of await purposeCases()) {
       for (const keyring of placesOf(name)) await hold(name, one, keyring);
     }
   });

@@ -36,6 +36,7 @@ describe('an API keys file', () => {
       allowedUsers: ['ci'],
       allowedMachines: ['0f'.repeat(32)],
       allowedKeyrings: ['default'],
+      allowedPurposes: null,
       maxSignaturesPerSecond: null,
       maxConnections: null,
       note: 'the farm',

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { hashOfSecret } from '../../src/access/api-key-check.ts';
 import type { LoadedApiKeys } from '../../src/access/api-key.ts';
+import type { Purposes } from '../../src/access/purposes.ts';
 import { ApiKeys, type ApiKeyStore } from '../../src/access/api-keys.ts';
 import { entryOf, noEntries, type ApiKeysDocument } from '../../src/access/api-keys-format.ts';
 import { AgentError } from '../../src/base/errors.ts';
@@ -48,7 +49,10 @@ function keys(more: { machine?: string | null } = {}): ApiKeys {
   return new ApiKeys({
     store,
     accounts: { userId: (name) => (name === 'ci' ? 1001 : null) },
-    keyrings: ['default', 'ci'],
+    keyrings: new Map<string, Purposes>([
+      ['default', null],
+      ['ci', new Set(['minisign', 'sshsig:file'] as const)],
+    ]),
     machine,
     uses: { since: '2026-05-14T17:00:00Z', lastUsed: (id) => (id === 'used' ? clock.now() : null) },
     changed: (next) => {
@@ -66,6 +70,7 @@ describe('a new API key', () => {
   it('is kept as a hash of the secret that was handed over, with what it is restricted to', async () => {
     const made = await create('build-farm', {
       allowed_keyrings: ['ci'],
+      allowed_purposes: ['sshsig:file'],
       allowed_users: ['ci'],
       allowed_machines: ['this', 'b'.repeat(64)],
       expires_in_seconds: 60,
@@ -81,6 +86,7 @@ describe('a new API key', () => {
       created_at: '2026-05-14T17:55:00.000Z',
       expires_at: '2026-05-14T17:56:00.000Z',
       allowed_keyrings: ['ci'],
+      allowed_purposes: ['sshsig:file'],
       allowed_users: ['ci'],
       allowed_machines: [machine, 'b'.repeat(64)],
       max_signatures_per_second: 5,
@@ -98,6 +104,7 @@ describe('a new API key', () => {
       allowed_users: ['ci'],
       allowed_machines: [machine, 'b'.repeat(64)],
       allowed_keyrings: ['ci'],
+      allowed_purposes: ['sshsig:file'],
       note: 'the farm',
       max_signatures_per_second: 5,
       max_connections: 2,
@@ -308,5 +315,34 @@ describe('list', () => {
     }
     clock.advance(60);
     expect(keys().list().keys[0]).toMatchObject({ id: 'used', state: 'expired' });
+  });
+});
+
+describe('purposes of an API key', () => {
+  it('are a part of what its keyrings have', async () => {
+    const made = await create('one', { allowed_keyrings: ['ci'], allowed_purposes: ['sshsig'] });
+    expect(made.allowed_purposes).toEqual(['sshsig']);
+    await create('two', { allowed_purposes: ['jwt', 'minisign'] });
+    const never = create('no', { allowed_keyrings: ['ci'], allowed_purposes: ['minisign', 'jwt'] });
+    await expect(never).rejects.toMatchObject({
+      kind: 'invalid_params',
+      message: expect.stringContaining(
+        'no keyring of the key has purpose jwt: ci has sshsig:file, minisign',
+      ) as string,
+    });
+    expect(keys().list().keys).toHaveLength(2);
+  });
+
+  it('are what an update says, and stay where it says nothing', async () => {
+    await create('one', { allowed_keyrings: ['ci'], allowed_purposes: ['minisign'] });
+    const updated = await keys().update({ id: 'one', note: 'x' });
+    expect(updated.allowed_purposes).toEqual(['minisign']);
+    expect(loaded?.keys.get('one')?.allowedPurposes).toEqual(new Set(['minisign']));
+    const refused = keys().update({ id: 'one', allowed_purposes: ['x509'] });
+    await expect(refused).rejects.toMatchObject({ kind: 'invalid_params' });
+    expect(
+      (await keys().update({ id: 'one', allowed_purposes: null })).allowed_purposes,
+    ).toBeNull();
+    expect(store.written('one')).not.toHaveProperty('allowed_purposes');
   });
 });

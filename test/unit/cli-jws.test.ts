@@ -31,21 +31,17 @@ function run(line: string, surroundings: Surroundings = {}): Promise<Session> {
   return agentctl(['--socket', agent.path, ...line.split(' ')], surroundings);
 }
 
-/** An agent whose active key was replaced so many times while it was asked to sign. */
-function agentOf(algorithm: string, replaced = 0, alg = 'EdDSA'): Script {
-  let left = replaced;
+/** An agent that makes a JWS by its key, or by that of the kid. */
+function agentOf(algorithm: string, alg = 'EdDSA'): Script {
   return ({ method, params }, reply) => {
-    if (method === 'describe_backend') reply.result({ algorithm });
-    else if (method === 'active_key_id') reply.result({ kid: ed.kid });
-    else if (method === 'jwks') reply.result({ keys: [{ kid: ed.kid, alg }] });
-    else if (left > 0) {
-      left -= 1;
-      reply.error(-32003, 'valid no more', { kind: 'unknown_kid' });
-    } else {
-      const input = Buffer.from(params['message_b64'] as string, 'base64url').toString();
-      const signature_b64 = ed.sign(input).toString('base64url');
-      reply.result({ kid: params['kid'] ?? '11111111', signature_b64 });
+    if (method === 'describe_backend') {
+      reply.result({ algorithm });
+      return;
     }
+    const { kid = ed.kid, headers = {}, payload_b64 } = params;
+    const payload = Buffer.from(payload_b64 as string, 'base64url');
+    const jws = handMade({ alg, ...(headers as object), kid }, payload, ed.sign);
+    reply.result({ kid, signature_b64: jws.slice(-86), jws });
   };
 }
 
@@ -56,62 +52,68 @@ async function headerOf(line: string): Promise<unknown> {
 }
 
 describe('agentctl sign --format jws', () => {
-  it('has the bytes of the file under a header with alg and kid, and nothing else', async () => {
+  it('has the bytes of the file signed, under the header that the agent makes', async () => {
     script = agentOf('ed25519');
     const { code, out } = await run(`--keyring ci sign --format jws ${messageFile}`);
     expect(code).toBe(0);
     expect(out).toBe(`${handMade({ alg: 'EdDSA', kid: ed.kid }, message, ed.sign)}\n`);
-    const sent = agent.requests.map(({ method, params }) => [method, params['keyring']]);
-    expect(sent).toEqual([
-      ['active_key_id', 'ci'],
-      ['describe_backend', 'ci'],
-      ['jwks', 'ci'],
-      ['sign', 'ci'],
-    ]);
+    const sent = agent.requests.map(({ method, params }) => [method, params]);
+    const payload_b64 = message.toString('base64url');
+    expect(sent).toEqual([['sign_jws', { keyring: 'ci', payload_b64 }]]);
     expect(await headerOf('sign --format jws --alg Ed25519')).toEqual({
       alg: 'Ed25519',
       kid: ed.kid,
     });
-    script = agentOf('ed25519', 0, 'Ed25519');
+    expect(agent.asked('sign_jws').at(-1)?.params['headers']).toEqual({ alg: 'Ed25519' });
+    script = agentOf('ed25519', 'Ed25519');
     expect(await headerOf('sign --format jws')).toEqual({ alg: 'Ed25519', kid: ed.kid });
     expect(await headerOf('sign --format jws --alg EdDSA')).toEqual({ alg: 'EdDSA', kid: ed.kid });
-    agent.requests.splice(0);
-    script = agentOf('es256');
+    script = agentOf('es256', 'ES256');
     const other = await run('sign --format jws --kid 0a1b2c3d', { stdin: '' });
     expect(other.out).toBe(`${handMade({ alg: 'ES256', kid: '0a1b2c3d' }, '', ed.sign)}\n`);
-    expect(agent.asked('active_key_id')).toEqual([]);
   });
 
-  it('starts over once where the active key was replaced, and never with another key than was named', async () => {
-    script = agentOf('ed25519', 1);
-    expect(await run('sign --format jws', { stdin: 'x' })).toMatchObject({ code: 0 });
-    expect(agent.asked('active_key_id')).toHaveLength(2);
-    script = agentOf('ed25519', 2);
-    expect(await run('sign --format jws', { stdin: 'x' })).toMatchObject({ code: 1, out: '' });
-    script = agentOf('ed25519', 1);
-    const named = await run('sign --format jws --kid 0a1b2c3d', { stdin: 'x' });
-    expect(named).toMatchObject({ code: 1, out: '' });
-    expect(named.err).toContain('valid no more');
+  it.each([
+    ['of other bytes', { kid: ed.kid, jws: handMade({ alg: 'EdDSA', kid: ed.kid }, 'y', ed.sign) }],
+    ['of another kid', { kid: ed.kid, jws: handMade({ alg: 'EdDSA', kid: '0' }, 'x', ed.sign) }],
+    ['that is none', { kid: ed.kid, jws: 'x' }],
+    ['that is not there', { kid: ed.kid }],
+  ])('makes nothing of an answer %s', async (_, result) => {
+    script = (_request, reply) => {
+      reply.result(result);
+    };
+    const session = await run('sign --format jws', { stdin: 'x' });
+    expect(session).toMatchObject({ code: 1, out: '' });
+    expect(session.err).toContain('no signature of what was asked for');
+  });
+
+  it('makes nothing of another key than was named, nor of another alg', async () => {
+    script = ({ method }, reply) => {
+      const jws = handMade({ alg: 'EdDSA', kid: ed.kid }, 'x', ed.sign);
+      reply.result(method === 'describe_backend' ? { algorithm: 'ed25519' } : { kid: ed.kid, jws });
+    };
+    for (const flag of ['--kid 0a1b2c3d', '--alg Ed25519']) {
+      const session = await run(`sign --format jws ${flag}`, { stdin: 'x' });
+      expect(session).toMatchObject({ code: 1, out: '' });
+      expect(session.err).toContain('no signature of what was asked for');
+    }
   });
 
   it('refuses what does not fit', async () => {
     script = agentOf('ed448');
-    expect((await run('sign --format jws', { stdin: 'x' })).err).toContain('not known here: ed448');
-    script = ({ method }, reply) => {
-      if (method === 'describe_backend') reply.result({ algorithm: 'ed25519' });
-      else if (method === 'jwks') reply.result({ keys: [] });
-      else reply.result({ kid: method === 'sign' ? '22222222' : ed.kid, signature_b64: 'AAAA' });
-    };
-    const other = await run('sign --format jws', { stdin: 'x' });
-    expect(other.err).toContain('the agent signed with another key');
-    script = ({ method }, reply) => {
-      if (method === 'describe_backend') reply.result({ algorithm: 'ed25519' });
-      else if (method === 'active_key_id') reply.result({ kid: ed.kid });
-      else if (method === 'jwks') reply.result({ keys: [] });
-      else reply.error(-32008, 'too large', { kind: 'too_large', limit: 10 });
+    const unknown = await run('sign --format jws --alg EdDSA', { stdin: 'x' });
+    expect(unknown.err).toContain('not known here: ed448');
+    script = (_request, reply) => {
+      reply.error(-32008, 'too large', { kind: 'too_large', limit: 10 });
     };
     const large = await run('sign --format jws', { stdin: 'hello' });
-    expect(large.err).toContain('a JWS has the 5 bytes in base64: the message has ');
+    expect(large.err).toContain('the message has 5 bytes, and in base64 that is too large');
+    script = (_request, reply) => {
+      reply.error(-32003, 'valid no more', { kind: 'unknown_kid' });
+    };
+    const named = await run('sign --format jws --kid 0a1b2c3d', { stdin: 'x' });
+    expect(named).toMatchObject({ code: 1, out: '' });
+    expect(named.err).toContain('valid no more');
     expect(await run('--json sign --format jws')).toMatchObject({ code: 2, out: '' });
     expect(await run('sign --alg Ed25519')).toMatchObject({ code: 2, out: '' });
     expect(await run('sign --format jws --alg HS256')).toMatchObject({ code: 2, out: '' });

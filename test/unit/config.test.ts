@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, defaultConfig, parseConfig } from '../../src/config/load.ts';
 import { configuredHosts } from '../../src/agent/configured-hosts.ts';
+import { keyringBounds, purposeWarnings } from '../../src/config/keyring-bounds.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
 
 type Keyrings = Parameters<typeof configuredHosts>[0]['keyrings'];
@@ -38,6 +39,7 @@ test('no configuration at all is one file keyring', () => {
       admins: [],
       apps: [],
       readers: [],
+      rules: [],
       signaturesPerSecondPerUid: null,
       signaturesPerSecondPerKey: null,
       connectionsPerKey: null,
@@ -56,6 +58,8 @@ test('no configuration at all is one file keyring', () => {
         optional: false,
         rotation: null,
         joseAlg: null,
+        jwt: { issuer: null, audiences: null, longestLifeSeconds: null },
+        purposes: null,
       },
     ],
   });
@@ -99,10 +103,87 @@ max_connections_per_key = 5`,
     admins: ['root', '@wheel'],
     apps: ['@signers', '1001', '@2001', '*'],
     readers: ['*', 'svc.build-1_x', 'müller'],
+    rules: [],
     signaturesPerSecondPerUid: 100,
     signaturesPerSecondPerKey: 10,
     connectionsPerKey: 5,
   });
+});
+
+test('[[access.rules]]: who, on which keyrings, for which purposes', () => {
+  const { access } = resolveSettings(
+    parseConfig(
+      `[[access.rules]]
+who = ["ci", "@signers", 1042]
+scope = "app"
+keyrings = ["ci"]
+purposes = ["minisign", "sshsig:file"]
+[[access.rules]]
+who = ["*"]
+scope = "reader"
+[keyrings.default]
+[keyrings.ci]
+purposes = ["minisign", "sshsig"]`,
+      file,
+    ),
+    {},
+    world,
+  );
+  expect(access.rules).toEqual([
+    {
+      ...{ who: ['ci', '@signers', '1042'], scope: 'app', keyrings: ['ci'] },
+      purposes: new Set(['minisign', 'sshsig:file']),
+    },
+    { who: ['*'], scope: 'reader', keyrings: null, purposes: null },
+  ]);
+});
+
+test('what binds everybody at a keyring, and where it is said that nothing does', () => {
+  const settings = resolveSettings(
+    parseConfig(
+      `[audit]
+keyring = "log"
+[cluster]
+domain = "prod.example"
+longest_join_token = "1h"
+[ssh_agent]
+keyrings = ["default", "ssh"]
+[keyrings.default]
+[keyrings.log]
+purposes = []
+[keyrings.ssh]
+purposes = ["ssh-login", "sshsig:git"]
+[keyrings.tokens.jwt]
+issuer = "https://agent.example"
+audiences = ["a", "b"]
+longest_life = "15m"
+[keyrings.alg.jwt]
+alg = "Ed25519"`,
+      file,
+    ),
+    {},
+    world,
+  );
+  const bounds = keyringBounds(settings);
+  const none = new Set();
+  expect(bounds.get('default')).toEqual({
+    ...{ purposes: null, wordedByAgent: new Set(['join-token']) },
+  });
+  expect(bounds.get('log')).toEqual({ purposes: none, wordedByAgent: none });
+  expect(bounds.get('ssh')).toEqual({
+    ...{ purposes: new Set(['ssh-login', 'sshsig:git']), wordedByAgent: none },
+  });
+  expect(bounds.get('tokens')).toEqual({ purposes: null, wordedByAgent: new Set(['jwt']) });
+  expect(bounds.get('alg')).toEqual({ purposes: null, wordedByAgent: none });
+  expect(settings.keyrings.find(({ name }) => name === 'tokens')?.jwt).toEqual({
+    ...{ issuer: 'https://agent.example', audiences: ['a', 'b'], longestLifeSeconds: 900 },
+  });
+  expect(settings.cluster?.longestJoinToken).toBe(3600);
+  expect(purposeWarnings(settings)).toEqual([
+    expect.stringMatching(
+      /^keyring default is the cluster's and the SSH agent's, and has no purposes: .*purposes = \[/,
+    ),
+  ]);
 });
 
 test('[audit]: where it is, and whose key signs', () => {
@@ -163,6 +244,39 @@ test.each([
   ['[audit]\nkeyring = "toString"', 'audit.keyring: names no keyring of this configuration'],
   ['[keyrings.a]\nbackend = "sealed"', 'keyrings.a.backend', 'expected one of "file"|"pkcs11"'],
   ['[keyrings.a]\nbackend = "pkcs11"', 'keyrings.a.uri: a pkcs11 keyring needs the URI'],
+  ['[[access.rules]]\nscope = "app"', 'access.rules.0.who'],
+  ['[[access.rules]]\nwho = []\nscope = "app"', 'access.rules.0.who: must name somebody'],
+  ['[[access.rules]]\nwho = ["a"]', 'access.rules.0.scope'],
+  ['[[access.rules]]\nwho = ["a"]\nscope = "none"', 'access.rules.0.scope'],
+  ['[[access.rules]]\nwho = ["a b"]\nscope = "app"', 'access.rules.0.who.0'],
+  ['[[access.rules]]\nwho = [-1]\nscope = "app"', 'access.rules.0.who.0'],
+  ['[[access.rules]]\nwho = ["*"]\nscope = "admin"', 'not everybody may be admin'],
+  ['[[access.rules]]\nwho = ["a"]\nscope = "app"\npurpose = []', 'did you mean purposes?'],
+  [
+    '[[access.rules]]\nwho = ["a"]\nscope = "app"\nkeyrings = ["defualt"]',
+    'access.rules.0.keyrings.0: there is no keyring "defualt"; did you mean default?',
+  ],
+  [
+    '[[access.rules]]\nwho = ["a"]\nscope = "app"\nkeyrings = ["elsewhere"]',
+    'there is no keyring "elsewhere"; there are: default',
+  ],
+  [
+    '[[access.rules]]\nwho = ["a"]\nscope = "app"\nkeyrings = []',
+    'access.rules.0.keyrings: must name one; left out: all',
+  ],
+  [
+    '[[access.rules]]\nwho = ["a"]\nscope = "app"\npurposes = ["jwt", "raw"]\n[keyrings.a]\npurposes = ["jwt"]',
+    'access.rules.0.purposes: no keyring of the rule has raw: a has jwt',
+  ],
+  ['[keyrings.a]\npurposes = ["minsign"]', 'keyrings.a.purposes.0', 'did you mean minisign?'],
+  ['[keyrings.a]\npurposes = ["sshsig:"]', 'there is no purpose "sshsig:"'],
+  ['[keyrings.a]\npurposes = "jwt"', 'keyrings.a.purposes'],
+  ['[keyrings.a.jwt]\nissuer = ""', 'keyrings.a.jwt.issuer'],
+  ['[keyrings.a.jwt]\nissuers = "x"', 'keyrings.a.jwt.issuers: unknown key', 'issuer?'],
+  ['[keyrings.a.jwt]\naudiences = []', 'keyrings.a.jwt.audiences: must name one'],
+  ['[keyrings.a.jwt]\nlongest_life = "0s"', 'keyrings.a.jwt.longest_life: must be 1s or longer'],
+  ['[keyrings.a.jwt]\nlongest_life = 900', 'keyrings.a.jwt.longest_life'],
+  ['[cluster]\ndomain = "a"\nlongest_join_token = "0s"', 'cluster.longest_join_token: must be 1s'],
   ['[keyrings.a]\nuri = "pkcs11:token=x"', 'keyrings.a.uri: only a pkcs11 keyring'],
   ['[keyrings.a]\nsessions = 2', 'keyrings.a.sessions: only a pkcs11 keyring has sessions'],
   ['[keyrings.a]\nenvironment = ["X"]', 'only a pkcs11 keyring has a module that needs variables'],
@@ -202,7 +316,7 @@ describe('[cluster]', () => {
   test('the CA is in a file of the state dir, or in a token', () => {
     const of = (text: string) =>
       resolveSettings(parseConfig(`state_dir = "/srv/a"\n${text}`, file), {}, world).cluster;
-    const common = { domain: 'prod.example', keyring: 'default' };
+    const common = { domain: 'prod.example', keyring: 'default', longestJoinToken: 604_800 };
     expect(of(prod)).toEqual({ ...common, ca: { backend: 'file', path: '/srv/a/cluster-ca.key' } });
     expect(of(inToken(uri))).toMatchObject({
       ...common,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import type { SignedJwt } from '../../src/api/jwt.ts';
 import type { JoseAlg } from '../../src/algorithms/algorithm-names.ts';
 import { AgentError } from '../../src/base/errors.ts';
+import { noJwtPolicy } from '../../src/formats/jose/jwt-policy.ts';
 import type { TokenRequest } from '../../src/formats/jose/jwt-claims.ts';
 import { signJwt, type TokenSigning } from '../../src/request/methods/jwt/jwt-signing.ts';
 import { keyringJwks } from '../../src/request/methods/jwt/keyring-keys.ts';
@@ -43,6 +44,7 @@ function sign(
     { claims: {}, ttlSeconds: 300, audience: null, subject: null, ...request },
     {
       keyring,
+      policy: noJwtPolicy,
       kid: null,
       alg: null,
       typ: null,

@@ -3,6 +3,7 @@ import { connect } from '../../src/client/connect.ts';
 import type { KeyringSettings } from '../../src/config/keyring-settings.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { keyringStatus } from '../../src/agent/keyring-status.ts';
+import { noJwtPolicy } from '../../src/formats/jose/jwt-policy.ts';
 import { openKeyring } from '../../src/keyring/open-keyring.ts';
 import { InProcessAgent } from '../support/in-process-agent.ts';
 import { MemoryStore, MemoryVault } from '../support/memory-keyring.ts';
@@ -12,7 +13,7 @@ const rotation = { everySeconds: 3600, prepublishSeconds: 600, graceSeconds: 60 
 const settings: KeyringSettings = {
   ...{ name: 'default', backend: 'file', path: '/dev/null', copyPath: '/dev/null' },
   ...{ require: 'software', prunes: true },
-  ...{ optional: false, rotation, joseAlg: null },
+  ...{ optional: false, rotation, joseAlg: null, jwt: noJwtPolicy, purposes: null },
 };
 const iso = (ms: number): string => new Date(ms).toISOString();
 

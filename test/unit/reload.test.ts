@@ -25,7 +25,9 @@ function reloaded(before = '') {
   return reload({
     settings: read(before),
     readSettings: () => read(configuration),
-    accessSettings: ({ access }) => ({ rules: rig.rules(access), limits: access }),
+    accessSettings: ({ access }) => ({
+      ...{ rules: rig.rules(access), limits: access, bounds: new Map(), warnings: [] },
+    }),
     readApiKeys: () => keys(),
     access: rig.control,
     world: { log: rig.log },

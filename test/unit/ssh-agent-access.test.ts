@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Caller } from '../../src/access/caller.ts';
+import type { Purpose } from '../../src/access/purposes.ts';
 import type { Scope } from '../../src/api/principal.ts';
 import { AgentError } from '../../src/base/errors.ts';
 import { AgentLocks } from '../../src/server/ssh-agent/locks.ts';
 import { sshAgentMethods } from '../../src/server/ssh-agent/methods.ts';
 import { fingerprint } from '../../src/formats/ssh/public-key.ts';
-import { SshReader, sshString } from '../../src/formats/ssh/wire.ts';
+import { sshsigMessage } from '../../src/formats/ssh/sshsig.ts';
+import { SshReader, sshString, uint32 } from '../../src/formats/ssh/wire.ts';
 import { OpensshKeys } from '../support/openssh-keys.ts';
 import { RequestRig } from '../support/request-rig.ts';
 import {
@@ -215,6 +217,163 @@ describe('what is recorded', () => {
       ['ssh_unlock', 'done', null],
     ]);
     expect(JSON.stringify(rig.access.lines)).not.toContain('secret');
+  });
+});
+
+/** A login as ssh signs it, over a session whose id this is. */
+function login(
+  sessionId: Uint8Array,
+  key: Uint8Array,
+  { hostKey = null, type = 'ssh-ed25519' }: { hostKey?: Uint8Array | null; type?: string } = {},
+): Buffer {
+  const method = hostKey === null ? 'publickey' : 'publickey-hostbound-v00@openssh.com';
+  return Buffer.concat([
+    ...[sshString(sessionId), Buffer.of(50), sshString('ada'), sshString('ssh-connection')],
+    ...[sshString(method), Buffer.of(1), sshString(type), sshString(key)],
+    ...(hostKey === null ? [] : [sshString(hostKey)]),
+  ]);
+}
+
+/** The session of `bind`, and its host key. */
+let session: Buffer;
+let hostKey: Buffer;
+beforeAll(() => {
+  const reader = new SshReader(bind(false).subarray(1));
+  reader.string();
+  hostKey = reader.string();
+  session = reader.string();
+});
+
+describe('a login', () => {
+  test('over any session, where the connection is bound to none', async () => {
+    const { ask } = connect(app);
+    for (const data of [login(session, blob), login(Buffer.from('other'), blob, { hostKey })]) {
+      expect(await ask(signRequest(blob, data))).not.toEqual(failure);
+    }
+  });
+
+  test('over the session that the connection is bound to, and over no other one', async () => {
+    const { ask } = connect(app);
+    expect(await ask(bind(false))).toEqual(success);
+    for (const data of [login(session, blob), login(session, blob, { hostKey })]) {
+      expect(await ask(signRequest(blob, data))).not.toEqual(failure);
+    }
+    rig.signatures = 0;
+    for (const [data, why] of [
+      [login(Buffer.from('other'), blob), /over another session/],
+      [login(Buffer.alloc(0), blob), /over another session/],
+      [login(session, blob, { hostKey: blob }), /the login names host SHA256/],
+      [login(session, blob, { hostKey: Buffer.from('x') }), /malformed/],
+    ] as const) {
+      expect(await ask(signRequest(blob, data))).toEqual(failure);
+      expect(rig.events.at(-1)).toMatchObject({
+        ...{ method: 'ssh_sign', outcome: 'refused', kind: 'invalid_params' },
+        reason: expect.stringMatching(why) as string,
+      });
+    }
+    expect(rig.signatures).toBe(0);
+    // What is no login has no session.
+    expect(await ask(signRequest(blob, data))).not.toEqual(failure);
+  });
+
+  test('not over a session that the connection is forwarded over', async () => {
+    const { ask } = connect(app);
+    await ask(bind(true));
+    expect(await ask(signRequest(blob, login(session, blob)))).toEqual(failure);
+    expect(rig.events.at(-1)?.reason).toContain('forwarded over that session');
+  });
+
+  test('with the key that signs, or a certificate of it, and with no other one', async () => {
+    const { ask } = connect(app);
+    const members = blob.subarray(4 + 'ssh-ed25519'.length);
+    const type = 'ssh-ed25519-cert-v01@openssh.com';
+    const certificate = Buffer.concat([sshString(type), sshString('nonce'), members, uint32(0)]);
+    const certified = login(session, certificate, { type });
+    expect(await ask(signRequest(blob, certified))).not.toEqual(failure);
+    rig.signatures = 0;
+    const other = Buffer.from(certificate);
+    other[other.length - 5] = (other.at(-5) ?? 0) ^ 1;
+    for (const key of [hostKey, other, certificate.subarray(0, 40), Buffer.alloc(0)]) {
+      expect(await ask(signRequest(blob, login(session, key)))).toEqual(failure);
+      expect(rig.events.at(-1)).toMatchObject({ outcome: 'refused', kind: 'invalid_params' });
+    }
+    const more = Buffer.concat([login(session, blob), Buffer.of(0)]);
+    expect(await ask(signRequest(blob, more))).toEqual(failure);
+    expect(rig.signatures).toBe(0);
+  });
+});
+
+describe('purposes', () => {
+  const context = { namespace: 'git', reserved: Buffer.alloc(0), hash: 'sha512' } as const;
+  const asked = (): Readonly<Record<string, Buffer>> => ({
+    'ssh-login': login(session, blob),
+    'sshsig:git': sshsigMessage(context, Buffer.alloc(64)),
+    'ssh-cert': Buffer.concat([sshString('ssh-ed25519-cert-v01@openssh.com'), blob]),
+    raw: data,
+  });
+  const give = (...purposes: Purpose[]): void => {
+    const rule = { who: ['1003'], scope: 'app', keyrings: ['default'] } as const;
+    rig.access.configure({ rules: [{ ...rule, purposes: new Set(purposes) }] });
+  };
+  const shown = async (ask: (message: Buffer) => Promise<Buffer>): Promise<number> =>
+    (await ask(listRequest)).readUInt32BE(1);
+
+  test.each<[Purpose]>([['ssh-login'], ['sshsig:git'], ['sshsig'], ['ssh-cert']])(
+    'whoever has %s has that signed, and nothing else',
+    async (purpose) => {
+      give(purpose);
+      const { ask } = connect(app);
+      expect(await shown(ask)).toBe(1);
+      for (const [needed, message] of Object.entries(asked())) {
+        const answer = await ask(signRequest(blob, message));
+        const may = needed.startsWith(purpose);
+        expect(answer.equals(failure), needed).toBe(!may);
+        if (may) continue;
+        expect(rig.events.at(-1)).toMatchObject({
+          ...{ outcome: 'refused', kind: 'forbidden', keyring: 'default', messages: [message] },
+          reason: expect.stringContaining(`needs purpose ${needed}`) as string,
+        });
+      }
+      expect(rig.signatures).toBe(1);
+    },
+  );
+
+  test('another namespace is another purpose', async () => {
+    give('sshsig:file', 'raw');
+    const { ask } = connect(app);
+    expect(await ask(signRequest(blob, asked()['sshsig:git'] ?? data))).toEqual(failure);
+    expect(await ask(signRequest(blob, data))).not.toEqual(failure);
+  });
+
+  test('keys of keyrings that are not for SSH are not shown, and do not sign', async () => {
+    give('raw', 'minisign', 'jwt');
+    const { ask } = connect(app);
+    expect(await shown(ask)).toBe(0);
+    for (const message of Object.values(asked())) {
+      expect(await ask(signRequest(blob, message))).toEqual(failure);
+      expect(rig.events.at(-1)).toMatchObject({ kind: 'unknown_kid', keyring: null });
+    }
+    expect(rig.signatures).toBe(0);
+  });
+
+  test('bytes that are of another format need that too', async () => {
+    const jwt = Buffer.from('eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ');
+    give('ssh-login', 'raw');
+    expect(await connect(app).ask(signRequest(blob, jwt))).toEqual(failure);
+    expect(await connect(app).ask(signRequest(blob, Buffer.alloc(64)))).toEqual(failure);
+    give('ssh-login', 'raw', 'jwt', 'minisign');
+    expect(await connect(app).ask(signRequest(blob, jwt))).not.toEqual(failure);
+    expect(await connect(app).ask(signRequest(blob, Buffer.alloc(64)))).not.toEqual(failure);
+  });
+
+  test('a reader of a keyring sees none of its keys, whatever the rule says', async () => {
+    const rule = { who: ['1003'], keyrings: ['default'] } as const;
+    const app = { who: ['1003'], scope: 'app', keyrings: ['ci'], purposes: null } as const;
+    const rules = [{ ...rule, scope: 'reader', purposes: null } as const, app];
+    rig.access.configure({ rules });
+    const { ask } = connect(1003);
+    expect(await shown(ask)).toBe(1);
+    expect(await ask(signRequest(blob, data))).toEqual(failure);
   });
 });
 

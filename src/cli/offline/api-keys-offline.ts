@@ -53,7 +53,7 @@ export function apiKeysOf(
   const apiKeys = new ApiKeys({
     store: file,
     accounts: libc,
-    keyrings: keyrings.map(({ name }) => name),
+    keyrings: new Map(keyrings.map(({ name, purposes }) => [name, purposes])),
     machine: machineFingerprint(),
     uses: { since: null, lastUsed: () => null },
     changed: () => undefined, // nobody goes by them here

@@ -19,16 +19,17 @@ export async function ask<Result>(
   return (await client.call(method, params, limits)) as Result;
 }
 
-/** `ask` for a method that takes a message: where that is too large, the failure says so in its terms. */
+/** `ask` for a method that takes a message, in that member: where it is too large, the failure says so in its terms. */
 export async function askAbout<Result>(
   message: Buffer,
   globals: GlobalOptions,
   method: string,
   params: Readonly<Record<string, unknown>>,
+  member = 'message_b64',
 ): Promise<Result> {
-  const message_b64 = message.toString('base64url');
+  const encoded = { [member]: message.toString('base64url') };
   try {
-    return await ask<Result>(globals, method, { ...params, message_b64 });
+    return await ask<Result>(globals, method, { ...params, ...encoded });
   } catch (error) {
     const size = `the message has ${message.length} bytes`;
     if (error instanceof AgentError && error.kind === 'too_large') {

@@ -79,6 +79,15 @@ export function claimsSet(
   };
 }
 
+/** What is wrong with JSON that is to be signed as it came; `field` is its name. */
+export function faultsOfJson(value: unknown, field: string): readonly ClaimFault[] {
+  const faults: ClaimFault[] = [];
+  findUnsafe(value, field, (at, message) => {
+    if (faults.length < mostFaults) faults.push({ field: at.slice(0, 200), message });
+  });
+  return faults;
+}
+
 /** What the wire brought and JSON would not carry on as it was: better refused than signed in another form. */
 function findUnsafe(
   value: unknown,

@@ -36,9 +36,16 @@ export function readHostKey(blob: Buffer): HostKey {
   return { plain: blob, key, certificate: null };
 }
 
-/** Null where the blob is no certificate of a known type. */
-function readCertificate(blob: Buffer): HostKey | null {
-  const reader = new SshReader(blob);
+/**
+ * The blob of the key itself, of a plain key or of one in a certificate, which is not verified: to compare it with one
+ * that was read. Throws SshFormatError.
+ */
+export function plainHostKey(blob: Buffer): Buffer {
+  return readCertified(new SshReader(blob), blob)?.plain ?? blob;
+}
+
+/** Up to the end of the key. Null where the blob is no certificate of a known type. */
+function readCertified(reader: SshReader, blob: Buffer): HostKey | null {
   const plainType = plainTypeOf(reader.text());
   const read = plainType === null ? undefined : keyTypes.get(plainType);
   if (plainType === null || read === undefined) return null;
@@ -47,6 +54,14 @@ function readCertificate(blob: Buffer): HostKey | null {
   const key = read(reader);
   requireShort(key);
   const members = blob.subarray(from, reader.at);
+  return { plain: Buffer.concat([sshString(plainType), members]), key, certificate: null };
+}
+
+/** Null where the blob is no certificate of a known type. */
+function readCertificate(blob: Buffer): HostKey | null {
+  const reader = new SshReader(blob);
+  const certified = readCertified(reader, blob);
+  if (certified === null) return null;
   reader.uint64(); // serial number
   if (reader.uint32() !== ofHosts) throw new SshFormatError('a certificate that is not of a host');
   reader.string(); // key id
@@ -62,8 +77,7 @@ function readCertificate(blob: Buffer): HostKey | null {
   const signature = reader.string();
   reader.end();
   requireShort(authority);
-  const plain = Buffer.concat([sshString(plainType), members]);
-  return { plain, key, certificate: { authority, signed, signature } };
+  return { ...certified, certificate: { authority, signed, signature } };
 }
 
 /**

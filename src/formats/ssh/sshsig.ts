@@ -4,8 +4,9 @@ import type { AlgorithmName } from '../../api/signing-backend.ts';
 import { encodePublicKey, encodeSignature } from './public-key.ts';
 import { SshFormatError, SshReader, sshString, uint32 } from './wire.ts';
 
-const hashes = ['sha256', 'sha512'] as const;
-type SshsigHash = (typeof hashes)[number];
+/** Bytes of each hash. */
+export const sshsigHashes = { sha256: 32, sha512: 64 } as const;
+export type SshsigHash = keyof typeof sshsigHashes;
 
 /** What the signature is about: whoever verifies names the same, so that none is taken for something else. */
 export interface SshsigContext {
@@ -41,6 +42,24 @@ const lineLength = 70;
 export function sshsigMessage(context: SshsigContext, digest: Uint8Array): Buffer {
   const { namespace, reserved, hash } = context;
   return Buffer.concat([magic, ...[namespace, reserved, hash, digest].map(sshString)]);
+}
+
+/**
+ * The namespace of bytes that are signed for a file; null where they begin as such bytes and are none, undefined for
+ * anything else.
+ */
+export function namespaceOfMessage(message: Buffer): string | null | undefined {
+  if (!message.subarray(0, magic.length).equals(magic)) return undefined;
+  try {
+    const reader = new SshReader(message.subarray(magic.length));
+    const namespace = reader.text();
+    for (let left = 3; left > 0; left -= 1) reader.string(); // reserved, hash, digest
+    reader.end();
+    return namespace;
+  } catch (error) {
+    if (error instanceof SshFormatError) return null;
+    throw error;
+  }
 }
 
 /** The armored text, as ssh-keygen writes it; `raw` is the signature's 64 bytes. */
@@ -83,7 +102,7 @@ function readBlob(blob: Buffer): Sshsig {
   if (namespace === '') throw new SshFormatError('its namespace is empty');
   const reserved = reader.string();
   const named = reader.text();
-  const hash = hashes.find((known) => known === named);
+  const hash = (['sha256', 'sha512'] as const).find((known) => known === named);
   if (hash === undefined) throw new SshFormatError('its hash is neither sha256 nor sha512');
   const signature = reader.string();
   reader.end();

@@ -4,7 +4,7 @@ import { clientKeyIds } from './client-key-methods.ts';
 import { fields } from './fields.ts';
 import { method, outcome } from '../method.ts';
 
-const admin = { scope: 'admin', reach: 'keyring' } as const;
+const admin = { scope: 'admin', reach: 'keyring', purpose: null } as const;
 
 /** A file keyring's keystore as an age file, and back. */
 export const backupMethods = {

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { fields } from './fields.ts';
 import { method, outcome } from '../method.ts';
 
-const reader = { scope: 'reader', reach: 'cluster' } as const;
+const reader = { scope: 'reader', reach: 'cluster', purpose: null } as const;
 
 /** Far beyond any certificate. */
 const longestCertificate = 64 * 1024;
@@ -17,6 +17,7 @@ export const clusterMethods = {
   ca_issue: method({
     scope: 'admin',
     reach: 'cluster',
+    purpose: null,
     params: { validity_seconds: fields.seconds.min(1).optional() },
     act: async ({ validity_seconds = null }, services) => {
       const certificate = await services.clusterCa().issue(validity_seconds);
@@ -26,6 +27,7 @@ export const clusterMethods = {
   ca_forget: method({
     scope: 'admin',
     reach: 'cluster',
+    purpose: null,
     params: { ca_kid: fields.kid },
     subject: ({ ca_kid }) => `CA ${ca_kid}`,
     act: async ({ ca_kid }, services) => {

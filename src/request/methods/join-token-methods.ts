@@ -6,7 +6,7 @@ import { AgentError } from '../../base/errors.ts';
 import { fields } from './fields.ts';
 import { method, outcome } from '../method.ts';
 
-const reader = { scope: 'reader', reach: 'cluster' } as const;
+const reader = { scope: 'reader', reach: 'cluster', purpose: null } as const;
 
 const revocable = z.string().transform((given, context) => {
   const decoded = decodeJoinToken(given);
@@ -24,6 +24,7 @@ export const joinTokenMethods = {
   join_token_mint: method({
     scope: 'app',
     reach: 'cluster',
+    purpose: 'join-token',
     params: {
       claims: wantedClaims,
       ttl_seconds: fields.seconds.min(1).optional(),
@@ -45,6 +46,7 @@ export const joinTokenMethods = {
   join_token_revoke: method({
     scope: 'admin',
     reach: 'cluster',
+    purpose: null,
     params: { token: revocable.optional(), hash: hash.optional() },
     subject: ({ token, hash: given }) =>
       given ?? (token === undefined ? null : tokenHash(token.given)),

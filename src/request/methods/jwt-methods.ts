@@ -8,7 +8,7 @@ import { fields } from './fields.ts';
 import { method, outcome } from '../method.ts';
 
 const { keyring, kid } = fields;
-const reader = { scope: 'reader', reach: 'keyring' } as const;
+const reader = { scope: 'reader', reach: 'keyring', purpose: null } as const;
 
 /** As it came: what is signed is what was asked for, every name of it. */
 const claims = z.custom<Readonly<Record<string, unknown>>>(isJsonObject, 'must be a JSON object');
@@ -38,6 +38,7 @@ export const jwtMethods = {
   jwt_sign: method({
     scope: 'app',
     reach: 'keyring',
+    purpose: 'jwt',
     signatures: 1,
     params: {
       keyring,
@@ -59,6 +60,7 @@ export const jwtMethods = {
         },
         {
           keyring: services.keyring(params.keyring),
+          policy: services.jwtPolicy(params.keyring),
           kid: params.kid ?? null,
           alg: params.alg ?? null,
           typ: params.typ ?? null,

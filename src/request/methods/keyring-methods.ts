@@ -4,9 +4,9 @@ import { fields } from './fields.ts';
 import { method, outcome } from '../method.ts';
 
 const { keyring, kid } = fields;
-const reader = { scope: 'reader', reach: 'keyring' } as const;
+const reader = { scope: 'reader', reach: 'keyring', purpose: null } as const;
 const app = { scope: 'app', reach: 'keyring' } as const;
-const admin = { scope: 'admin', reach: 'keyring' } as const;
+const admin = { scope: 'admin', reach: 'keyring', purpose: null } as const;
 
 /** The methods that are about one keyring (contract section 2). */
 export const keyringMethods = {
@@ -40,6 +40,7 @@ export const keyringMethods = {
   }),
   sign: method({
     ...app,
+    purpose: 'raw',
     params: { keyring, kid: kid.optional(), message_b64: fields.binary },
     messages: ({ message_b64 }) => [message_b64],
     act: async (params, services, { caller }) => {
@@ -53,6 +54,7 @@ export const keyringMethods = {
   }),
   sign_batch: method({
     ...app,
+    purpose: 'raw',
     params: { keyring, kid: kid.optional(), messages_b64: fields.batch },
     messages: ({ messages_b64 }) => messages_b64,
     act: async (params, services, { caller }) => {

@@ -5,6 +5,7 @@ import { agentMethods } from './agent-methods.ts';
 import { apiKeyMethods } from './api-key-methods.ts';
 import { backupMethods } from './backup-methods.ts';
 import { clientKeyMethods } from './client-key-methods.ts';
+import { formatMethods } from './format-methods.ts';
 import { jwtMethods } from './jwt-methods.ts';
 import { clusterMethods } from './cluster-methods.ts';
 import { joinTokenMethods } from './join-token-methods.ts';
@@ -33,6 +34,7 @@ type IsSame<A, B> = [A, B] extends [B, A] ? true : false;
 
 const entries = promised({
   ...keyringMethods,
+  ...formatMethods,
   ...jwtMethods,
   ...agentMethods,
   ...apiKeyMethods,

@@ -10,11 +10,12 @@ import {
   type Outcome,
 } from '../../request/method.ts';
 import type { Services } from '../../request/services.ts';
-import { signingKeyOf, validIdentities } from './keys.ts';
+import { signingKeyOf, sshKeyrings, validIdentities } from './keys.ts';
 import { identitiesAnswer, queryAnswer, rsaFlags, signResponse, success } from './messages.ts';
 import type { AgentCall } from './session.ts';
 import { fingerprint } from '../../formats/ssh/public-key.ts';
 import { bindText, readSessionBind } from './session-binds.ts';
+import { requireLoginOf, sshPurposeOf } from './signed-data.ts';
 import { SshFormatError } from '../../formats/ssh/wire.ts';
 
 /** What a request says, and how it is done. */
@@ -23,7 +24,7 @@ interface Definition extends Needs {
   /** Reads the body to its end. Throws AgentError or SshFormatError. */
   readonly check: (
     call: AgentCall,
-    caller: Caller,
+    context: CallContext,
     services: Services,
   ) => Partial<CheckedCall<Buffer>> & {
     /** Its result is the whole answer, with its length. */
@@ -38,14 +39,16 @@ function method({ scope, reach, effect, check }: Definition): Method<Buffer> {
     reach,
     effect,
     beforeCredential: false,
-    check(params, services, caller) {
+    check(params, services, context) {
       try {
-        const said = check(params as AgentCall, caller, services);
+        const said = check(params as AgentCall, context, services);
         // Member by member: copying objects shows in what a signature takes.
         return {
           keyring: said.keyring ?? null,
           messages: said.messages ?? nothing,
           signatures: said.signatures ?? 0,
+          purposes: said.purposes ?? nothing,
+          content: said.content ?? null,
           kid: said.kid ?? null,
           subject: said.subject ?? null,
           act: said.act,
@@ -71,7 +74,7 @@ function asRefusal(failure: unknown): unknown {
   return new AgentError('invalid_params', `the message is malformed: ${failure.message}`);
 }
 
-const nothing: readonly Uint8Array[] = [];
+const nothing: readonly never[] = [];
 const done = outcome(success);
 
 /**
@@ -84,8 +87,9 @@ export const sshAgentMethods = {
     check({ body, agent }) {
       body.end();
       return {
-        act: (services, { caller }) => {
-          const keyrings = agent.locks.isLocked(userOf(caller)) ? [] : agent.keyrings;
+        act: (services, { caller, grant }) => {
+          const isLocked = agent.locks.isLocked(userOf(caller));
+          const keyrings = isLocked ? [] : sshKeyrings(agent.keyrings, grant);
           const identities = validIdentities(keyrings, services, (keyring, reason) => {
             agent.log.debug({ keyring, reason }, 'the SSH agent shows no keys of a keyring');
           });
@@ -96,7 +100,7 @@ export const sshAgentMethods = {
   }),
   ssh_sign: method({
     ...{ scope: 'app', reach: 'keyring', effect: 'signs' },
-    check({ body, agent, keys, binds }, caller, services) {
+    check({ body, agent, keys, binds }, { caller, grant }, services) {
       const blob = body.string();
       const data = body.string();
       const flags = body.uint32();
@@ -105,12 +109,15 @@ export const sshAgentMethods = {
       if ((flags & ~rsaFlags) !== 0) {
         throw new AgentError('not_supported', `sign requests with flags ${flags} are not known`);
       }
-      const key = signingKeyOf(keys.read(blob), agent.keyrings, services);
+      const key = signingKeyOf(keys.read(blob), sshKeyrings(agent.keyrings, grant), services);
+      const purpose = sshPurposeOf(data);
+      if (purpose === 'ssh-login') requireLoginOf(blob, data, binds);
       return {
         keyring: key?.keyring ?? null,
         kid: key?.kid ?? null,
         messages: [data],
         signatures: 1,
+        purposes: [purpose],
         subject: binds.subject,
         async act() {
           if (key === null) throw unknownKey(blob);
@@ -124,7 +131,7 @@ export const sshAgentMethods = {
   }),
   ssh_lock: method({
     ...{ scope: 'app', reach: 'caller', effect: 'changes' },
-    check({ body, agent: { locks } }, caller) {
+    check({ body, agent: { locks } }, { caller }) {
       const uid = userOf(caller);
       return withPassphrase(
         body,
@@ -139,7 +146,7 @@ export const sshAgentMethods = {
   }),
   ssh_unlock: method({
     ...{ scope: 'app', reach: 'caller', effect: 'changes' },
-    check({ body, agent: { locks } }, caller) {
+    check({ body, agent: { locks } }, { caller }) {
       const uid = userOf(caller);
       return withPassphrase(
         body,

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { AgentError } from '../../base/errors.ts';
-import { readHostKey, requireCertified } from '../../formats/ssh/host-key.ts';
+import { plainHostKey, readHostKey, requireCertified } from '../../formats/ssh/host-key.ts';
 import { fingerprint } from '../../formats/ssh/public-key.ts';
 import { blobVerifiesInPool } from '../../formats/ssh/verification-key.ts';
 import type { SshReader } from '../../formats/ssh/wire.ts';
@@ -78,6 +78,22 @@ export class SessionBinds {
       throw new AgentError('too_large', message, { details: { limit: mostBinds } });
     }
     this.#set([...this.#binds, bind]);
+  }
+
+  /**
+   * Why a login over that session is not one of this connection; null where it is, or nothing was bound. `hostKey`: of
+   * the server, where the login names it.
+   */
+  faultOfLogin(sessionId: Uint8Array, hostKey: Buffer | null): string | null {
+    const last = this.#binds.at(-1);
+    if (last === undefined) return null;
+    if (last.session !== hash('sha256', sessionId, 'hex')) {
+      return `the login is over another session than the connection is bound to, of ${bindText(last)}`;
+    }
+    if (last.isForwarded)
+      return `the connection is forwarded over that session, of ${bindText(last)}`;
+    const names = hostKey === null ? last.host : fingerprint(plainHostKey(hostKey));
+    return names === last.host ? null : `the login names host ${names}, and not ${last.host}`;
   }
 
   remove(bind: SessionBind): void {

@@ -37,10 +37,12 @@ Examples:
     .addHelpText(
       'after',
       `
---keyring, --user and --machine may be given several times. A user that does not exist here allows nobody.
+--keyring, --purpose, --user and --machine may be given several times. A user that does not exist here allows nobody.
+What a keyring is not for, no key has signed with it.
 
 Examples:
   agentctl apikey create build-farm --scope app --keyring ci --keyring nightly --user ci --out build-farm.key
+  agentctl apikey create releases --scope app --keyring ci --purpose minisign --purpose sshsig:file
   agentctl apikey create monitor --scope reader --expires 2027-01-01T00:00:00Z --note "dashboards"
   agentctl apikey create deploy --scope app --seal-to ck_00112233445566778899aabbccddeeff --out deploy.age`,
     );
@@ -91,6 +93,7 @@ function addUpdate(keys: Command, act: Act): void {
     .addOption(scopeOption());
   addRestrictions(update)
     .option('--any-keyring', 'every keyring from now on')
+    .option('--any-purpose', 'every purpose from now on')
     .option('--any-user', 'every user from now on')
     .option('--any-machine', 'every machine from now on')
     .option('--expires <when>', `when it ends: ${durations}`)
@@ -106,8 +109,8 @@ function addUpdate(keys: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-What is not named stays as it is. --keyring, --user and --machine replace the whole list, and may be given several
-times. Connections that use the key go by the new rules from their next request on.
+What is not named stays as it is. --keyring, --purpose, --user and --machine replace the whole list, and may be given
+several times. Connections that use the key go by the new rules from their next request on.
 
 Examples:
   agentctl apikey update build-farm --expires 90d
@@ -135,6 +138,12 @@ function addRestrictions(command: Command): Command {
   ];
   return command
     .option('--keyring <name>', 'a keyring that it may use (default: all)')
+    .addOption(
+      new Option(
+        '--purpose <name>',
+        'what it may have signed: raw, ssh-login, ssh-cert, sshsig or sshsig:NAMESPACE, minisign, jwt, jws, join-token, x509 (default: all)',
+      ).argParser(several),
+    )
     .addOption(
       new Option('--user <name>', 'a user who may use it (default: all)').argParser(several),
     )

@@ -8,7 +8,9 @@ export interface ApiKeyFlags extends OfflineOptions {
   readonly scope?: string;
   readonly user?: readonly string[];
   readonly machine?: readonly string[];
+  readonly purpose?: readonly string[];
   readonly anyKeyring?: true;
+  readonly anyPurpose?: true;
   readonly anyUser?: true;
   readonly anyMachine?: true;
   /** false, here and below: the flag that begins with --no. */
@@ -26,6 +28,7 @@ export function apiKeyParams(
   return {
     scope: flags.scope,
     allowed_keyrings: list('keyring', keyrings.length > 0 ? keyrings : undefined, flags.anyKeyring),
+    allowed_purposes: list('purpose', flags.purpose, flags.anyPurpose),
     allowed_users: list('user', flags.user, flags.anyUser),
     allowed_machines: list('machine', flags.machine, flags.anyMachine),
     ...expiry(flags.expires),

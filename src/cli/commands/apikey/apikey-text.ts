@@ -8,6 +8,7 @@ export function apiKeyRows(key: ApiKeyView, now: number): readonly (readonly Cel
     ['name', key.id],
     ['scope', key.scope],
     ['keyrings', key.allowed_keyrings?.join(', ') ?? 'all'],
+    ['purposes', key.allowed_purposes?.join(', ') ?? 'all'],
     ['users', key.allowed_users?.join(', ') ?? 'all'],
     ['machines', key.allowed_machines?.join(', ') ?? 'all'],
     ['expires', key.expires_at === null ? 'never' : when(key.expires_at, now)],
@@ -19,10 +20,12 @@ export function apiKeyRows(key: ApiKeyView, now: number): readonly (readonly Cel
 
 /** The same in a few words, for a row of a list; '-' where there is none. */
 export function restrictionsText(key: Omit<ApiKeyView, 'scope'>): string {
-  const { allowed_keyrings, allowed_users, allowed_machines } = key;
+  const { allowed_keyrings, allowed_purposes, allowed_users, allowed_machines } = key;
   const machines = allowed_machines?.length;
   const parts = [
     allowed_keyrings === null ? '' : `keyring ${allowed_keyrings.join(', ')}`,
+    // An agent from before says nothing of purposes.
+    allowed_purposes?.length === undefined ? '' : `purpose ${allowed_purposes.join(', ')}`,
     allowed_users === null ? '' : `user ${allowed_users.join(', ')}`,
     machines === undefined ? '' : machines === 1 ? '1 machine' : `${machines} machines`,
     limitsText(key),

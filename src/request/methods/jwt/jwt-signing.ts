@@ -7,6 +7,7 @@ import type { Signature } from '../../../api/signing-backend.ts';
 import { formatTime, parseTime } from '../../../base/rfc3339.ts';
 import { algorithmNames, type JoseAlg } from '../../../algorithms/algorithm-names.ts';
 import { compactJws, signingInputOf } from '../../../formats/jose/compact-jws.ts';
+import { byPolicy, faultsAgainst, type JwtPolicy } from '../../../formats/jose/jwt-policy.ts';
 import {
   claimsSet,
   faultsOfClaims,
@@ -17,6 +18,7 @@ import {
 
 export interface TokenSigning {
   readonly keyring: Keyring;
+  readonly policy: JwtPolicy;
   /** null: the active one. */
   readonly kid: string | null;
   /** `alg` and `typ` of the header; null: the keyring's own, and `JWT`. */
@@ -31,17 +33,22 @@ const jtiBytes = 16;
 
 /**
  * Signs a JWT (RFC 7519) that expires before its key does. Rejects with `invalid_params` for claims that cannot be
- * signed and for a token that would outlive its key, with `unknown_kid` as `Keyring.sign` does.
+ * signed or are not the configuration's, and for a token that would outlive its key, with `unknown_kid` as `Keyring.sign` does.
  */
 export async function signJwt(request: TokenRequest, by: TokenSigning): Promise<SignedJwt> {
-  refuseFaults([...faultsOfAlg(by), ...faultsOfClaims(request)]);
+  refuseFaults([
+    ...faultsOfAlg(by),
+    ...faultsOfClaims(request),
+    ...faultsAgainst(request, by.policy),
+  ]);
+  const whole = byPolicy(request, by.policy);
   try {
-    return await signOnce(request, by);
+    return await signOnce(whole, by);
   } catch (failure) {
     const wasReplaced = failure instanceof AgentError && failure.kind === 'unknown_kid';
     if (by.kid !== null || !wasReplaced) throw failure;
     // The key that was active has been replaced or revoked since: the token is made anew, kid and times included.
-    return signOnce(request, by);
+    return signOnce(whole, by);
   }
 }
 
