@@ -20,8 +20,18 @@ import { SignatureRates } from './signature-rates.ts';
 const firstPause = 100;
 const longestPause = 5000;
 
+/** Recorded operations of a user a second, beside signatures, where nothing is configured: more than one needs. */
+const operationsPerSecond: Readonly<Record<Scope, number>> = {
+  none: 20,
+  reader: 50,
+  app: 500,
+  admin: 2000,
+};
+
 /** `[access]` beyond names; null: no limit. */
 export interface AccessLimits {
+  /** Of users who are readers or apps, signatures among them; null: the usual one, and none on signatures. */
+  readonly operationsPerSecondPerUid: number | null;
   readonly signaturesPerSecondPerUid: number | null;
   /** Of an API key that has none of its own. */
   readonly signaturesPerSecondPerKey: number | null;
@@ -124,6 +134,22 @@ export class AccessControl {
     this.#connections.letGo(caller);
   }
 
+  /**
+   * Of what is recorded when it is done. Who has no scope has a rate of its own user, and nobody beside it. Throws
+   * `rate_limited` with `retry_after_ms`.
+   */
+  takeOperation({ share }: Caller, { principal: { scope } }: Grant, signatures: number): void {
+    const configured = this.settings.limits.operationsPerSecondPerUid;
+    // Signatures have limits of their own, and none where none is configured.
+    if (configured === null && signatures > 0) return;
+    const usual = operationsPerSecond[scope];
+    const perSecond =
+      configured === null || scope === 'none' || scope === 'admin' ? usual : configured;
+    this.#rates.take(1, [
+      { name: `operations ${share} ${scope}`, who: share, perSecond, of: 'recorded operations' },
+    ]);
+  }
+
   /** Throws `rate_limited` with `retry_after_ms`. */
   takeSignatures(grant: Grant, signatures: number): void {
     const { uid, api_key: key } = grant.principal;
@@ -133,10 +159,10 @@ export class AccessControl {
     this.#rates.take(signatures, [
       ...(perUid === null || uid === null
         ? []
-        : [{ name: `uid ${uid}`, who: `uid ${uid}`, perSecond: perUid }]),
+        : [{ name: `uid ${uid}`, who: `uid ${uid}`, perSecond: perUid, of: 'signatures' as const }]),
       ...(perKey === null || key === undefined
         ? []
-        : [{ name: `key ${key}`, who: `API key ${key}`, perSecond: perKey }]),
+        : [{ name: `key ${key}`, who: `API key ${key}`, perSecond: perKey, of: 'signatures' as const }]),
     ]);
   }
 

@@ -30,6 +30,7 @@ import { Listeners } from '../server/listeners.ts';
 import { AgentDatabase } from '../database/agent-database.ts';
 import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
+import { holdReserve } from './held-reserve.ts';
 import { removeCutOffWrites } from '../files/cut-off-writes.ts';
 import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
 import { version } from '../base/version.ts';
@@ -69,6 +70,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
   removeCutOffWrites(settings.stateDir, libc, options.world.log);
+  const letGoOfReserve = holdReserve(settings.stateDir, options.world);
   const state = await releasedOnFailure(lock, async () => {
     const manifest = await StateManifest.open(settings.stateDir, options.world);
     const database = new AgentDatabase(join(settings.stateDir, 'agent.db'), manifest.ledger);
@@ -77,6 +79,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { manifest, database, parts } = state;
   const { audit, keyrings, cluster } = parts;
   const release = async (): Promise<void> => {
+    letGoOfReserve();
     database.close();
     await manifest.close().finally(() => {
       lock.release();

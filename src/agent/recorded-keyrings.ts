@@ -26,7 +26,7 @@ export interface RecordedKeyrings {
  * does.
  */
 export function recordedKeyrings(
-  { settings, world, hosts: launch, credentialsDir }: AgentOptions,
+  { settings, world, libc, hosts: launch, credentialsDir }: AgentOptions,
   database: AgentDatabase,
   manifest: StateManifest,
 ): RecordedKeyrings {
@@ -35,7 +35,7 @@ export function recordedKeyrings(
   const audit =
     wanted === null
       ? null
-      : openAuditLog(wanted, () => keyring(wanted.keyring), world, manifest.knownLog());
+      : openAuditLog(wanted, () => keyring(wanted.keyring), world, manifest.knownLog(), libc);
   const journal = audit === null ? undefined : scheduleJournal(audit);
   const hosts = new ModuleHosts(launch);
   const changed = async (name: string): Promise<void> => {

@@ -58,6 +58,7 @@ export const configSchema = z
         max_signatures_per_second_per_uid: limit.optional(),
         max_signatures_per_second_per_key: limit.optional(),
         max_connections_per_key: limit.optional(),
+        max_operations_per_second_per_uid: limit.optional(),
       })
       .prefault({}),
     audit: z

@@ -117,6 +117,7 @@ export const keyringMethods = {
   }),
   revoke: method({
     ...admin,
+    isUrgent: true,
     params: { keyring, kid, reason: fields.reason.optional() },
     act: async (params, services) =>
       outcome(await services.keyring(params.keyring).revoke(params.kid, params.reason)),
@@ -139,6 +140,7 @@ export const keyringMethods = {
   }),
   unlock: method({
     ...admin,
+    isUrgent: true,
     params: { keyring, pin: fields.pin, again: z.boolean().default(false) },
     act: async ({ pin, ...params }, services) => {
       try {
@@ -151,6 +153,7 @@ export const keyringMethods = {
   }),
   lock: method({
     ...admin,
+    isUrgent: true,
     params: { keyring },
     act: async (params, services) => {
       await services.lock(params.keyring);

@@ -61,6 +61,8 @@ function method({ scope, reach, effect, check }: Definition): Method<Buffer> {
 
 const nothing: readonly Uint8Array[] = [];
 const done = outcome(success);
+const bound = outcome(success, { recorded: 'once' });
+const repeated = outcome(success, { recorded: 'never' });
 
 /**
  * The requests of the SSH agent, as the request path knows them. Only what the agent's own user, root and `[access]`
@@ -146,8 +148,7 @@ export const sshAgentMethods = {
       return {
         subject: bindText(bind),
         act() {
-          binds.add(bind);
-          return Promise.resolve(done);
+          return Promise.resolve(binds.add(bind) ? bound : repeated);
         },
         undo() {
           binds.remove(bind);
