@@ -3,10 +3,13 @@ import {
   createPublicKey,
   verify as verifySignature,
   type KeyObject,
+  type VerifyKeyObjectInput,
 } from 'node:crypto';
 import { Point } from '@noble/ed25519';
 import type { AlgorithmName } from '../api/signing-backend.ts';
 import { algorithmNames, type AlgorithmNames } from './algorithm-names.ts';
+import { isStrictEncoding } from './ed25519-points.ts';
+import type { Verifier } from './verifier.ts';
 
 /**
  * Everything that differs from one signature algorithm to the next, one entry each. Nothing outside this
@@ -28,6 +31,11 @@ export interface Algorithm extends AlgorithmNames {
    * Whether these bytes are an acceptable public key. Ed25519: canonical, on the curve, not of small order.
    */
   readonly isPublicKey: (publicKey: Uint8Array) => boolean;
+  /**
+   * The key, to verify with. null for bytes that cannot be an acceptable key; with an Ed25519 key that is no point of
+   * the curve nothing verifies.
+   */
+  readonly verifier: (publicKey: Uint8Array) => Verifier | null;
   /** Strict verification, contract section 4. False for anything malformed; never throws. */
   readonly verify: (message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array) => boolean;
 }
@@ -48,14 +56,10 @@ const ed25519: Algorithm = {
     ],
   },
   toBeSigned: (message) => message,
-  isPublicKey: (publicKey) => publicKey.length === 32 && isAcceptablePoint(publicKey),
-  verify: (message, signature, publicKey) => {
-    if (signature.length !== signatureLength || publicKey.length !== 32) return false;
-    if (!isAcceptablePoint(publicKey) || !isAcceptablePoint(signature.subarray(0, 32)))
-      return false;
-    // OpenSSL checks S < L and the equation without the cofactor, comparing R byte by byte (RFC 8032, 5.1.7).
-    return verifySignature(null, message, ed25519PublicKey(publicKey), signature);
-  },
+  isPublicKey: isPointOfLargeOrder,
+  verifier: ed25519Verifier,
+  verify: (message, signature, publicKey) =>
+    ed25519Verifier(publicKey)?.verify(message, signature) ?? false,
 };
 
 const es256: Algorithm = {
@@ -69,33 +73,65 @@ const es256: Algorithm = {
   },
   toBeSigned: (message) => createHash('sha256').update(message).digest(),
   isPublicKey: (publicKey) => p256PublicKey(publicKey) !== null,
-  verify: (message, signature, publicKey) => {
-    const key = p256PublicKey(publicKey);
-    if (key === null || signature.length !== signatureLength) return false;
-    return verifySignature('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature);
-  },
+  verifier: es256Verifier,
+  verify: (message, signature, publicKey) =>
+    es256Verifier(publicKey)?.verify(message, signature) ?? false,
 };
 
 export const algorithms: Readonly<Record<AlgorithmName, Algorithm>> = { ed25519, es256 };
 
-/**
- * The rules on points that OpenSSL does not have and ed25519-dalek's `verify_strict` does: the encoding is
- * canonical (y < p, no negative zero) and the point is none of the eight of small order.
- */
-function isAcceptablePoint(encoded: Uint8Array): boolean {
+/** As strict verification wants them, and on the curve: noble throws for every encoding that is no point. */
+function isPointOfLargeOrder(encoded: Uint8Array): boolean {
+  if (!isStrictEncoding(encoded)) return false;
   try {
-    return !Point.fromBytes(encoded).isSmallOrder();
+    Point.fromBytes(encoded);
+    return true;
   } catch {
-    return false; // noble throws for every encoding that is no point
+    return false;
   }
 }
 
+/**
+ * OpenSSL takes no S from L on, no A off the curve, and compares R byte by byte with the R that the equation without
+ * the cofactor gives (RFC 8032, 5.1.7), so that an R which is not reduced, or no point, equals none. What it lacks of
+ * ed25519-dalek's `verify_strict` are the rules on encodings.
+ */
+function ed25519Verifier(publicKey: Uint8Array): Verifier | null {
+  if (!isStrictEncoding(publicKey)) return null;
+  const key = ed25519PublicKey(publicKey);
+  return verifierWith(null, key, (signature) => isStrictEncoding(signature.subarray(0, 32)));
+}
+
+function es256Verifier(publicKey: Uint8Array): Verifier | null {
+  const key = p256PublicKey(publicKey);
+  return key && verifierWith('sha256', { key, dsaEncoding: 'ieee-p1363' }, () => true);
+}
+
+function verifierWith(
+  digest: 'sha256' | null,
+  key: KeyObject | VerifyKeyObjectInput,
+  isAcceptable: (signature: Uint8Array) => boolean,
+): Verifier {
+  const isRefused = (signature: Uint8Array): boolean =>
+    signature.length !== signatureLength || !isAcceptable(signature);
+  return {
+    verify: (message, signature) =>
+      !isRefused(signature) && verifySignature(digest, message, key, signature),
+    verifyInPool: (message, signature) => {
+      if (isRefused(signature)) return Promise.resolve(false);
+      return new Promise((resolve) => {
+        verifySignature(digest, message, key, signature, (failure, verifies) => {
+          resolve(failure === null && verifies);
+        });
+      });
+    },
+  };
+}
+
+/** From a JWK: a tenth of what OpenSSL takes to decode the same key's DER. */
 function ed25519PublicKey(publicKey: Uint8Array): KeyObject {
-  return createPublicKey({
-    key: Buffer.concat([algorithmNames.ed25519.spkiPrefix, publicKey]),
-    format: 'der',
-    type: 'spki',
-  });
+  const x = Buffer.from(publicKey).toString('base64url');
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
 }
 
 function p256PublicKey(publicKey: Uint8Array): KeyObject | null {
