@@ -159,10 +159,19 @@ export class AccessControl {
     this.#rates.take(signatures, [
       ...(perUid === null || uid === null
         ? []
-        : [{ name: `uid ${uid}`, who: `uid ${uid}`, perSecond: perUid, of: 'signatures' as const }]),
+        : [
+            { name: `uid ${uid}`, who: `uid ${uid}`, perSecond: perUid, of: 'signatures' as const },
+          ]),
       ...(perKey === null || key === undefined
         ? []
-        : [{ name: `key ${key}`, who: `API key ${key}`, perSecond: perKey, of: 'signatures' as const }]),
+        : [
+            {
+              name: `key ${key}`,
+              who: `API key ${key}`,
+              perSecond: perKey,
+              of: 'signatures' as const,
+            },
+          ]),
     ]);
   }
 

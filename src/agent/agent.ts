@@ -81,9 +81,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const release = async (): Promise<void> => {
     letGoOfReserve();
     database.close();
-    await manifest.close().finally(() => {
-      lock.release();
-    });
+    await options.world.files
+      .urgently(() => manifest.close())
+      .finally(() => {
+        lock.release();
+      });
   };
   try {
     await database.openExisting();

@@ -85,7 +85,8 @@ export class LogSpace {
 /** Gives a file that is not there yet the space that was secured for it, where that was done. */
 export function takeSecured(path: string): void {
   const secured = nextPath(dirname(path));
-  const isThere = (name: string): boolean => lstatSync(name, { throwIfNoEntry: false }) !== undefined;
+  const isThere = (name: string): boolean =>
+    lstatSync(name, { throwIfNoEntry: false }) !== undefined;
   if (isThere(secured) && !isThere(path)) renameSync(secured, path);
 }
 

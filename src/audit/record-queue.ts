@@ -118,6 +118,7 @@ export class RecordQueue {
       this.#parts.written();
     }
     this.#working = null;
+    if (this.#urgent.length > 0) this.#retryNow();
   }
 
   #fail(failure: unknown, batch: readonly Entry[]): void {
@@ -170,11 +171,18 @@ export class RecordQueue {
     const turnedAway = this.#turnedAway;
     try {
       await this.#writeKept();
-      const resumed = { event: 'resumed', reason: null, repeated: turnedAway } as const;
-      await writer.write([logEntry(world.now(), resumed)]);
     } catch (failure) {
       const message = this.#note(failure);
       for (const entry of this.#urgent.splice(0)) this.#turnAway(entry, unavailable(message));
+      this.#retryLater(outage);
+      return;
+    }
+    try {
+      const resumed = { event: 'resumed', reason: null, repeated: turnedAway } as const;
+      await writer.write([logEntry(world.now(), resumed)]);
+    } catch (failure) {
+      // What has become urgent meanwhile is tried at once, and may have room all the same.
+      this.#note(failure);
       this.#retryLater(outage);
       return;
     }

@@ -36,7 +36,8 @@ export const agentMethods = {
     act: async ({ api_key }, services, { caller }) => {
       const before = caller.credential;
       const principal = await services.authenticate(caller, api_key);
-      const isSame = caller.credential !== null && before !== null && isSameKey(caller.credential, before);
+      const isSame =
+        caller.credential !== null && before !== null && isSameKey(caller.credential, before);
       return outcome({ principal }, { recorded: isSame ? 'never' : 'once' });
     },
     undo: (services, { caller }) => {
