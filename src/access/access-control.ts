@@ -1,4 +1,5 @@
 import { AgentError } from '../base/errors.ts';
+import { LineBudget } from '../base/line-budget.ts';
 import type { World } from '../base/world.ts';
 import { scopeOf, type AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
@@ -27,6 +28,9 @@ const operationsPerSecond: Readonly<Record<Scope, number>> = {
   app: 500,
   admin: 2000,
 };
+
+/** Lines of the log a minute about API keys that were not accepted. */
+const mostLines = { ofStrangers: 4, ofUsers: 60 };
 
 /** `[access]` beyond names; null: no limit. */
 export interface AccessLimits {
@@ -62,6 +66,8 @@ export class AccessControl {
   readonly #connections = new KeyConnections();
   readonly #lastUsed = new Map<string, { readonly hash: Uint8Array; readonly at: number }>();
   readonly #failures = new Map<string, number>();
+  readonly #linesOfStrangers: LineBudget;
+  readonly #linesOfUsers: LineBudget;
 
   constructor({ settings, keys, machine, world }: AccessParts) {
     this.settings = settings;
@@ -69,6 +75,8 @@ export class AccessControl {
     this.#machine = machine;
     this.#world = world;
     this.#rates = new SignatureRates(world.monotonicNow);
+    this.#linesOfStrangers = new LineBudget(mostLines.ofStrangers, world.monotonicNow);
+    this.#linesOfUsers = new LineBudget(mostLines.ofUsers, world.monotonicNow);
   }
 
   /**
@@ -225,10 +233,13 @@ export class AccessControl {
     const ofShare = (this.#failures.get(share) ?? 0) + 1;
     this.#failures.set(share, ofShare);
     caller.failures += 1;
-    this.#world.log.warn(
-      { ...peerForLog(peer), reason: faultInWords(fault), failures_of_uid: ofShare },
-      'an API key was not accepted',
-    );
+    const isStranger = scopeOf(peer, this.settings.rules) === 'none';
+    (isStranger ? this.#linesOfStrangers : this.#linesOfUsers).take((leftOut) => {
+      this.#world.log.warn(
+        { ...peerForLog(peer), reason: faultInWords(fault), failures_of_uid: ofShare, ...leftOut },
+        'an API key was not accepted',
+      );
+    });
     caller.slowed = true;
     try {
       await this.#world.pause(pauseAfter(caller.failures));
