@@ -121,7 +121,7 @@ async function releasedOnFailure<T>(lock: StateDirLock, work: () => Promise<T>):
 async function serve(
   options: AgentOptions,
   listeners: Listeners,
-  { manifest, database, parts: { keyrings, audit: auditLog, cluster } }: AgentState,
+  { manifest, database, parts: { keyrings, audit: auditLog, cluster, hosts } }: AgentState,
   release: () => Promise<void>,
 ): Promise<Agent> {
   const { settings, world, libc } = options;
@@ -148,7 +148,11 @@ async function serve(
     agent: { version: version(), pid: options.pid, started_at: startedAt },
     keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
     ...listeners.status,
-    counters: { ...counters, authentication_failures: sum(access.failures.values()) },
+    counters: {
+      ...counters,
+      authentication_failures: sum(access.failures.values()),
+      wrong_signatures: hosts.wrongSignatures,
+    },
     access: {
       api_keys: access.keys.keys.size,
       warnings: to === null ? access.warnings : access.warningsFor(to),

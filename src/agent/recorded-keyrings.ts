@@ -18,6 +18,7 @@ export interface RecordedKeyrings {
   readonly keyrings: SupervisedKeyrings;
   /** null: the agent has no part in a cluster. */
   readonly cluster: ClusterAuthority | null;
+  readonly hosts: Pick<ModuleHosts, 'wrongSignatures'>;
 }
 
 /**
@@ -57,7 +58,7 @@ export function recordedKeyrings(
           ...{ hosts, database, journal, world, credentialsDir },
         });
   if (cluster !== null) keyrings.shareRefusals(cluster.supervisor);
-  return { audit, keyrings, cluster };
+  return { audit, keyrings, cluster, hosts };
 }
 
 function graceOf({ keyrings }: Settings, name: string): number {
