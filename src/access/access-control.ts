@@ -1,6 +1,7 @@
 import { AgentError } from '../base/errors.ts';
+import { LineBudget } from '../base/line-budget.ts';
 import type { World } from '../base/world.ts';
-import { allowancesOf, type AccessRules } from './access-rules.ts';
+import { allowancesOf, isNamed, type AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
 import {
   faultInWords,
@@ -14,15 +15,28 @@ import { CredentialError } from './credential-error.ts';
 import { KeyConnections } from './key-connections.ts';
 import { grantOf, scopeOverAll, type Grant, type KeyringBounds } from './grant.ts';
 import { peerForLog, type Peer } from './principal.ts';
-import type { Principal } from '../api/principal.ts';
+import type { Principal, Scope } from '../api/principal.ts';
 import { SignatureRates } from './signature-rates.ts';
 
 /** How long the answer to a failed attempt is held back; twice as long for each further one, milliseconds. */
 const firstPause = 100;
 const longestPause = 5000;
 
+/** Recorded operations of a user a second, beside signatures, where nothing is configured: more than one needs. */
+const operationsPerSecond: Readonly<Record<Scope, number>> = {
+  none: 20,
+  reader: 50,
+  app: 500,
+  admin: 2000,
+};
+
+/** Lines of the log a minute about API keys that were not accepted. */
+const mostLines = { ofStrangers: 4, ofUsers: 60 };
+
 /** `[access]` beyond names; null: no limit. */
 export interface AccessLimits {
+  /** Of users who are readers or apps, signatures among them; null: the usual one, and none on signatures. */
+  readonly operationsPerSecondPerUid: number | null;
   readonly signaturesPerSecondPerUid: number | null;
   /** Of an API key that has none of its own. */
   readonly signaturesPerSecondPerKey: number | null;
@@ -57,6 +71,8 @@ export class AccessControl {
   readonly #connections = new KeyConnections();
   readonly #lastUsed = new Map<string, { readonly hash: Uint8Array; readonly at: number }>();
   readonly #failures = new Map<string, number>();
+  readonly #linesOfStrangers: LineBudget;
+  readonly #linesOfUsers: LineBudget;
 
   constructor({ settings, keys, machine, world }: AccessParts) {
     this.settings = settings;
@@ -64,6 +80,8 @@ export class AccessControl {
     this.#machine = machine;
     this.#world = world;
     this.#rates = new SignatureRates(world.monotonicNow);
+    this.#linesOfStrangers = new LineBudget(mostLines.ofStrangers, world.monotonicNow);
+    this.#linesOfUsers = new LineBudget(mostLines.ofUsers, world.monotonicNow);
   }
 
   /**
@@ -129,6 +147,22 @@ export class AccessControl {
     this.#connections.letGo(caller);
   }
 
+  /**
+   * Of what is recorded when it is done. Who has no scope has a rate of its own user, and nobody beside it. Throws
+   * `rate_limited` with `retry_after_ms`.
+   */
+  takeOperation({ share }: Caller, { principal: { scope } }: Grant, signatures: number): void {
+    const configured = this.settings.limits.operationsPerSecondPerUid;
+    // Signatures have limits of their own, and none where none is configured.
+    if (configured === null && signatures > 0) return;
+    const usual = operationsPerSecond[scope];
+    const perSecond =
+      configured === null || scope === 'none' || scope === 'admin' ? usual : configured;
+    this.#rates.take(1, [
+      { name: `operations ${share} ${scope}`, who: share, perSecond, of: 'recorded operations' },
+    ]);
+  }
+
   /** Throws `rate_limited` with `retry_after_ms`. */
   takeSignatures(grant: Grant, signatures: number): void {
     const { uid, api_key: key } = grant.principal;
@@ -138,10 +172,19 @@ export class AccessControl {
     this.#rates.take(signatures, [
       ...(perUid === null || uid === null
         ? []
-        : [{ name: `uid ${uid}`, who: `uid ${uid}`, perSecond: perUid }]),
+        : [
+            { name: `uid ${uid}`, who: `uid ${uid}`, perSecond: perUid, of: 'signatures' as const },
+          ]),
       ...(perKey === null || key === undefined
         ? []
-        : [{ name: `key ${key}`, who: `API key ${key}`, perSecond: perKey }]),
+        : [
+            {
+              name: `key ${key}`,
+              who: `API key ${key}`,
+              perSecond: perKey,
+              of: 'signatures' as const,
+            },
+          ]),
     ]);
   }
 
@@ -200,10 +243,13 @@ export class AccessControl {
     const ofShare = (this.#failures.get(share) ?? 0) + 1;
     this.#failures.set(share, ofShare);
     caller.failures += 1;
-    this.#world.log.warn(
-      { ...peerForLog(peer), reason: faultInWords(fault), failures_of_uid: ofShare },
-      'an API key was not accepted',
-    );
+    const isStranger = !isNamed(peer, this.settings.rules);
+    (isStranger ? this.#linesOfStrangers : this.#linesOfUsers).take((leftOut) => {
+      this.#world.log.warn(
+        { ...peerForLog(peer), reason: faultInWords(fault), failures_of_uid: ofShare, ...leftOut },
+        'an API key was not accepted',
+      );
+    });
     caller.slowed = true;
     try {
       await this.#world.pause(pauseAfter(caller.failures));

@@ -112,6 +112,11 @@ export function allowancesOf(peer: Peer, rules: AccessRules): readonly Allowance
   return [...ofLists, ...ofRules.map(({ gives }) => gives)];
 }
 
+/** Whether a list or a rule gives the peer anything, on any keyring. */
+export function isNamed(peer: Peer, rules: AccessRules): boolean {
+  return allowancesOf(peer, rules).length > 0;
+}
+
 /**
  * The scope of a peer without an API key over all keyrings: the highest that a list gives it. The groups are those that
  * its process has, as for files; a change of a group's members counts from their next login on. A client of the network

@@ -13,6 +13,10 @@ import { sealFor } from '../formats/age/sealing.ts';
 const mostKeys = 1000;
 /** Revoked ones that are listed. Their records stay for good, and an answer without a limit holds everybody up. */
 const mostRevoked = 1000;
+/** Registrations of an actor within a day, unless an admin makes them: revoked ones take room for good. */
+const mostOfDay = 200;
+/** Milliseconds. */
+const day = 24 * 60 * 60 * 1000;
 
 /** Where client keys are kept. Every method may throw `backend_unavailable` or `conflict`. */
 export interface ClientKeyStore {
@@ -69,6 +73,26 @@ export class ClientKeys implements Sealer {
   }
 
   /**
+   * Throws what `register` rejects with, as far as it can be told without beginning it; `rate_limited` where the
+   * caller has registered as many within a day as one may.
+   */
+  foresee({ publicKey, actor: named }: Registration, grant: Grant): void {
+    const actor = this.#actorFor(named, grant);
+    const store = this.#parts.opened();
+    if (store === null) return;
+    refuseSecond(publicKey, store.list({ actor, revoked: 0 }));
+    if (store.count(actor) >= mostKeys) throw tooMany();
+    if (isAdmin(grant)) return;
+    const now = this.#parts.world.now();
+    const since = now - day;
+    const times = store
+      .list({ actor, revoked: mostOfDay })
+      .map(({ createdAt }) => Date.parse(createdAt))
+      .filter((at) => at > since);
+    if (times.length >= mostOfDay) throw tooOften(Math.min(...times) + day - now);
+  }
+
+  /**
    * Rejects with `forbidden` (for somebody else, by who is no admin), `not_found` (there is no such actor),
    * `already_exists` with the id, `too_large` where the actor has as many as one may.
    */
@@ -86,7 +110,7 @@ export class ClientKeys implements Sealer {
       revokedAt: null,
     };
     await store.atomically(() => {
-      refuseSecond(key, store.list({ actor, revoked: 0 }));
+      refuseSecond(key.publicKey, store.list({ actor, revoked: 0 }));
       if (store.count(actor) >= mostKeys) throw tooMany();
       store.add(key);
     });
@@ -214,8 +238,8 @@ function isAdmin(grant: Grant): boolean {
   return scopeOverAll(grant) === 'admin';
 }
 
-function refuseSecond(key: ClientKey, registered: readonly ClientKey[]): void {
-  const same = registered.find((one) => Buffer.from(one.publicKey).equals(key.publicKey));
+function refuseSecond(key: Uint8Array, registered: readonly ClientKey[]): void {
+  const same = registered.find(({ publicKey }) => Buffer.from(publicKey).equals(key));
   if (same === undefined) return;
   throw new AgentError('already_exists', `this key is registered already, as ${same.id}`, {
     details: { id: same.id },
@@ -227,6 +251,14 @@ function tooMany(): AgentError {
     'too_large',
     `there are ${mostKeys} client keys already, the most that one may have: revoke some`,
     { details: { limit: mostKeys } },
+  );
+}
+
+function tooOften(retryAfter: number): AgentError {
+  return new AgentError(
+    'rate_limited',
+    `${mostOfDay} client keys were registered within a day, the most that one may: wait, or ask an admin`,
+    { details: { retry_after_ms: Math.max(1, retryAfter) } },
   );
 }
 

@@ -1,5 +1,4 @@
-import type { Scope } from '../api/principal.ts';
-import { scopeOf, type AccessRules } from './access-rules.ts';
+import { isNamed, type AccessRules } from './access-rules.ts';
 import type { AccessControl } from './access-control.ts';
 import type { Caller } from './caller.ts';
 import type { Grant } from './grant.ts';
@@ -43,13 +42,9 @@ export class Shares {
 /** A user has one share, however it authenticates; without a scope of its own, that of its API key. */
 function shareFor(peer: Peer, rules: AccessRules, { principal }: Grant): Share {
   if (isOwn(peer, rules)) return { kind: 'own', name: shareOf(peer) };
-  if (has(scopeOf(peer, rules))) return { kind: 'user', name: shareOf(peer) };
-  if (!has(principal.scope)) return strangers;
+  if (isNamed(peer, rules)) return { kind: 'user', name: shareOf(peer) };
+  if (principal.scope === 'none') return strangers;
   return { kind: 'user', name: `key ${principal.api_key ?? ''}` };
-}
-
-function has(scope: Scope): boolean {
-  return scope !== 'none';
 }
 
 function isOwn(peer: Peer, { agentUid }: AccessRules): boolean {

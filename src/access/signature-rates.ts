@@ -7,13 +7,15 @@ const rounding = 0.001;
 /** A timer may go off so much too early, milliseconds. */
 const timerSlack = 1;
 
-/** One limit that signatures count against. */
+/** One limit that signatures, or other operations, count against. */
 export interface RateLimit {
   /** Under which it is kept. */
   readonly name: string;
   /** For the message. */
   readonly who: string;
   readonly perSecond: number;
+  /** What is counted, for the message. */
+  readonly of: 'signatures' | 'recorded operations';
 }
 
 /**
@@ -64,11 +66,11 @@ export class SignatureRates {
   }
 }
 
-function tooMany({ who, perSecond }: RateLimit, wait: number): AgentError {
+function tooMany({ who, perSecond, of }: RateLimit, wait: number): AgentError {
   const retryAfter = Math.ceil(wait) + timerSlack;
   return new AgentError(
     'rate_limited',
-    `${who} may make ${perSecond} signatures a second: try again in ${retryAfter} ms`,
+    `${who} may make ${perSecond} ${of} a second: try again in ${retryAfter} ms`,
     { details: { retry_after_ms: retryAfter } },
   );
 }

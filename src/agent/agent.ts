@@ -33,6 +33,7 @@ import { Listeners } from '../server/listeners.ts';
 import { AgentDatabase } from '../database/agent-database.ts';
 import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
+import { holdReserve } from './held-reserve.ts';
 import { removeCutOffWrites } from '../files/cut-off-writes.ts';
 import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
 import { version } from '../base/version.ts';
@@ -72,6 +73,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
   removeCutOffWrites(settings.stateDir, libc, options.world.log);
+  const letGoOfReserve = holdReserve(settings.stateDir, options.world);
   const state = await releasedOnFailure(lock, async () => {
     const manifest = await StateManifest.open(settings.stateDir, options.world);
     const database = new AgentDatabase(join(settings.stateDir, 'agent.db'), manifest.ledger);
@@ -80,10 +82,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { manifest, database, parts } = state;
   const { audit, keyrings, cluster } = parts;
   const release = async (): Promise<void> => {
+    letGoOfReserve();
     database.close();
-    await manifest.close().finally(() => {
-      lock.release();
-    });
+    await options.world.files
+      .urgently(() => manifest.close())
+      .finally(() => {
+        lock.release();
+      });
   };
   try {
     await database.openExisting();
@@ -119,7 +124,7 @@ async function releasedOnFailure<T>(lock: StateDirLock, work: () => Promise<T>):
 async function serve(
   options: AgentOptions,
   listeners: Listeners,
-  { manifest, database, parts: { keyrings, audit: auditLog, cluster } }: AgentState,
+  { manifest, database, parts: { keyrings, audit: auditLog, cluster, hosts } }: AgentState,
   release: () => Promise<void>,
 ): Promise<Agent> {
   const { settings, world, libc } = options;
@@ -150,7 +155,11 @@ async function serve(
     agent: { version: version(), pid: options.pid, started_at: startedAt },
     keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
     ...listeners.status,
-    counters: { ...counters, authentication_failures: sum(access.failures.values()) },
+    counters: {
+      ...counters,
+      authentication_failures: sum(access.failures.values()),
+      wrong_signatures: hosts.wrongSignatures,
+    },
     access: {
       api_keys: access.keys.keys.size,
       warnings: to === null ? access.warnings : access.warningsFor(to),

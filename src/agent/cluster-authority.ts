@@ -208,12 +208,13 @@ class SupervisedCa extends Supervisor<SupervisedCaSettings, CaKey> {
     if (entry === null) return { ...closed, health: 'unavailable', last_error: null };
     if ('keyring' in entry) {
       const { kid, protection, health } = entry.keyring;
-      const { outage, failing, lastFailure } = health;
+      const { outage, failing, lastFailure, flaw } = health;
       return {
         ca_kid: kid,
         protection,
-        health: outage?.kind === 'locked' ? 'locked' : outage || failing ? 'unavailable' : 'ok',
-        last_error: outage ?? lastFailure,
+        health:
+          outage?.kind === 'locked' ? 'locked' : outage || failing || flaw ? 'unavailable' : 'ok',
+        last_error: outage ?? flaw ?? lastFailure,
       };
     }
     const { failure, at } = entry;

@@ -9,6 +9,7 @@ import type { HeadMark } from '../audit/head-mark.ts';
 import { describeFailure } from '../base/errors.ts';
 import { ChainWriter } from '../audit/chain-writer.ts';
 import { examineLog, fileName } from '../audit/log-directory.ts';
+import type { Libc } from '../native/libc.ts';
 import { RecordSigner } from '../audit/record-signer.ts';
 
 /** What is known of the log from outside its directory. */
@@ -33,6 +34,7 @@ export function openAuditLog(
   keyring: () => Keyring,
   world: World,
   known: KnownLog,
+  { allocate }: Pick<Libc, 'allocate'>,
 ): AuditLog {
   const { head, number, size, isClosed, needsHead, torn } = examineLog(dir, known.head);
   const signer = new RecordSigner({ keyring, dir, copyPath: known.jwksCopyPath, world });
@@ -46,7 +48,7 @@ export function openAuditLog(
       const goesOn = isFirst && !isClosed;
       const replacesRest = goesOn && torn !== null;
       const path = join(dir, fileName(name));
-      return new AppendFile(path, { size: goesOn ? size : 0, durable, replacesRest });
+      return new AppendFile(path, { size: goesOn ? size : 0, durable, replacesRest, allocate });
     },
     signer,
     written: (last) => {

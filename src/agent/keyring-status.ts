@@ -31,7 +31,7 @@ export function keyringStatus(
     return { ...closed, health, last_error: described(entry.failure, entry.at) };
   }
   const { keyring } = entry;
-  const { failing, lastFailure, outage } = keyring.health;
+  const { failing, lastFailure, outage, flaw } = keyring.health;
   const { protection } = keyring.description;
   const { rollbackProtection: rollback_protection } = keyring;
   try {
@@ -42,9 +42,11 @@ export function keyringStatus(
       rollback_protection,
       active_kid: keyring.activeKid(),
       key_counts: keyring.keyCounts(),
-      health: outage?.kind === 'locked' ? 'locked' : outage || failing ? 'unavailable' : 'ok',
+      health:
+        outage?.kind === 'locked' ? 'locked' : outage || failing || flaw ? 'unavailable' : 'ok',
       // What stands in the way now goes before what is tried again, and that before what is over.
-      last_error: outage ?? (failing ? lastFailure : (keyring.rotationFailure ?? lastFailure)),
+      last_error:
+        outage ?? (failing ? lastFailure : (flaw ?? keyring.rotationFailure ?? lastFailure)),
       next_rotation: nextRotation === null ? null : formatTime(nextRotation),
       next_change: keyring.nextChange(),
     };

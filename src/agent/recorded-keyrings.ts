@@ -18,6 +18,7 @@ export interface RecordedKeyrings {
   readonly keyrings: SupervisedKeyrings;
   /** null: the agent has no part in a cluster. */
   readonly cluster: ClusterAuthority | null;
+  readonly hosts: Pick<ModuleHosts, 'wrongSignatures'>;
 }
 
 /**
@@ -26,7 +27,7 @@ export interface RecordedKeyrings {
  * does.
  */
 export function recordedKeyrings(
-  { settings, world, hosts: launch, credentialsDir }: AgentOptions,
+  { settings, world, libc, hosts: launch, credentialsDir }: AgentOptions,
   database: AgentDatabase,
   manifest: StateManifest,
 ): RecordedKeyrings {
@@ -35,7 +36,7 @@ export function recordedKeyrings(
   const audit =
     wanted === null
       ? null
-      : openAuditLog(wanted, () => keyring(wanted.keyring), world, manifest.knownLog());
+      : openAuditLog(wanted, () => keyring(wanted.keyring), world, manifest.knownLog(), libc);
   const journal = audit === null ? undefined : scheduleJournal(audit);
   const hosts = new ModuleHosts(launch);
   const changed = async (name: string): Promise<void> => {
@@ -57,7 +58,7 @@ export function recordedKeyrings(
           ...{ hosts, database, journal, world, credentialsDir },
         });
   if (cluster !== null) keyrings.shareRefusals(cluster.supervisor);
-  return { audit, keyrings, cluster };
+  return { audit, keyrings, cluster, hosts };
 }
 
 function graceOf({ keyrings }: Settings, name: string): number {

@@ -12,13 +12,15 @@ export interface AgentStatus extends ListenersStatus {
   readonly keyrings: readonly KeyringStatus[];
   /**
    * Since the start. `signatures` counts messages, `errors` the refused and failed requests,
-   * `authentication_failures` the API keys that were not accepted.
+   * `authentication_failures` the API keys that were not accepted, `wrong_signatures` those that a device made and that
+   * did not verify, none of which left.
    */
   readonly counters: {
     readonly requests: number;
     readonly errors: number;
     readonly signatures: number;
     readonly authentication_failures: number;
+    readonly wrong_signatures: number;
   };
   readonly access: {
     /** How many API keys there are that somebody may use. */
@@ -73,7 +75,7 @@ export interface KeyringStatus {
   readonly algorithm: AlgorithmName;
   readonly active_kid: string | null;
   readonly key_counts: Readonly<Record<KeyStatus, number>> | null;
-  /** `locked`: it waits for `unlock`. */
+  /** `locked`: it waits for `unlock`. `unavailable` too where its device has made wrong signatures, though it answers. */
   readonly health: 'ok' | 'locked' | 'unavailable';
   readonly last_error: {
     readonly kind: string;

@@ -13,6 +13,7 @@ import {
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { refusal, requirePrivate } from '../files/ownership.ts';
+import { LogSpace, takeSecured, type Allocate } from './log-space.ts';
 
 const synced = promisify(fsync);
 /** What is compared to know a file again: bytes of its end. */
@@ -25,10 +26,14 @@ export interface LinesFile {
   readonly size: number;
   /**
    * Puts the bytes behind those that count; resolves when they are on disk. Rejects with the system call that failed,
-   * or AgentError where another program has touched the file: none of the bytes count then.
+   * or AgentError where another program has touched the file: none of the bytes count then. `isUrgent`: they may take
+   * the space that is held in reserve.
    */
-  append(bytes: Buffer): Promise<void>;
-  close(): void;
+  append(bytes: Buffer, isUrgent: boolean): Promise<void>;
+  /** Makes room for the file that follows. False: there is none, and this one has to go on. */
+  secureNext(): boolean;
+  /** `isFull`: nothing is written to it any more. */
+  close(isFull?: boolean): void;
 }
 
 export interface AppendFileOptions {
@@ -38,6 +43,8 @@ export interface AppendFileOptions {
   readonly durable: boolean;
   /** What stands behind `size` is to go, but not before the first bytes have been written over it. */
   readonly replacesRest: boolean;
+  /** Null: no space is held in reserve. */
+  readonly allocate: Allocate | null;
 }
 
 /**
@@ -54,28 +61,32 @@ export class AppendFile implements LinesFile {
   #inode: number | null = null;
   /** The last bytes that count, as they were written. */
   #tail: Buffer = Buffer.alloc(0);
+  readonly #space: LogSpace | null;
 
-  constructor(path: string, { size, durable, replacesRest }: AppendFileOptions) {
+  constructor(path: string, { size, durable, replacesRest, allocate }: AppendFileOptions) {
     this.path = path;
     this.#size = size;
     this.#durable = durable;
     this.#replacesRest = replacesRest;
+    this.#space = allocate === null ? null : new LogSpace(allocate);
   }
 
   get size(): number {
     return this.#size;
   }
 
-  async append(bytes: Buffer): Promise<void> {
+  async append(bytes: Buffer, isUrgent: boolean): Promise<void> {
     const fd = this.#fd ?? (await this.#open());
     const end = this.#size + bytes.length;
     try {
       if (!this.#replacesRest) this.#requireUntouched();
+      if (!isUrgent) this.#space?.require(fd, this.#size, end);
       for (let written = 0; written < bytes.length;) {
         written += await writeAt(fd, bytes, written, this.#size + written);
       }
       if (this.#replacesRest) {
         ftruncateSync(fd, end);
+        this.#space?.forget();
         await synced(fd);
         this.#replacesRest = false;
       }
@@ -90,9 +101,18 @@ export class AppendFile implements LinesFile {
         : Buffer.concat([this.#tail, bytes]).subarray(-tailLength);
   }
 
-  close(): void {
-    if (this.#fd !== null) closeSync(this.#fd);
-    this.#fd = null;
+  secureNext(): boolean {
+    return this.#space?.secureNext(dirname(this.path)) ?? true;
+  }
+
+  close(isFull = false): void {
+    if (this.#fd === null) return;
+    try {
+      if (isFull) this.#space?.release(this.#fd, this.#size);
+    } finally {
+      closeSync(this.#fd);
+      this.#fd = null;
+    }
   }
 
   /** After a failed sync the kernel may have dropped what it had: only what can be read back is there. */
@@ -101,6 +121,7 @@ export class AppendFile implements LinesFile {
     const create = this.#size === 0 ? O_CREAT : 0;
     // Written and synced in one call: a sync of its own would be another way to a thread and back.
     const durable = this.#durable ? O_DSYNC : 0;
+    if (this.#size === 0) takeSecured(this.path);
     const fd = openSync(this.path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | create | durable, 0o600);
     try {
       const inode = fstatSync(fd);
@@ -142,7 +163,9 @@ export class AppendFile implements LinesFile {
 
   #abandon(fd: number): void {
     try {
-      if (!this.#replacesRest) ftruncateSync(fd, this.#size);
+      this.#space?.forget();
+      // Not where nothing of it was written: it would cost the space that is held behind it.
+      if (!this.#replacesRest && fstatSync(fd).size > this.#size) ftruncateSync(fd, this.#size);
     } catch {
       // It is done again before anything else is written.
     } finally {

@@ -7,9 +7,9 @@ import { logEntry, type Entry, type LogEvent } from './entry.ts';
 import { OperationText } from './operation-text.ts';
 import { RecordQueue } from './record-queue.ts';
 import type { RecordSigner } from './record-signer.ts';
-import { RefusalFolding } from './refusal-folding.ts';
+import { RecordFolding } from './record-folding.ts';
 
-/** How often it is looked whether there are folded refusals to write, milliseconds. */
+/** How often it is looked whether there are folded records to write, milliseconds. */
 const foldingInterval = 1000;
 /** No record stays without a signature behind it for longer, milliseconds. */
 const longestUnsigned = 600_000;
@@ -31,7 +31,7 @@ export class AuditLog implements Audit {
   readonly #parts: AuditLogParts;
   readonly #queue: RecordQueue;
   readonly #text = new OperationText();
-  readonly #folding = new RefusalFolding();
+  readonly #folding = new RecordFolding();
   /** Sequence numbers of changes whose end is not recorded yet. */
   readonly #begun = new Set<number>();
   #noneBegun: (() => void) | null = null;
@@ -64,15 +64,16 @@ export class AuditLog implements Audit {
   }
 
   record(event: AuditEvent): Promise<number> {
-    const refusal = this.#refusal();
+    const isUrgent = event.isUrgent === true;
+    const refusal = this.#refusal(isUrgent);
     if (refusal !== null) return Promise.reject(refusal);
-    if (event.outcome === 'refused' && this.#fold(event)) {
+    if ((event.outcome === 'refused' || event.repeats === 'folded') && this.#fold(event)) {
       return Promise.resolve(this.#parts.writer.head.seq);
     }
     const time = this.#parts.world.now();
     const body = this.#text.of(event);
     const written = new Promise<number>((resolve, reject) => {
-      this.#push({ time, body, isMandatory: false, resolve, reject });
+      this.#push({ time, body, isMandatory: false, isUrgent, resolve, reject });
     });
     return event.outcome === 'begun' ? this.#noteBegun(written) : written;
   }
@@ -88,7 +89,8 @@ export class AuditLog implements Audit {
       const written = (): void => {
         resolve();
       };
-      this.#push({ time, body, isMandatory: true, resolve: written, reject: null });
+      const isUrgent = event.isUrgent === true;
+      this.#push({ time, body, isMandatory: true, isUrgent, resolve: written, reject: null });
       if (event.of !== null) this.#noteEnded(event.of);
     });
   }
@@ -130,9 +132,10 @@ export class AuditLog implements Audit {
     this.#parts.writer.close();
   }
 
-  #refusal(): AgentError | null {
+  /** What is urgent is tried even where nothing else can be written. */
+  #refusal(isUrgent = false): AgentError | null {
     if (this.#stage !== 'open') return new AgentError('shutting_down', 'the agent stops');
-    return this.#queue.refusal();
+    return isUrgent ? null : this.#queue.refusal();
   }
 
   #push(entry: Entry): void {
@@ -193,7 +196,8 @@ export class AuditLog implements Audit {
     for (const { event, count } of this.#folding.close(now)) {
       const body = this.#text.of(event, count);
       const nobody = (): void => undefined;
-      this.#push({ time, body, isMandatory: false, resolve: nobody, reject: nobody });
+      const entry = { time, body, isMandatory: false, isUrgent: false };
+      this.#push({ ...entry, resolve: nobody, reject: nobody });
     }
   }
 

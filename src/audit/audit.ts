@@ -24,6 +24,13 @@ export interface AuditEvent {
   readonly reason: string | null;
   /** Sequence number of the record `begun`. */
   readonly of: number | null;
+  /**
+   * `counted`: it has no record of its own. `folded`: equal ones that follow within a minute have none. Absent: it has
+   * one, unless it is a refusal beyond what its caller may have written.
+   */
+  readonly repeats?: 'counted' | 'folded';
+  /** It takes something back, and may be written into the space that is held in reserve. */
+  readonly isUrgent?: boolean;
 }
 
 /** Where operations are recorded. */

@@ -57,9 +57,9 @@ export class ChainWriter {
 
   /**
    * Puts the first of these records, as many as the file takes, on disk together, and answers their sequence numbers.
-   * Rejects as `LinesFile.append` does; then none of them is there.
+   * Rejects as `LinesFile.append` does; then none of them is there. `isUrgent`: they may take the space held in reserve.
    */
-  async write(entries: readonly Entry[]): Promise<readonly number[]> {
+  async write(entries: readonly Entry[], isUrgent = false): Promise<readonly number[]> {
     const { maxFileBytes } = this.#parts;
     const draft = new Draft(this.#head);
     const numbers: number[] = [];
@@ -78,9 +78,9 @@ export class ChainWriter {
         await addEvent(silent('checkpoint'), this.#parts.now());
       }
     }
-    const closes = isFull();
+    const closes = isFull() && this.#file.secureNext();
     if (closes) await addEvent(silent('closed'), this.#parts.now());
-    await this.#file.append(Buffer.from(draft.text, 'utf8'));
+    await this.#file.append(Buffer.from(draft.text, 'utf8'), isUrgent);
     this.#head = draft.head;
     this.#parts.written(this.#head);
     this.#unsigned = this.#head.seq - signedAt;
@@ -94,7 +94,7 @@ export class ChainWriter {
   }
 
   #beginFile(): void {
-    this.#file.close();
+    this.#file.close(true);
     this.#number += 1;
     this.#file = this.#parts.openFile(this.#number, false);
   }

@@ -15,6 +15,8 @@ export interface Entry {
   readonly body: string | LogEvent;
   /** It happened and cannot be undone: it is written as soon as that works. */
   readonly isMandatory: boolean;
+  /** It may be written into the space that is held in reserve. */
+  readonly isUrgent: boolean;
   /** Whoever waits for it; both null where nobody does. */
   readonly resolve: ((seq: number) => void) | null;
   readonly reject: ((failure: unknown) => void) | null;
@@ -26,5 +28,5 @@ export function logEntry(
   event: LogEvent,
   { isMandatory } = { isMandatory: false },
 ): Entry {
-  return { time, body: event, isMandatory, resolve: null, reject: null };
+  return { time, body: event, isMandatory, isUrgent: false, resolve: null, reject: null };
 }

@@ -3,11 +3,15 @@ import type { Principal } from '../api/principal.ts';
 import type { AuditEvent } from './audit.ts';
 import { whatText, whoText } from './chain/record.ts';
 
-/** What callers may write as long as they like is cut there, in characters: what it names is not there anyway. */
+/** What callers may write as long as they like is cut there, in bytes of the record: what it names is not there anyway. */
 const longestName = 100;
+const longestPath = 200;
 const longestReason = 1000;
 /** Client keys that a backup is for: as many as one may name, since whoever is cut off has the keys all the same. */
 const longestSubject = 1000;
+
+/** Bytes of a UTF-16 unit as JSON has it. */
+const longestCharacter = 6;
 
 /** The text of operations as it stands in their records: all but the place in the chain. */
 export class OperationText {
@@ -54,11 +58,25 @@ function whoOf({ caller, principal }: AuditEvent): string {
     pid: process?.pid ?? null,
     user: process?.name ?? null,
     api_key: claimed ?? null,
-    exe_best_effort: process?.executable ?? null,
+    exe_best_effort: cut(process?.executable ?? null, longestPath),
     scope: principal?.scope ?? null,
   });
 }
 
+/** A control character takes six bytes of a record, and others up to four. */
 function cut(text: string | null, most: number): string | null {
-  return text !== null && text.length > most ? `${text.slice(0, most)}…` : text;
+  if (text === null || text.length <= most / longestCharacter || sizeOf(text) <= most) return text;
+  let size = sizeOf('…');
+  let kept = '';
+  for (const character of text) {
+    size += sizeOf(character);
+    if (size > most) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+/** As it stands between its quotation marks. */
+function sizeOf(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text)) - 2;
 }

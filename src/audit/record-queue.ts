@@ -40,6 +40,8 @@ export class RecordQueue {
   #waiting: Entry[] = [];
   /** Kept while nothing can be written: they go before everything else. */
   #mandatory: Entry[] = [];
+  /** To be written while nothing else can be, into the space that is held in reserve. */
+  #urgent: Entry[] = [];
   /** How many records the last write had. */
   #before = 0;
   #working: Promise<void> | null = null;
@@ -73,9 +75,10 @@ export class RecordQueue {
     if (this.#outage === null) {
       this.#waiting.push(entry);
       this.#working ??= this.#work();
-    } else if (entry.isMandatory) {
+    } else if (entry.isUrgent || entry.isMandatory) {
       this.#keep(entry);
-      this.#retryIfDue();
+      if (entry.isUrgent) this.#retryNow();
+      else this.#retryIfDue();
     } else {
       this.#turnAway(entry, unavailable(this.#outage.message));
     }
@@ -115,6 +118,7 @@ export class RecordQueue {
       this.#parts.written();
     }
     this.#working = null;
+    if (this.#urgent.length > 0) this.#retryNow();
   }
 
   #fail(failure: unknown, batch: readonly Entry[]): void {
@@ -123,7 +127,7 @@ export class RecordQueue {
     const message = this.#note(failure);
     this.#outage = { message, retryAt: 0, cancel: () => undefined };
     for (const entry of entries) {
-      if (entry.isMandatory) this.#keep(entry);
+      if (entry.isUrgent || entry.isMandatory) this.#keep(entry);
       else this.#turnAway(entry, unavailable(message));
     }
     world.log.error(
@@ -148,10 +152,16 @@ export class RecordQueue {
     if (this.#parts.world.monotonicNow() >= outage.retryAt) this.#startRetry(outage);
   }
 
+  /** What is urgent waits for no timer. */
+  #retryNow(): void {
+    if (this.#outage !== null && this.#working === null) this.#startRetry(this.#outage);
+  }
+
   #startRetry(outage: Outage): void {
     outage.cancel();
     this.#working = this.#retry(outage).finally(() => {
       this.#working = this.#waiting.length > 0 ? this.#work() : null;
+      if (this.#urgent.length > 0) this.#retryNow();
     });
   }
 
@@ -160,25 +170,43 @@ export class RecordQueue {
     const { writer, world } = this.#parts;
     const turnedAway = this.#turnedAway;
     try {
-      while (this.#mandatory.length > 0) {
-        const numbers = await writer.write(this.#mandatory);
-        this.#mandatory.splice(0, numbers.length);
-      }
+      await this.#writeKept();
+    } catch (failure) {
+      const message = this.#note(failure);
+      for (const entry of this.#urgent.splice(0)) this.#turnAway(entry, unavailable(message));
+      this.#retryLater(outage);
+      return;
+    }
+    try {
       const resumed = { event: 'resumed', reason: null, repeated: turnedAway } as const;
       await writer.write([logEntry(world.now(), resumed)]);
     } catch (failure) {
+      // What has become urgent meanwhile is tried at once, and may have room all the same.
       this.#note(failure);
       this.#retryLater(outage);
       return;
     }
     this.#turnedAway -= turnedAway;
     this.#outage = null;
-    this.#waiting.push(...this.#mandatory.splice(0));
+    this.#waiting.push(...this.#mandatory.splice(0), ...this.#urgent.splice(0));
     world.log.info(
       { file: writer.path, turned_away: turnedAway },
       'the audit log can be written again',
     );
     this.#parts.written();
+  }
+
+  /** What was done, then what is urgent. Rejects as `ChainWriter.write` does. */
+  async #writeKept(): Promise<void> {
+    for (;;) {
+      const mandatory = this.#mandatory.length;
+      const entries = [...this.#mandatory, ...this.#urgent];
+      if (entries.length === 0) return;
+      const numbers = await this.#parts.writer.write(entries, true);
+      this.#mandatory.splice(0, numbers.length);
+      const written = this.#urgent.splice(0, Math.max(0, numbers.length - mandatory));
+      written.forEach(({ resolve }, at) => resolve?.(numbers[mandatory + at] ?? 0));
+    }
   }
 
   /** Its message goes to callers. */
@@ -192,6 +220,10 @@ export class RecordQueue {
   }
 
   #keep(entry: Entry): void {
+    if (!entry.isMandatory) {
+      this.#urgent.push(entry);
+      return;
+    }
     entry.resolve?.(0);
     this.#mandatory.push({ ...entry, resolve: null });
   }

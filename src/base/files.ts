@@ -27,6 +27,18 @@ export interface Files {
    */
   exchange(path: string, bytes: Uint8Array, expected: string | null): Promise<Exchanged>;
 
+  /**
+   * Does the work; what it replaces may take the space that is held in reserve, once the disk is full. As long as one
+   * such work is under way, what others replace may take it too.
+   */
+  urgently<T>(work: () => Promise<T>): Promise<T>;
+
+  /**
+   * Holds space in reserve, for every file on the file system of that directory, which is made and has nothing else.
+   * Again: makes what is missing of it by now, as far as there is room.
+   */
+  holdReserve(dir: string): void;
+
   /** Removes what writers that were killed have left beside the file. */
   tidy(path: string): void;
 

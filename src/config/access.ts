@@ -36,6 +36,7 @@ export const accessTable = z.strictObject({
   max_signatures_per_second_per_uid: limit.optional(),
   max_signatures_per_second_per_key: limit.optional(),
   max_connections_per_key: limit.optional(),
+  max_operations_per_second_per_uid: limit.optional(),
 });
 
 export type AccessConfig = z.output<typeof accessTable>;

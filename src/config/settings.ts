@@ -103,6 +103,7 @@ export function resolveSettings(
       signaturesPerSecondPerUid: config.access.max_signatures_per_second_per_uid ?? null,
       signaturesPerSecondPerKey: config.access.max_signatures_per_second_per_key ?? null,
       connectionsPerKey: config.access.max_connections_per_key ?? null,
+      operationsPerSecondPerUid: config.access.max_operations_per_second_per_uid ?? null,
     },
     audit: auditSettings(config, stateDir),
     keyrings,

@@ -7,6 +7,7 @@ import { AgentError } from '../base/errors.ts';
 import type { Libc } from '../native/libc.ts';
 import { readChecked, symbolicLink } from './checked-read.ts';
 import type { Files } from '../base/files.ts';
+import { isFull, Reserve } from './reserve.ts';
 import { contentHash, plainIdentity, splitIdentity, youngIdentity } from './identity.ts';
 import {
   fileFailure,
@@ -29,6 +30,14 @@ const longestRetryMs = 50;
  * write other users' files or into their directories: the result would be closed to the agent they belong to.
  */
 export function durableFiles(libc: Libc): Files {
+  const reserves = new Map<string, Reserve>();
+  let urgent = 0;
+  const spare: Spare = (path, length) => {
+    if (urgent === 0) return null;
+    const { dev } = lstatSync(dirname(path));
+    const near = [...reserves.values()].find(({ device }) => device === dev);
+    return near?.take(length) ?? null;
+  };
   return {
     identify(path) {
       try {
@@ -43,7 +52,7 @@ export function durableFiles(libc: Libc): Files {
 
     async replace(path, bytes, expected) {
       return underLock(libc, path, expected, (directory) =>
-        written(path, bytes, directory, (temporary) => {
+        written({ path, bytes, directory, spare }, (temporary) => {
           renameSync(temporary, path);
         }),
       );
@@ -52,11 +61,27 @@ export function durableFiles(libc: Libc): Files {
     async exchange(path, bytes, expected) {
       let before: Buffer | null = null;
       const identity = await underLock(libc, path, expected, (directory) =>
-        written(path, bytes, directory, (temporary) => {
+        written({ path, bytes, directory, spare }, (temporary) => {
           before = exchanged(libc, temporary, path, expected);
         }),
       );
       return { identity, before };
+    },
+
+    async urgently(work) {
+      urgent += 1;
+      try {
+        return await work();
+      } finally {
+        urgent -= 1;
+        for (const reserve of reserves.values()) reserve.fill();
+      }
+    },
+
+    holdReserve(dir) {
+      const held = reserves.get(dir);
+      if (held === undefined) reserves.set(dir, new Reserve(dir, libc));
+      else held.fill();
     },
 
     tidy(path) {
@@ -148,19 +173,48 @@ function requireUnchanged(path: string, expected: string | null): void {
   }
 }
 
+/** Path of a file that has its space already, to be written over; null where there is none for the caller. */
+type Spare = (path: string, length: number) => string | null;
+
+interface Writing {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly directory: FileHandle;
+  readonly spare: Spare;
+}
+
 /** Writes a temporary file, which `place` puts under the name of the file; answers the identity of the result. */
 async function written(
-  path: string,
-  bytes: Uint8Array,
-  directory: FileHandle,
+  { path, bytes, directory, spare }: Writing,
   place: (temporary: string) => void,
 ): Promise<string> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`);
-  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  const { O_CREAT, O_EXCL } = constants;
+  try {
+    await writtenTo(temporary, O_CREAT | O_EXCL, bytes, place);
+  } catch (failure) {
+    const reserved = isFull(failure) ? spare(path, bytes.length) : null;
+    if (reserved === null) throw failure;
+    await writtenTo(reserved, 0, bytes, place);
+  }
+  const identity = youngIdentity(lstatSync(path, { bigint: true }), bytes);
+  // The new name itself reaches the disk only with its directory.
+  await directory.sync();
+  return identity;
+}
+
+/** `create`: flags with which it is opened beside. What it has of the disk beyond the bytes stays its own. */
+async function writtenTo(
+  temporary: string,
+  create: number,
+  bytes: Uint8Array,
+  place: (temporary: string) => void,
+): Promise<void> {
+  const file = await open(temporary, constants.O_WRONLY | constants.O_NOFOLLOW | create, 0o600);
   try {
     try {
       await file.writeFile(bytes);
+      if ((await file.stat()).size > bytes.length) await file.truncate(bytes.length);
       await file.sync();
     } finally {
       await file.close();
@@ -170,10 +224,6 @@ async function written(
     rmSync(temporary, { force: true });
     throw error;
   }
-  const identity = youngIdentity(lstatSync(path, { bigint: true }), bytes);
-  // The new name itself reaches the disk only with its directory.
-  await directory.sync();
-  return identity;
 }
 
 /** Puts the temporary file under the name of the other one, and answers what was there. */

@@ -9,17 +9,23 @@ export interface KeyringFailure {
   readonly at: string;
 }
 
+interface Noted {
+  readonly error: AgentError;
+  readonly failure: KeyringFailure;
+}
+
 /** Whether a keyring's backend answered the last time it was asked, and how it failed last. */
 export class KeyringHealth {
   readonly #now: () => number;
   readonly #log: Logger;
-  readonly #vault: Pick<Vault, 'outage' | 'openings'>;
+  readonly #vault: Pick<Vault, 'outage' | 'flaw' | 'openings'>;
   /** At which opening of the vault it failed last; null where it has answered since. */
   #failedAt: number | null = null;
-  #outage: { readonly error: AgentError; readonly failure: KeyringFailure } | null = null;
+  #outage: Noted | null = null;
+  #flaw: Noted | null = null;
   #lastFailure: KeyringFailure | null = null;
 
-  constructor(vault: Pick<Vault, 'outage' | 'openings'>, now: () => number, log: Logger) {
+  constructor(vault: Pick<Vault, 'outage' | 'flaw' | 'openings'>, now: () => number, log: Logger) {
     this.#vault = vault;
     this.#now = now;
     this.#log = log;
@@ -35,14 +41,20 @@ export class KeyringHealth {
 
   /** Why nothing can be had from the vault at present, and since when that is known here; null where it can. */
   get outage(): KeyringFailure | null {
-    const { outage } = this.#vault;
-    if (outage === null) return (this.#outage = null);
-    if (this.#outage?.error !== outage) {
-      const { kind, message } = outage;
-      const failure = { kind, message, at: formatTime(this.#now()) };
-      this.#outage = { error: outage, failure };
-    }
-    return this.#outage.failure;
+    this.#outage = this.#noted(this.#vault.outage, this.#outage);
+    return this.#outage?.failure ?? null;
+  }
+
+  /** Why the vault is not to be trusted though it answers, and since when that is known here; null where it is. */
+  get flaw(): KeyringFailure | null {
+    this.#flaw = this.#noted(this.#vault.flaw, this.#flaw);
+    return this.#flaw?.failure ?? null;
+  }
+
+  #noted(error: AgentError | null, before: Noted | null): Noted | null {
+    if (error === null || error === before?.error) return error === null ? null : before;
+    const { kind, message } = error;
+    return { error, failure: { kind, message, at: formatTime(this.#now()) } };
   }
 
   /** Settles as the operation does; a backend that is not available is noted and logged. */

@@ -26,6 +26,12 @@ export interface Libc extends PendingInput {
    */
   exchange(one: string, other: string): boolean;
 
+  /**
+   * Gives an open file so many bytes of the disk from `offset` on, without a change of its size (FALLOC_FL_KEEP_SIZE in
+   * fallocate(2)); false where the file system cannot.
+   */
+  allocate(fd: number, offset: number, length: number): boolean;
+
   /** Login name, null where the uid has none (getpwuid_r(3)). May ask the network where NSS does. */
   userName(uid: number): string | null;
   /** Null where there is no such user (getpwnam_r(3)). */
@@ -75,6 +81,7 @@ const F_SETFD = 2;
 const RLIMIT_CORE = 4;
 const AT_FDCWD = -100;
 const RENAME_EXCHANGE = 2;
+const FALLOC_FL_KEEP_SIZE = 1;
 
 /** Most processes have fewer supplementary groups. */
 const usualGroups = 32;
@@ -116,6 +123,8 @@ export function openLibc(): Libc {
   ) => number = library.func(
     'int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned int flags)',
   );
+  const fallocate: (fd: number, mode: number, offset: number, length: number) => number =
+    library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
   const execve: (
     path: string,
     args: readonly (string | null)[],
@@ -181,6 +190,17 @@ export function openLibc(): Libc {
       const cannot = ['EINVAL', 'ENOSYS', 'EOPNOTSUPP'].map((name) => koffi.os.errno[name]);
       if (cannot.includes(errno)) return false;
       throw new SystemCallError('renameat2', errno);
+    },
+
+    allocate(fd, offset, length) {
+      for (;;) {
+        if (fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length) === 0) return true;
+        const errno = koffi.errno();
+        if (errno === koffi.os.errno['EINTR']) continue;
+        const cannot = ['EOPNOTSUPP', 'ENOSYS'].map((name) => koffi.os.errno[name]);
+        if (cannot.includes(errno)) return false;
+        throw new SystemCallError('fallocate', errno);
+      }
     },
 
     become(path, args, environment) {

@@ -19,9 +19,14 @@ export interface RecordedCall<Result = unknown> {
 
 /** What is recorded of it. `came`: what its act came to. */
 export function eventOf(
-  { name, caller, grant, checked }: RecordedCall,
+  { name, method, caller, grant, checked }: RecordedCall,
   outcome: AuditOutcome,
-  { came, failure, of }: { came?: Outcome; failure?: unknown; of?: number },
+  {
+    came,
+    failure,
+    of,
+    repeats,
+  }: { came?: Outcome; failure?: unknown; of?: number; repeats?: AuditEvent['repeats'] },
 ): AuditEvent {
   return {
     caller,
@@ -35,6 +40,8 @@ export function eventOf(
     kind: failure === undefined ? null : kindOf(failure),
     reason: failure === undefined ? (came?.reason ?? null) : reasonOf(failure),
     of: of ?? null,
+    isUrgent: method.isUrgent === true,
+    ...(repeats === undefined ? {} : { repeats }),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.ts';
 import { peerForLog } from '../access/principal.ts';
 import { CredentialError } from '../access/credential-error.ts';
 import type { Shares } from '../access/share.ts';
-import type { Audit } from '../audit/audit.ts';
+import type { Audit, AuditEvent } from '../audit/audit.ts';
 import { refuseReserved } from '../audit/chain/reserved.ts';
 import { eventOf, issuesText, kindOf, outcomeOf, type RecordedCall } from './call-record.ts';
 import { AgentError, describeFailure, quoted } from '../base/errors.ts';
@@ -105,15 +105,21 @@ function admitted<Result>(
     authorizePurposes(call.grant, name, method, { ...checked, keyring });
   }
   refuseReserved(checked.messages);
+  if (method.effect !== 'reads') access.takeOperation(caller, call.grant, checked.signatures);
   if (checked.signatures > 0) access.takeSignatures(call.grant, checked.signatures);
   return checked;
 }
 
-async function recordRefusal(call: RecordedCall, refusal: unknown, audit: Audit): Promise<void> {
+async function recordRefusal(
+  call: RecordedCall,
+  refusal: unknown,
+  audit: Audit,
+  repeats?: AuditEvent['repeats'],
+): Promise<void> {
   const kind = kindOf(refusal);
   const isAccess = kind === 'unauthenticated' || kind === 'forbidden';
   if (!isAccess && call.method.effect === 'reads') return;
-  await audit.record(eventOf(call, 'refused', { failure: refusal }));
+  await audit.record(eventOf(call, 'refused', { failure: refusal, repeats }));
 }
 
 async function perform<Result>(
@@ -123,7 +129,8 @@ async function perform<Result>(
 ): Promise<Outcome<Result>> {
   const { method, caller, grant } = call;
   if (grant === null) throw new Error('a call is performed before it was authorized');
-  const act = (): Promise<Outcome<Result>> => checked.act(services, { caller, grant });
+  const doIt = (): Promise<Outcome<Result>> => checked.act(services, { caller, grant });
+  const act = method.isUrgent === true ? () => world.files.urgently(doIt) : doIt;
   switch (method.effect) {
     case 'reads':
       return actUnlessRefused(call, act, audit);
@@ -131,6 +138,7 @@ async function perform<Result>(
       audit.requireReady();
       return actThenRecord(call, act, audit, () => checked.undo?.(services, { caller, grant }));
     case 'changes':
+      await foresee(call, () => checked.foresee?.(services, { caller, grant }), audit);
       return recordThenAct(call, act, audit, world);
   }
 }
@@ -164,12 +172,25 @@ async function actThenRecord<Result>(
     throw failure;
   }
   try {
-    await audit.record(eventOf(call, 'done', { came }));
+    if (came.recorded === 'never') return came;
+    const repeats = came.recorded === 'once' ? 'folded' : undefined;
+    await audit.record(eventOf(call, 'done', { came, repeats }));
   } catch (failure) {
     undo();
     throw failure;
   }
   return came;
+}
+
+/** What would change nothing is counted, and has no record of its own. */
+async function foresee(call: RecordedCall, look: () => void, audit: Audit): Promise<void> {
+  try {
+    look();
+  } catch (refusal) {
+    const repeats = kindOf(refusal) === 'already_exists' ? 'counted' : undefined;
+    await recordRefusal(call, refusal, audit, repeats);
+    throw refusal;
+  }
 }
 
 /** Nothing is changed before it is recorded that it will be. */

@@ -21,14 +21,20 @@ export interface Outcome<Result = unknown> {
   readonly signed: readonly Uint8Array[] | null;
   /** Of a result that is not all that was asked for: what is missing. */
   readonly reason: string | null;
+  /**
+   * Of what signs no message. `never`: it changed nothing. `once`: equal ones of the caller that follow within a minute
+   * are counted.
+   */
+  readonly recorded: 'always' | 'once' | 'never';
 }
 
 /** An outcome of which the record says what is given here, and nothing else. */
 export function outcome<Result>(
   result: Result,
-  { kid = null, signed = null, reason = null }: Partial<Omit<Outcome, 'result'>> = {},
+  given: Partial<Omit<Outcome, 'result'>> = {},
 ): Outcome<Result> {
-  return { result, kid, signed, reason };
+  const { kid = null, signed = null, reason = null, recorded = 'always' } = given;
+  return { result, kid, signed, reason, recorded };
 }
 
 /** A call whose params were checked. */
@@ -50,6 +56,8 @@ export interface CheckedCall<Result = unknown> {
   readonly act: (services: Services, context: CallContext) => Promise<Outcome<Result>>;
   /** Undoes what was done and could not be recorded. */
   readonly undo: ((services: Services, context: CallContext) => void) | null;
+  /** Of a change: throws, before it is recorded that it is begun, where it is known that it would change nothing. */
+  readonly foresee?: ((services: Services, context: CallContext) => void) | null;
 }
 
 /** One entry of a table of methods. Without a scope and a reach there is none: neither has a default. */
@@ -57,6 +65,8 @@ export interface Method<Result = unknown> extends Needs {
   readonly effect: Effect;
   /** Called although the connection's API key is accepted no more; true of `authenticate` alone. */
   readonly beforeCredential: boolean;
+  /** Takes something back: it is recorded and done on a disk that others have filled, in space held in reserve. */
+  readonly isUrgent?: boolean;
   /** Throws for params that do not fit: a ZodError, or an AgentError. */
   readonly check: (
     params: unknown,
@@ -88,6 +98,7 @@ type Definition<S extends z.core.$ZodLooseShape, Result> = Omit<Needs, 'reach'> 
 
 interface Said<S extends z.core.$ZodLooseShape, Result> {
   readonly beforeCredential?: true;
+  readonly isUrgent?: true;
   readonly params: S;
   readonly act: (
     params: z.output<z.ZodObject<S>>,
@@ -95,6 +106,11 @@ interface Said<S extends z.core.$ZodLooseShape, Result> {
     context: CallContext,
   ) => Outcome<Result> | Promise<Outcome<Result>>;
   readonly undo?: (services: Services, context: CallContext) => void;
+  readonly foresee?: (
+    params: z.output<z.ZodObject<S>>,
+    services: Services,
+    context: CallContext,
+  ) => void;
   /** For the record. */
   readonly messages?: (params: z.output<z.ZodObject<S>>) => readonly Uint8Array[];
   /** How many signatures it makes, where it is not one a message of `messages`. */
@@ -108,13 +124,14 @@ interface Said<S extends z.core.$ZodLooseShape, Result> {
 export function method<S extends z.core.$ZodLooseShape, Result>(
   definition: Definition<S, Result>,
 ): MethodEntry<z.ZodObject<S, z.core.$strict>, Result> {
-  const { scope, reach, beforeCredential = false, act, messages, subject } = definition;
-  const { purpose = null, content } = definition;
+  const { scope, reach, beforeCredential = false, isUrgent = false } = definition;
+  const { act, foresee, messages, subject, purpose = null, content } = definition;
   const schema = z.strictObject(definition.params);
   return {
     scope,
     reach,
     beforeCredential,
+    isUrgent,
     params: schema,
     check(given) {
       const params = schema.parse(given);
@@ -130,6 +147,12 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
         subject: subject?.(params) ?? null,
         act: async (services, context) => await act(params, services, context),
         undo: definition.undo ?? null,
+        foresee:
+          foresee === undefined
+            ? null
+            : (services, context) => {
+                foresee(params, services, context);
+              },
       };
     },
   };

@@ -59,6 +59,12 @@ export interface Vault {
   /** Why nothing can be had from it at present; null where nothing is known against it. */
   readonly outage: AgentError | null;
 
+  /**
+   * Why what it answers is not to be trusted, though it answers: it has made signatures that do not verify, none of which
+   * left. Stays for as long as the vault does; null where nothing of the kind was seen.
+   */
+  readonly flaw: AgentError | null;
+
   /** Goes up each time that it is opened again by itself: what failed before says nothing about it any more. */
   readonly openings: number;
 

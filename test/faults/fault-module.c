@@ -16,6 +16,7 @@
  *     FAULT   return RV        answers so, and the real module is not called: an operation that C_Sign
  *                              should end stays active
  *             delay MS         goes on after so many milliseconds
+ *             flip-bit         goes on, and a bit of the signature is wrong; of C_Sign alone
  *             drop-sessions    closes all of this process's sessions, then goes on
  *             hang | abort | segv | exit STATUS
  *   token removed              as long as it stands; the sessions are gone for good
@@ -76,7 +77,7 @@ typedef struct {
 _Static_assert(COUNTERS * sizeof(counter) <= COUNTS_SIZE, "the counters fit into their file");
 
 enum calls { AT, FROM, EVERY, ALWAYS };
-enum fault { NO_FAULT, RETURN, DELAY, DROP_SESSIONS, HANG, ABORT, SEGV, EXIT };
+enum fault { NO_FAULT, RETURN, DELAY, FLIP_BIT, DROP_SESSIONS, HANG, ABORT, SEGV, EXIT };
 
 typedef struct {
   size_t function;
@@ -208,6 +209,7 @@ static int read_fault(char **words, rule *into) {
     int has_value;
   } faults[] = {
       {"return", RETURN, 1}, {"delay", DELAY, 1}, {"exit", EXIT, 1}, {"drop-sessions", DROP_SESSIONS, 0},
+      {"flip-bit", FLIP_BIT, 0},
       {"hang", HANG, 0},     {"abort", ABORT, 0}, {"segv", SEGV, 0},
   };
   for (size_t i = 0; i < COUNT(faults); i++) {
@@ -323,6 +325,9 @@ static void wait_milliseconds(unsigned long milliseconds) {
   while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
+/* What this thread is about to sign becomes wrong. */
+static _Thread_local int flips;
+
 /* Answers 1 where the call is answered with `*answer`. */
 static int apply(const rule *applied, CK_RV *answer) {
   volatile int *volatile nowhere = NULL; /* or the compiler leaves the fault out */
@@ -332,6 +337,9 @@ static int apply(const rule *applied, CK_RV *answer) {
       return 1;
     case DELAY:
       wait_milliseconds(applied->value);
+      break;
+    case FLIP_BIT:
+      flips = 1;
       break;
     case DROP_SESSIONS:
       pthread_rwlock_wrlock(&gate);
@@ -389,6 +397,13 @@ static CK_RV finalize(void *reserved) {
   pthread_mutex_lock(&opening);
   open_count = 0;
   pthread_mutex_unlock(&opening);
+  return answer;
+}
+
+static CK_RV sign(CK_ULONG session, void *data, CK_ULONG length, void *signature, void *signature_length) {
+  CK_RV answer = real->C_Sign(session, data, length, signature, signature_length);
+  if (flips && answer == CKR_OK && signature != NULL) ((unsigned char *)signature)[0] ^= 1;
+  flips = 0;
   return answer;
 }
 
@@ -582,6 +597,7 @@ static void load(void) {
   make_gate();
   behind = *real;
   behind.C_Finalize = finalize;
+  behind.C_Sign = sign;
   behind.C_GetSlotList = get_slot_list;
   behind.C_GetSlotInfo = get_slot_info;
   behind.C_GetTokenInfo = get_token_info;

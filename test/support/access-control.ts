@@ -20,6 +20,7 @@ const noLimits: AccessLimits = {
   signaturesPerSecondPerUid: null,
   signaturesPerSecondPerKey: null,
   connectionsPerKey: null,
+  operationsPerSecondPerUid: null,
 };
 const noAccounts: Accounts = { userId: () => null, groupId: () => null };
 

@@ -48,6 +48,7 @@ type Fault =
   | `delay ${number}`
   | `exit ${number}`
   | 'drop-sessions'
+  | 'flip-bit'
   | 'hang'
   | 'abort'
   | 'segv';

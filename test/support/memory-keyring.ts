@@ -13,6 +13,7 @@ export class MemoryVault implements Vault {
   readonly protection = 'software';
   readonly sealStore = null;
   readonly openings = 0;
+  flaw: AgentError | null = null;
   outage: AgentError | null = null;
   failure: AgentError | null = null;
   fails: 'generate' | 'sign' | null = null;

@@ -44,12 +44,16 @@ export class RequestRig {
   inside = 0;
   failed = 0;
   signatures = 0;
+  /** Thrown where it is asked whether a client key can be registered. */
+  foreseen: AgentError | null = null;
   readonly #folder = mkdtempSync(join(tmpdir(), 'requests-'));
   readonly #keyrings: SupervisedKeyrings;
+  readonly #realAudit: Audit | null;
   readonly #context: RequestContext;
 
-  /** `config`: of the keyrings. */
-  constructor(config = '[keyrings.default]\n[keyrings.ci]\n') {
+  /** `config`: of the keyrings. `audit`: where is recorded what happens, in place of `events`. */
+  constructor(config = '[keyrings.default]\n[keyrings.ci]\n', audit: Audit | null = null) {
+    this.#realAudit = audit;
     mkdirSync(join(this.#folder, 'keyrings'), { mode: 0o700 });
     const settings = resolveSettings(
       parseConfig(config, 'agent.toml'),
@@ -144,6 +148,12 @@ export class RequestRig {
         this.access.control.withdraw(caller);
       },
       reload: () => Promise.resolve({ reloaded: [], kept: [] }),
+      clientKeys: {
+        foresee: () => {
+          if (this.foreseen !== null) throw this.foreseen;
+        },
+        register: () => Promise.reject(notInRig('clientKeys')),
+      } as unknown as Services['clientKeys'],
     };
     return new Proxy(services as Services, {
       get: (all, name) => {
@@ -151,12 +161,13 @@ export class RequestRig {
         if (name !== 'clusterKeyring') this.used.push(String(name));
         const service: unknown = Reflect.get(all, name);
         if (service !== undefined) return service;
-        throw new AgentError('not_supported', `${String(name)} is not part of this rig`);
+        throw notInRig(String(name));
       },
     });
   }
 
   #audit(): Audit {
+    if (this.#realAudit !== null) return this.#realAudit;
     const unavailable = (): AgentError => new AgentError('audit_unavailable', 'the disk is full');
     return {
       ...noAudit,
@@ -173,4 +184,8 @@ export class RequestRig {
       },
     };
   }
+}
+
+function notInRig(name: string): AgentError {
+  return new AgentError('not_supported', `${name} is not part of this rig`);
 }

@@ -32,6 +32,7 @@ import type { World } from '../../src/base/world.ts';
 import { auditFiles, auditLines, auditRecords, verdictOf } from '../support/audit-chain.ts';
 import { capturedLog } from '../support/captured-log.ts';
 import { Clock, worldWith } from '../support/world.ts';
+import { openLibc } from '../../src/native/libc.ts';
 import { noLedgers } from '../support/ledgers.ts';
 import { refusalOf } from '../support/refusal.ts';
 
@@ -92,10 +93,8 @@ const jwksCopyOf = (): string => join(dir, '..', 'copies', 'audit-jwks.json');
 
 function open(more: { maxFileBytes?: number } = {}): AuditLog {
   const settings = { dir, fsync: true, maxFileBytes: 1 << 20, keyring: 'default', ...more };
-  const log = openAuditLog(settings, () => signing(), world, {
-    ...noLedgers.log,
-    jwksCopyPath: jwksCopyOf(),
-  });
+  const known = { ...noLedgers.log, jwksCopyPath: jwksCopyOf() };
+  const log = openAuditLog(settings, () => signing(), world, known, openLibc());
   opened.push(log);
   return log;
 }
@@ -106,10 +105,16 @@ async function started(more: { maxFileBytes?: number } = {}): Promise<AuditLog> 
   return log;
 }
 
+interface FaultyDisk {
+  failure: Error | null;
+  /** What is urgent is written all the same. */
+  hasReserve: boolean;
+}
+
 /** A log on a disk of which `disk.failure` says whether it works. */
-async function onFaultyDisk(): Promise<{ log: AuditLog; disk: { failure: Error | null } }> {
+async function onFaultyDisk(): Promise<{ log: AuditLog; disk: FaultyDisk }> {
   ensurePrivateDir(dir);
-  const disk: { failure: Error | null } = { failure: null };
+  const disk: FaultyDisk = { failure: null, hasReserve: false };
   const signer = new RecordSigner({
     keyring: () => signing(),
     dir,
@@ -118,14 +123,18 @@ async function onFaultyDisk(): Promise<{ log: AuditLog; disk: { failure: Error |
   });
   const openFile = (): LinesFile => {
     const path = join(dir, '000001.jsonl');
-    const file = new AppendFile(path, { size: 0, durable: true, replacesRest: false });
+    const options = { size: 0, durable: true, replacesRest: false, allocate: null };
+    const file = new AppendFile(path, options);
     return {
       path,
       get size() {
         return file.size;
       },
-      append: (bytes) =>
-        disk.failure === null ? file.append(bytes) : Promise.reject(disk.failure),
+      append: (bytes, isUrgent) =>
+        disk.failure === null || (isUrgent && disk.hasReserve)
+          ? file.append(bytes, isUrgent)
+          : Promise.reject(disk.failure),
+      secureNext: () => file.secureNext(),
       close: () => {
         file.close();
       },
@@ -447,6 +456,34 @@ describe('a disk that is full', () => {
     expect(events()).toEqual(['started', 'resumed', 'stopped']);
   });
 
+  test('what takes something back is written into the space held in reserve, and nothing else', async () => {
+    const { log, disk } = await onFaultyDisk();
+    disk.hasReserve = true;
+    disk.failure = diskFull;
+    await refusalOf(log.record(event()));
+    const begun = event({ method: 'revoke', outcome: 'begun', isUrgent: true });
+    const calls = [log.record(begun), log.record(begun)];
+    const [of = 0] = await Promise.all(calls);
+    await log.recordSurely(event({ method: 'revoke', outcome: 'done', of, isUrgent: true }));
+    expect((await refusalOf(log.record(event()))).kind).toBe('audit_unavailable');
+    expect(log.status().health).toBe('unavailable');
+    // The end of it is on its way, and waits for no timer.
+    while (auditRecords(dir).length < 4) await new Promise(setImmediate);
+    disk.hasReserve = false;
+    expect((await refusalOf(log.record(begun))).kind).toBe('audit_unavailable');
+    disk.failure = null;
+    wait(1);
+    await backAgain(log);
+    expect(auditRecords(dir).map((record) => [record.event, record.outcome, record.of])).toEqual([
+      ['started', null, null],
+      ['operation', 'begun', null],
+      ['operation', 'begun', null],
+      ['operation', 'done', of],
+      ['resumed', null, null],
+    ]);
+    expect(verdictOf(dir).valid).toBe(true);
+  });
+
   test('at the end: what must be written goes to the log of the agent', async () => {
     const { log, disk } = await onFaultyDisk();
     disk.failure = diskFull;
@@ -469,17 +506,17 @@ describe('a disk that is full', () => {
 describe('refusals', () => {
   const forbidden = { outcome: 'refused', kind: 'forbidden' } as const;
 
-  test('that are equal are counted beyond ten a second', async () => {
+  test('that are equal are counted beyond sixty a minute', async () => {
     const log = await started();
-    await Promise.all(Array.from({ length: 35 }, () => log.record(event(forbidden))));
-    expect(auditRecords(dir)).toHaveLength(11);
-    wait(1);
+    await Promise.all(Array.from({ length: 85 }, () => log.record(event(forbidden))));
+    expect(auditRecords(dir)).toHaveLength(61);
+    wait(60);
     await log.record(event({ subject: 'next' }));
     expect(auditRecords(dir).slice(-2)).toMatchObject([
       { outcome: 'refused', kind: 'forbidden', repeated: 25, message_sha256: [] },
       { outcome: 'done', repeated: null },
     ]);
-    expect(auditRecords(dir).slice(1, 11)).toSatisfy((records: { repeated: unknown }[]) =>
+    expect(auditRecords(dir).slice(1, 61)).toSatisfy((records: { repeated: unknown }[]) =>
       records.every(({ repeated }) => repeated === null),
     );
   });
@@ -487,11 +524,10 @@ describe('refusals', () => {
   test('that are counted are written where none follows them', async () => {
     const log = await started();
     await log.record(event(forbidden));
-    wait(0.5);
+    wait(30);
     const others = { ...forbidden, method: 'rotate' } as const;
-    await Promise.all(Array.from({ length: 12 }, () => log.record(event(others))));
-    wait(0.5);
-    wait(1);
+    await Promise.all(Array.from({ length: 61 }, () => log.record(event(others))));
+    for (let second = 0; second < 30; second += 1) wait(1);
     await log.record(event({ subject: 'next' }));
     expect(auditRecords(dir).slice(-2)).toMatchObject([
       { outcome: 'refused', method: 'rotate', repeated: 2 },
@@ -501,7 +537,7 @@ describe('refusals', () => {
 
   test('that are counted are written when the agent stops', async () => {
     const log = await started();
-    await Promise.all(Array.from({ length: 12 }, () => log.record(event(forbidden))));
+    await Promise.all(Array.from({ length: 62 }, () => log.record(event(forbidden))));
     await log.stop();
     expect(auditRecords(dir).at(-2)?.repeated).toBe(2);
     expect(verdictOf(dir, 'final').valid).toBe(true);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Caller } from '../../src/access/caller.ts';
-import { RefusalFolding } from '../../src/audit/refusal-folding.ts';
+import { RecordFolding } from '../../src/audit/record-folding.ts';
 import { admission } from '../../src/request/admission.ts';
 import { Queue } from '../../src/request/queue.ts';
 import { AgentLocks } from '../../src/server/ssh-agent/locks.ts';
@@ -145,11 +145,11 @@ describe('what all clients of the network have together, whatever their addresse
     expect(rig.access.control.failures.get('network')).toBe(before + clients.length);
   });
 
-  test('their refusals of a second, which are counted from the tenth on', async () => {
+  test('their refusals, which are counted from the fifth of a minute on', async () => {
     for (const caller of clients) await rig.call(caller, 'sign', { message_b64 });
-    const folding = new RefusalFolding();
+    const folding = new RecordFolding();
     const refusals = Array.from({ length: 5 }, () => rig.events).flat();
-    expect(refusals.filter((event) => !folding.fold(event, 0))).toHaveLength(10);
-    expect(folding.close(1000)).toMatchObject([{ count: 10 }]);
+    expect(refusals.filter((event) => !folding.fold(event, 0))).toHaveLength(4);
+    expect(folding.close(60_000)).toMatchObject([{ count: 16 }]);
   });
 });

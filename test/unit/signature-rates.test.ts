@@ -10,7 +10,7 @@ class Hand {
 }
 
 function limit(perSecond: number, name = 'uid 1'): RateLimit {
-  return { name, who: name, perSecond };
+  return { name, who: name, perSecond, of: 'signatures' };
 }
 
 /** Milliseconds to wait; null where the signatures were let through. */

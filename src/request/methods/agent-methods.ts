@@ -1,7 +1,14 @@
 import { claimedId } from '../../access/api-key-check.ts';
+import type { Caller } from '../../access/caller.ts';
 import { fields } from './fields.ts';
 import { method, outcome } from '../method.ts';
 import { unreadText } from '../services.ts';
+
+type Credential = NonNullable<Caller['credential']>;
+
+function isSameKey(one: Credential, other: Credential): boolean {
+  return one.id === other.id && Buffer.from(one.hash).equals(other.hash);
+}
 
 /** The methods that are about the agent and the caller (contract section 2). */
 export const agentMethods = {
@@ -26,8 +33,13 @@ export const agentMethods = {
     beforeCredential: true,
     params: { api_key: fields.secret },
     subject: ({ api_key }) => claimedId(api_key),
-    act: async ({ api_key }, services, { caller }) =>
-      outcome({ principal: await services.authenticate(caller, api_key) }),
+    act: async ({ api_key }, services, { caller }) => {
+      const before = caller.credential;
+      const principal = await services.authenticate(caller, api_key);
+      const isSame =
+        caller.credential !== null && before !== null && isSameKey(caller.credential, before);
+      return outcome({ principal }, { recorded: isSame ? 'never' : 'once' });
+    },
     undo: (services, { caller }) => {
       services.withdrawCredential(caller);
     },

@@ -31,6 +31,7 @@ export const apiKeyMethods = {
   }),
   apikey_revoke: method({
     ...admin,
+    isUrgent: true,
     params: apiKeyRequests.revoke,
     subject: ({ id }) => id,
     act: async ({ id }, { apiKeys }) => outcome(await apiKeys.revoke(id)),

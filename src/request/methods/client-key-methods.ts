@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { readPublicKey, recipientOf } from '../../formats/age/age-recipient.ts';
+import type { Actor } from '../../api/client-keys.ts';
 import { isClientKeyId } from '../../access/client-key.ts';
+import type { Registration } from '../../access/client-keys.ts';
 import { method, outcome } from '../method.ts';
 
 const publicKey = z
@@ -32,6 +34,16 @@ const own = { scope: 'app', reach: 'caller' } as const;
 /** What a field of params takes that names client keys; for other methods too. */
 export const clientKeyIds = z.array(id).min(1).max(20);
 
+interface RegistrationParams {
+  readonly public_key: Uint8Array;
+  readonly label?: string | undefined;
+  readonly actor?: Actor | undefined;
+}
+
+function registrationOf({ public_key: publicKey, ...params }: RegistrationParams): Registration {
+  return { publicKey, label: params.label ?? null, actor: params.actor ?? null };
+}
+
 /** The registry of client keys. Whose keys a caller may touch is decided where they are kept (`ClientKeys`). */
 export const clientKeyMethods = {
   clientkey_register: method({
@@ -39,14 +51,11 @@ export const clientKeyMethods = {
     params: { public_key: publicKey, label: label.optional(), actor: actor.optional() },
     // Before it is done the key has no id; this one says what can be opened with it, for good.
     subject: (params) => recipientOf(params.public_key),
-    act: async (params, services, { grant }) => {
-      const registration = {
-        publicKey: params.public_key,
-        label: params.label ?? null,
-        actor: params.actor ?? null,
-      };
-      return outcome(await services.clientKeys.register(registration, grant));
+    foresee: (params, services, { grant }) => {
+      services.clientKeys.foresee(registrationOf(params), grant);
     },
+    act: async (params, services, { grant }) =>
+      outcome(await services.clientKeys.register(registrationOf(params), grant)),
   }),
   clientkey_list: method({
     ...own,

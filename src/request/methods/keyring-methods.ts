@@ -119,6 +119,7 @@ export const keyringMethods = {
   }),
   revoke: method({
     ...admin,
+    isUrgent: true,
     params: { keyring, kid, reason: fields.reason.optional() },
     act: async (params, services) =>
       outcome(await services.keyring(params.keyring).revoke(params.kid, params.reason)),
@@ -141,6 +142,7 @@ export const keyringMethods = {
   }),
   unlock: method({
     ...admin,
+    isUrgent: true,
     params: { keyring, pin: fields.pin, again: z.boolean().default(false) },
     act: async ({ pin, ...params }, services) => {
       try {
@@ -153,6 +155,7 @@ export const keyringMethods = {
   }),
   lock: method({
     ...admin,
+    isUrgent: true,
     params: { keyring },
     act: async (params, services) => {
       await services.lock(params.keyring);

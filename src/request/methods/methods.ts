@@ -48,8 +48,8 @@ const entries = promised({
 /** Every method of the socket. Nothing else can be called. */
 export const methods: ReadonlyMap<string, Method> = new Map(
   (Object.keys(methodCatalogue) as MethodName[]).map((name) => {
-    const { scope, reach, beforeCredential, check } = entries[name];
-    return [name, { scope, reach, beforeCredential, check, effect: methodCatalogue[name].effect }];
+    const { params: _params, ...entry } = entries[name];
+    return [name, { ...entry, effect: methodCatalogue[name].effect }];
   }),
 );
 

@@ -8,6 +8,7 @@ import { describeFailure, errnoName } from '../../base/errors.ts';
 import type { Libc } from '../../native/libc.ts';
 import { endAndLinger } from './closing.ts';
 import { Connection } from './connection.ts';
+import { LineBudget } from '../../base/line-budget.ts';
 import { descriptor } from './descriptor.ts';
 import type { FrameHandler } from './frame-handler.ts';
 import type { SharedParts } from './connection-options.ts';
@@ -21,6 +22,8 @@ const mostLingering = 64;
 const keptForOwn = 64;
 /** Read and write buffers of one socket, bytes: libuv reads that much at once. */
 const highWaterMark = 64 * 1024;
+/** Lines of the log a minute about connections that come to nothing: anybody can make those. */
+const mostLines = 10;
 /** Of the time that a drain has: for telling clients what was not done in it. */
 const lastWordsShare = 0.2;
 
@@ -60,11 +63,12 @@ export async function listen<Answer extends string | Buffer>(
   let lingering = 0;
   let emptied: (() => void) | null = null;
   let draining = false;
+  const lines = new LineBudget(mostLines, () => performance.now());
 
   function admit(socket: Socket): void {
     // Until a Connection listens: a peer that is gone already must not end the process.
     socket.on('error', () => undefined);
-    const peer = credentials(socket, libc, log);
+    const peer = credentials(socket, libc, log, lines);
     if (peer === null) {
       socket.destroy();
       return;
@@ -131,7 +135,12 @@ export async function listen<Answer extends string | Buffer>(
     try {
       return accept(peer);
     } catch (error) {
-      log.warn({ reason: describeFailure(error) }, 'a connection could not be accepted');
+      lines.take((leftOut) => {
+        log.warn(
+          { reason: describeFailure(error), ...leftOut },
+          'a connection could not be accepted',
+        );
+      });
       return null;
     }
   }
@@ -152,7 +161,9 @@ export async function listen<Answer extends string | Buffer>(
   const file = await bindSocketFile(server, options);
   // accept(2) failing (EMFILE) is one client's misfortune, not the end.
   server.on('error', (error) => {
-    log.warn({ errno: errnoName(error) }, 'a connection could not be accepted');
+    lines.take((leftOut) => {
+      log.warn({ errno: errnoName(error), ...leftOut }, 'a connection could not be accepted');
+    });
   });
 
   let hasFile = true;
@@ -234,7 +245,12 @@ function hasHungUp(socket: Socket, libc: Libc): boolean {
 }
 
 /** Null where they cannot be had: such a connection is never served as somebody unknown. */
-function credentials(socket: Socket, libc: Libc, log: Logger): PeerCredentials | null {
+function credentials(
+  socket: Socket,
+  libc: Libc,
+  log: Logger,
+  lines: LineBudget,
+): PeerCredentials | null {
   const fd = descriptor(socket);
   if (fd === null) {
     log.error('connection refused: this node does not tell the descriptor of a socket');
@@ -243,7 +259,10 @@ function credentials(socket: Socket, libc: Libc, log: Logger): PeerCredentials |
   try {
     return libc.peerCredentials(fd);
   } catch (error) {
-    log.warn({ reason: describeFailure(error) }, 'connection refused: no peer credentials');
+    lines.take((leftOut) => {
+      const reason = describeFailure(error);
+      log.warn({ reason, ...leftOut }, 'connection refused: no peer credentials');
+    });
     return null;
   }
 }

@@ -76,6 +76,8 @@ function asRefusal(failure: unknown): unknown {
 
 const nothing: readonly never[] = [];
 const done = outcome(success);
+const bound = outcome(success, { recorded: 'once' });
+const repeated = outcome(success, { recorded: 'never' });
 
 /**
  * The requests of the SSH agent, as the request path knows them. Only what the agent's own user, root and `[access]`
@@ -166,8 +168,7 @@ export const sshAgentMethods = {
         subject: bindText(bind),
         async act() {
           await wellFormed(verify);
-          binds.add(bind);
-          return done;
+          return binds.add(bind) ? bound : repeated;
         },
         undo() {
           binds.remove(bind);

@@ -63,14 +63,14 @@ export class SessionBinds {
   }
 
   /**
-   * Throws `already_exists` where the connection authenticates to a host already, or the session is another host's;
+   * False: the connection is bound to that session already. Throws `already_exists` where the connection authenticates to a host already, or the session is another host's;
    * `too_large` with `limit` beyond so many.
    */
-  add(bind: SessionBind): void {
+  add(bind: SessionBind): boolean {
     for (const { host, session, isForwarded } of this.#binds) {
       if (!isForwarded) throw refusal('the connection is bound to where it authenticates already');
       if (session !== bind.session) continue;
-      if (host === bind.host) return;
+      if (host === bind.host) return false;
       throw refusal('that session is bound to another host key');
     }
     if (this.#binds.length >= mostBinds) {
@@ -78,6 +78,7 @@ export class SessionBinds {
       throw new AgentError('too_large', message, { details: { limit: mostBinds } });
     }
     this.#set([...this.#binds, bind]);
+    return true;
   }
 
   /**

@@ -54,6 +54,7 @@ export class FileKeystore implements Vault, StateStore {
   readonly reserve = null;
   readonly outage = null;
   readonly openings = 0;
+  readonly flaw = null;
   readonly sealStore = null;
   /** Nothing outlives the file but itself. */
   readonly rollbackProtection = 'none';

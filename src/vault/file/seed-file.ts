@@ -30,6 +30,7 @@ export class SeedFile implements Vault {
   readonly reserve = null;
   readonly outage = null;
   readonly openings = 0;
+  readonly flaw = null;
   readonly sealStore = null;
   readonly #world: Pick<World, 'files' | 'randomBytes'>;
   readonly #file: ParsedFile<Loaded>;

@@ -6,4 +6,6 @@ export interface HostedVaultOptions extends HostedOpening {
   readonly host: ModuleHost;
   /** What the library is started with; null for none. */
   readonly libraryParameters: string | null;
+  /** Called for each signature that does not verify. */
+  readonly noteWrong: () => void;
 }

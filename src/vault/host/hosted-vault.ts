@@ -17,6 +17,7 @@ import { HostFailure, type HostCall, type Opened, type VaultNumber } from './mes
 import type { HostUser } from './module-host.ts';
 import { SignatureJobs } from './signature-jobs.ts';
 import { logInWith, openToken } from './token-opening.ts';
+import { VerifiedSignatures } from './verified-signatures.ts';
 
 type State =
   | { readonly is: 'open'; readonly process: HostProcess }
@@ -47,6 +48,7 @@ export class HostedVault implements Vault, HostUser {
   readonly #number: VaultNumber;
   readonly #jobs: SignatureJobs;
   readonly #calls: HostedCalls;
+  readonly #signatures: VerifiedSignatures;
   #state: State = { is: 'opening' };
   #opening: Promise<void> | null = null;
   #protection: Protection = 'software';
@@ -86,6 +88,10 @@ export class HostedVault implements Vault, HostUser {
         this.#failures = 0;
         this.#absences = 0;
       },
+    });
+    this.#signatures = new VerifiedSignatures({
+      ...options,
+      make: (key, message) => this.#sign(key, message),
     });
     this.#calls = new HostedCalls(this.#number, (call, timeLimit, secret) =>
       this.#attempt(call, timeLimit, secret),
@@ -132,7 +138,16 @@ export class HostedVault implements Vault, HostUser {
     return objectId;
   };
 
+  get flaw(): AgentError | null {
+    return this.#signatures.flaw;
+  }
+
+  /** As Vault.sign; what leaves has been verified. */
   sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
+    return this.#signatures.make(key, message);
+  }
+
+  #sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
     return this.#jobs.add(key, message);

@@ -16,9 +16,15 @@ export interface HostLaunch {
 export class ModuleHosts implements VaultHosts {
   readonly #launch: HostLaunch;
   readonly #hosts = new Map<string, ModuleHost>();
+  #wrongSignatures = 0;
 
   constructor(launch: HostLaunch) {
     this.#launch = launch;
+  }
+
+  /** Signatures that did not verify, since the start. */
+  get wrongSignatures(): number {
+    return this.#wrongSignatures;
   }
 
   /** As VaultHosts. */
@@ -30,6 +36,9 @@ export class ModuleHosts implements VaultHosts {
       this.#hosts.set(target.shared, host);
     }
     const libraryParameters = this.#launch.libraryParameters.get(target.shared) ?? null;
-    return HostedVault.open({ ...opening, libraryParameters, host });
+    const noteWrong = (): void => {
+      this.#wrongSignatures += 1;
+    };
+    return HostedVault.open({ ...opening, libraryParameters, host, noteWrong });
   }
 }

@@ -25,6 +25,7 @@ export class TpmVault implements ServedVault {
   readonly name = 'tpm';
   readonly outage = null;
   readonly openings = 0;
+  readonly flaw = null;
   readonly ids = 'time';
   readonly takenIds = [];
   readonly worn = false;

@@ -40,6 +40,7 @@ export class TokenVault implements Vault {
   readonly name = 'pkcs11';
   readonly outage = null;
   readonly openings = 0;
+  readonly flaw = null;
   readonly sealStore: SealStore;
   readonly algorithm: Algorithm;
   readonly #parts: TokenVaultParts;
