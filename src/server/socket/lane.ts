@@ -27,6 +27,9 @@ export class Lane {
   inFlight = 0;
   #inFlightBytes = 0;
   #unsentBytes = 0;
+  #bufferedBytes = 0;
+  /** Who would read on, in the order they came. */
+  readonly #readers = new Set<() => void>();
 
   constructor(share: Share) {
     this.share = share;
@@ -72,6 +75,29 @@ export class Lane {
   end(bytes: number): void {
     this.inFlight -= 1;
     this.#inFlightBytes -= bytes;
+  }
+
+  get hasRoomToRead(): boolean {
+    return this.#bufferedBytes < this.limits.maxBufferedBytes;
+  }
+
+  /** `go` is called when there is room to read. Answers with what takes that back. */
+  awaitRoom(go: () => void): () => void {
+    this.#readers.add(go);
+    return () => {
+      this.#readers.delete(go);
+    };
+  }
+
+  /** `change`: in bytes that were read and not looked at. */
+  buffered(change: number): void {
+    this.#bufferedBytes += change;
+    if (change >= 0 || !this.hasRoomToRead) return;
+    for (const go of this.#readers) {
+      this.#readers.delete(go);
+      go();
+      return;
+    }
   }
 
   /** `change`: in bytes of answers that are on their way to clients. */

@@ -19,8 +19,8 @@ import { bindSocketFile, type SocketFileOptions } from './socket-file.ts';
 const mostLingering = 64;
 /** Connections that are kept free for root and the agent's user, or a tenth of all where that is less. */
 const keptForOwn = 64;
-/** Read and write buffers of one socket, bytes: libuv reads that much at once. */
-const highWaterMark = 64 * 1024;
+/** Bytes that node reads of a socket that is paused, but for the rest of what libuv reads at once (64 KiB). */
+const highWaterMark = 16 * 1024;
 /** Of the time that a drain has: for telling clients what was not done in it. */
 const lastWordsShare = 0.2;
 
@@ -148,7 +148,7 @@ export async function listen<Answer extends string | Buffer>(
     endAndLinger(socket, lastWords);
   }
 
-  const server = createServer({ allowHalfOpen: true, highWaterMark }, admit);
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, highWaterMark }, admit);
   const file = await bindSocketFile(server, options);
   // accept(2) failing (EMFILE) is one client's misfortune, not the end.
   server.on('error', (error) => {

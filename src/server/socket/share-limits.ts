@@ -10,6 +10,8 @@ export interface ShareLimits {
   readonly maxInFlightBytes: number;
   /** Bytes of answers that its clients have not taken; beyond it none of its requests is begun. */
   readonly maxUnsentBytes: number;
+  /** Bytes that were read and that nobody has looked at yet; beyond it nothing more is read of its connections. */
+  readonly maxBufferedBytes: number;
   /** Connections in the middle of a long frame, whose bytes are kept meanwhile. The others are read when one is whole. */
   readonly maxLongFrames: number;
 }
@@ -23,6 +25,7 @@ export const shareLimits: Readonly<Record<ShareKind, ShareLimits>> = {
     maxInFlight: 1024,
     maxInFlightBytes: 32 * mebibyte,
     maxUnsentBytes: 64 * mebibyte,
+    maxBufferedBytes: 16 * mebibyte,
     maxLongFrames: 64,
   },
   user: {
@@ -30,6 +33,7 @@ export const shareLimits: Readonly<Record<ShareKind, ShareLimits>> = {
     maxInFlight: 256,
     maxInFlightBytes: 16 * mebibyte,
     maxUnsentBytes: 16 * mebibyte,
+    maxBufferedBytes: 8 * mebibyte,
     maxLongFrames: 64,
   },
   stranger: {
@@ -37,6 +41,7 @@ export const shareLimits: Readonly<Record<ShareKind, ShareLimits>> = {
     maxInFlight: 128,
     maxInFlightBytes: mebibyte,
     maxUnsentBytes: mebibyte,
+    maxBufferedBytes: 2 * mebibyte,
     maxLongFrames: 8,
   },
 };
