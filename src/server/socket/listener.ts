@@ -64,6 +64,7 @@ export async function listen<Answer extends string | Buffer>(
   function admit(socket: Socket): void {
     // Until a Connection listens: a peer that is gone already must not end the process.
     socket.on('error', () => undefined);
+    shared.scheduler.accepted();
     const peer = credentials(socket, libc, log);
     if (peer === null) {
       socket.destroy();
