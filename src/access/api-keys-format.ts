@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { AgentError, quoted } from '../base/errors.ts';
-import { membersIn, membersWritten } from '../base/json-members.ts';
+import { membersIn, writtenIn } from '../base/json-members.ts';
 import { parseTime } from '../base/rfc3339.ts';
 import type { ApiKey } from './api-key.ts';
 import { parsePurpose } from './purposes.ts';
@@ -191,7 +191,7 @@ function json(text: string, name: string): unknown {
   }
   const members = membersIn(document, maxDepth);
   if (members === null) throw refused(name, `it is nested more than ${maxDepth} levels deep`);
-  if (members !== membersWritten(text)) {
+  if (members !== writtenIn(text).members) {
     throw refused(name, 'a member stands twice in the same object');
   }
   return document;

@@ -37,6 +37,11 @@ export class FrameDecoder {
     return this.#bytes.chunk !== null;
   }
 
+  /** How many. */
+  get waitingBytes(): number {
+    return this.#bytes.waitingBytes;
+  }
+
   /** Takes the next bytes of the stream. They are not copied: the caller must leave them as they are. */
   push(chunk: Buffer): void {
     if (!this.#tooLarge) this.#bytes.push(chunk);

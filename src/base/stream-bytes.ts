@@ -6,8 +6,9 @@ const nothing = Buffer.alloc(0);
 export class StreamBytes {
   #chunk: Buffer | null = null;
   #offset = 0;
-  /** Chunks behind `chunk`. */
+  /** Chunks behind `chunk`, and their bytes. */
   readonly #waiting: Buffer[] = [];
+  #behindBytes = 0;
   /** `#heldBytes` bytes of a buffer that doubles. */
   #held: Buffer = nothing;
   #heldBytes = 0;
@@ -19,6 +20,11 @@ export class StreamBytes {
 
   get offset(): number {
     return this.#offset;
+  }
+
+  /** How many bytes nobody has looked at. */
+  get waitingBytes(): number {
+    return this.#behindBytes + (this.#chunk === null ? 0 : this.#chunk.length - this.#offset);
   }
 
   /** How many bytes of an unfinished frame are held. */
@@ -39,6 +45,7 @@ export class StreamBytes {
       this.#offset = 0;
     } else {
       this.#waiting.push(chunk);
+      this.#behindBytes += chunk.length;
     }
   }
 
@@ -47,6 +54,7 @@ export class StreamBytes {
     this.#offset = offset;
     if (offset < (this.#chunk?.length ?? 0)) return;
     this.#chunk = this.#waiting.shift() ?? null;
+    this.#behindBytes -= this.#chunk?.length ?? 0;
     this.#offset = 0;
   }
 
@@ -81,6 +89,7 @@ export class StreamBytes {
     this.#chunk = null;
     this.#offset = 0;
     this.#waiting.length = 0;
+    this.#behindBytes = 0;
     this.release();
   }
 }

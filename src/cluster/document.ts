@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { decodeBase64 } from '../base/base64.ts';
-import { membersIn, membersWritten } from '../base/json-members.ts';
+import { membersIn, writtenIn } from '../base/json-members.ts';
 import { isKid } from '../algorithms/kid.ts';
 import { parseTime } from '../base/rfc3339.ts';
 
@@ -11,6 +11,8 @@ export class DocumentError extends Error {
 
 /** No document of the cluster is nested deeper. */
 const mostDepth = 4;
+/** More than any document of a cluster has. */
+const mostValues = 1000;
 
 const text = z.string().refine((given) => !/\p{Cs}/u.test(given), 'has half a surrogate pair');
 
@@ -48,6 +50,8 @@ export function parseDocument<Schema extends z.ZodType>(
 }
 
 function parseJson(json: string, what: string): unknown {
+  const written = writtenIn(json);
+  if (written.values > mostValues) throw new DocumentError(`${what} has too many values`);
   let value: unknown;
   try {
     value = JSON.parse(json);
@@ -56,7 +60,7 @@ function parseJson(json: string, what: string): unknown {
   }
   const count = membersIn(value, mostDepth);
   if (count === null) throw new DocumentError(`${what} is nested too deep`);
-  if (count !== membersWritten(json)) throw new DocumentError(`${what} has a member twice`);
+  if (count !== written.members) throw new DocumentError(`${what} has a member twice`);
   return value;
 }
 

@@ -1,21 +1,25 @@
 import type { JsonObject } from '../../api/jwt.ts';
-import { membersIn, membersWritten } from '../../base/json-members.ts';
+import { membersIn, writtenIn, type WrittenJson } from '../../base/json-members.ts';
 
 /** Deeper than any claims or header; keeps what walks over a hostile one short. */
 const maxDepth = 16;
+/** Of all kinds, likewise. */
+const mostValues = 4096;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * The JSON object in these bytes, strictly: UTF-8, no member twice (RFC 7515, section 4; RFC 7519, section 4), nested
- * at most 16 deep, no number that is none here. `fault` says what it is instead, as the end of a sentence.
+ * at most 16 deep, of at most 4,096 values, no number that is none here. `fault` says what it is instead, as the end of a sentence.
  */
 export function readJsonObject(
   bytes: Uint8Array,
 ): { readonly object: JsonObject } | { readonly fault: string } {
-  let text: string;
+  let written: WrittenJson;
   let document: unknown;
   try {
-    text = utf8.decode(bytes);
+    const text = utf8.decode(bytes);
+    written = writtenIn(text);
+    if (written.values > mostValues) return { fault: `has more than ${mostValues} values` };
     document = JSON.parse(text);
   } catch {
     return { fault: 'is not JSON in UTF-8' };
@@ -23,7 +27,7 @@ export function readJsonObject(
   if (!isJsonObject(document)) return { fault: 'is not a JSON object' };
   const members = membersIn(document, maxDepth);
   if (members === null) return { fault: `is nested more than ${maxDepth} levels deep` };
-  if (members !== membersWritten(text)) return { fault: 'has a member twice' };
+  if (members !== written.members) return { fault: 'has a member twice' };
   if (hasInfinity(document)) return { fault: 'has a number that is too large to be kept' };
   return { object: document };
 }

@@ -1,5 +1,5 @@
 import { AgentError, quoted, type ErrorKind } from '../../base/errors.ts';
-import { membersIn, membersWritten } from '../../base/json-members.ts';
+import { membersIn, writtenIn, type WrittenJson } from '../../base/json-members.ts';
 import type { RequestId } from './answer.ts';
 
 /** A JSON-RPC 2.0 request whose envelope was checked; its params are the method's to check. */
@@ -14,6 +14,8 @@ export type Decoded =
 
 /** Deeper than any request of the contract; keeps the walk over a hostile document short. */
 const maxDepth = 8;
+/** Values of all kinds; more than any request of the contract has, claims of a JWT aside. */
+const mostValues = 4096;
 /** An id comes back with the answer: a client that does not read must not make long ones pile up. */
 const longestId = 256;
 const members = new Set(['jsonrpc', 'id', 'method', 'params']);
@@ -21,10 +23,14 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Decodes one frame (without its newline). Never throws. */
 export function decodeRequest(frame: Uint8Array): Decoded {
-  let text: string;
+  let written: WrittenJson;
   let document: unknown;
   try {
-    text = utf8.decode(frame);
+    const text = utf8.decode(frame);
+    written = writtenIn(text);
+    if (written.values > mostValues) {
+      return refuse(null, 'invalid_request', `a request has at most ${mostValues} values in all`);
+    }
     document = JSON.parse(text);
   } catch {
     return refuse(null, 'parse_error', 'the line is not one JSON object in UTF-8');
@@ -40,7 +46,7 @@ export function decodeRequest(frame: Uint8Array): Decoded {
   if (names === null) {
     return refuse(id, 'invalid_request', `a request is nested at most ${maxDepth} levels deep`);
   }
-  if (names !== membersWritten(text)) {
+  if (names !== written.members) {
     return refuse(id, 'invalid_request', 'a member stands twice in the same object');
   }
   if (document['jsonrpc'] !== '2.0') {

@@ -1,21 +1,17 @@
 import type { Socket } from 'node:net';
-import type { Logger } from 'pino';
 import { errnoName } from '../../base/errors.ts';
 import { endAndLinger } from './closing.ts';
-import type { ConnectionOptions, SharedParts } from './connection-options.ts';
-import { FrameDeadline } from './frame-deadline.ts';
-import type { FrameHandler } from './frame-handler.ts';
-import type { Decoder, Framing } from './framing.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import { IdleDeadline } from './idle-deadline.ts';
+import { Input } from './input.ts';
 import type { FrameSource, Lane } from './lane.ts';
 import { LastInput } from './last-input.ts';
-import type { SocketLimits } from './limits.ts';
 import { Output } from './output.ts';
-import { PartialFrame } from './partial-frame.ts';
+import { Turn } from './turn.ts';
 import { Work, type Request } from './work.ts';
 
 /** A client that is kept waiting is looked after so often whether it is there at all, milliseconds. */
-const lookAfter = 5;
+const lookAfter = 1000;
 
 /**
  * One client: frames in, answers out, in any order but where one request alone may be in flight. Reading stops while
@@ -24,21 +20,15 @@ const lookAfter = 5;
 export class Connection<Answer extends string | Buffer> implements FrameSource {
   lane: Lane;
   readonly #socket: Socket;
-  readonly #limits: SocketLimits;
-  readonly #handler: FrameHandler<Answer>;
-  readonly #framing: Framing<Answer>;
-  readonly #shared: SharedParts;
-  readonly #log: Logger;
-  readonly #options: Pick<ConnectionOptions<Answer>, 'unreadBytes' | 'hasHungUp' | 'onDone'>;
-  readonly #decoder: Decoder;
-  readonly #partial: PartialFrame;
+  readonly #options: ConnectionOptions<Answer>;
+  readonly #input: Input;
   readonly #idle: IdleDeadline | null;
 
   readonly #inFlight: Work;
   readonly #output: Output<Answer>;
-  #turnPlanned = false;
-  #reading = true;
-  #inputEnded = false;
+  readonly #turn = new Turn(() => {
+    this.#endTurn();
+  });
   #lookedAt = 0;
   /** The agent stops. */
   #lastInput: LastInput | null = null;
@@ -51,12 +41,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   constructor(options: ConnectionOptions<Answer>) {
     const { socket, limits, handler, framing, shared, log } = options;
     this.#socket = socket;
-    this.#limits = limits;
     this.#inFlight = new Work(limits);
-    this.#handler = handler;
-    this.#framing = framing;
-    this.#shared = shared;
-    this.#log = log;
     this.#options = options;
     this.lane = shared.lanes.enter(handler.share);
     const { lane } = this;
@@ -65,35 +50,39 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       this.destroy();
     };
     this.#output = new Output({ socket, framing, limits, lane, onStalled });
-    this.#decoder = framing.decoder(this.#maxFrameBytes);
-    const deadline = new FrameDeadline(
-      limits.frameDeadlineMs,
-      () => this.#reading,
-      () => {
+    this.#input = new Input({
+      ...{ socket, lane, longFrames: shared.longFrames, frameDeadlineMs: limits.frameDeadlineMs },
+      decoder: framing.decoder(this.#maxFrameBytes),
+      onTooSlow: () => {
         this.finish(framing.tooSlow(limits));
       },
-    );
-    this.#partial = new PartialFrame(this.#decoder, deadline, shared.longFrames);
+      onReady: () => {
+        this.#askForTurn();
+      },
+    });
     this.#idle = this.#idleDeadline();
     this.#listen();
+    // Where others of its share wait, it is read when its turn comes.
+    if (lane.isWaiting) this.#askForTurn();
+    else this.#input.read();
   }
 
   /** Hands one frame on, unless there is none or none may be now. */
   handOn(now: number): boolean {
     if (this.#finishing) return false;
-    if (!this.#reading && now - this.#lookedAt > lookAfter) {
+    if (!this.#input.isReading && now - this.#lookedAt > lookAfter) {
       this.#lookedAt = now;
       if (this.#options.hasHungUp()) {
         this.destroy();
         return false;
       }
     }
-    if (this.#congested) {
+    if (this.#congested || this.#turn.isFull) {
       this.#keepWaiting();
+      if (!this.#congested) this.#turn.planEnd();
       return false;
     }
-    this.#decoder.maxFrameBytes = this.#maxFrameBytes;
-    const frame = this.#decoder.next();
+    const frame = this.#input.next(this.#maxFrameBytes);
     if (frame === null) this.#wantMore();
     else this.#begin(frame);
     return frame !== null;
@@ -103,11 +92,10 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   finish(lastWords?: Answer): void {
     if (this.#finishing) return;
     this.#finishing = true;
-    this.#partial.end();
     this.#lastInput?.stop();
     if (lastWords !== undefined) this.#lastWords = [lastWords];
     // What is still due may take its time: nothing that nobody will handle is read meanwhile.
-    this.#pauseReading();
+    this.#input.end();
     this.#endWhenAnswered();
   }
 
@@ -118,20 +106,18 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       socket: this.#socket,
       unreadBytes: this.#options.unreadBytes,
       isBusy: () =>
-        this.#congested ||
-        this.#inFlight.count + this.#output.count + this.#socket.readableLength > 0 ||
-        this.#decoder.waiting,
+        this.#congested || this.#inFlight.count + this.#output.count > 0 || this.#input.hasBytes,
       onEnd: () => {
         this.finish();
       },
     });
-    this.#lastInput.begin(this.#decoder.partial);
+    this.#lastInput.begin(this.#input.isPartial);
   }
 
   /** Waits for no request that is in work: each is answered that it was not done in time. */
   giveUp(): void {
     for (const request of this.#inFlight.requests()) {
-      this.#answered(request, this.#handler.unfinished(request.frame));
+      this.#answered(request, this.#options.handler.unfinished(request.frame));
     }
   }
 
@@ -142,8 +128,8 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
 
   /** An `authenticate` may change it from one frame to the next. */
   get #maxFrameBytes(): number {
-    const { maxFrameBytes } = this.#limits;
-    return Math.min(this.#handler.maxFrameBytes ?? maxFrameBytes, maxFrameBytes);
+    const { maxFrameBytes } = this.#options.limits;
+    return Math.min(this.#options.handler.maxFrameBytes ?? maxFrameBytes, maxFrameBytes);
   }
 
   get #congested(): boolean {
@@ -151,23 +137,14 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   }
 
   #listen(): void {
-    this.#socket.on('data', (chunk) => {
-      if (this.#finishing) return;
-      this.#decoder.push(chunk);
-      this.#askForTurn();
-    });
-    this.#socket.on('end', () => {
-      this.#inputEnded = true;
-      this.#askForTurn();
-    });
     this.#socket.on('drain', () => {
       this.#output.drained();
-      this.#shared.scheduler.eased(this.lane);
-      this.#turn();
+      this.#options.shared.scheduler.eased(this.lane);
+      this.#endTurn();
     });
     // 'close' follows.
     this.#socket.on('error', (error) => {
-      this.#log.debug({ errno: errnoName(error) }, 'connection failed');
+      this.#options.log.debug({ errno: errnoName(error) }, 'connection failed');
     });
     this.#socket.on('close', () => {
       this.#close();
@@ -177,46 +154,48 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   #idleDeadline(): IdleDeadline | null {
     if (this.lane.share.kind !== 'stranger') return null;
     const isExempt = (): boolean => this.lane.share.kind !== 'stranger' || this.#inFlight.count > 0;
-    return new IdleDeadline(this.#limits.idleWithoutScopeMs, isExempt, () => {
-      this.finish(this.#framing.idle(this.#limits));
+    return new IdleDeadline(this.#options.limits.idleWithoutScopeMs, isExempt, () => {
+      this.finish(this.#options.framing.idle(this.#options.limits));
     });
   }
 
   #askForTurn(): void {
-    const { scheduler } = this.#shared;
+    if (this.#finishing) return;
+    const { scheduler } = this.#options.shared;
     scheduler.ready(this);
     if (scheduler.isWaiting(this)) this.#keepWaiting();
   }
 
   /** With nothing left here, what the client sends next says whether it must be kept waiting. */
   #keepWaiting(): void {
-    if (this.#decoder.waiting || this.#inputEnded) this.#pauseReading();
+    if (this.#input.isWaiting) this.#input.pause();
   }
 
   #begin(frame: Buffer): void {
-    this.#partial.end();
     this.#idle?.restart();
+    this.#turn.begin();
     const request = this.#inFlight.begin(frame, this.lane);
-    this.#handler.answer(frame).then(
+    this.#options.handler.answer(frame).then(
       (answer) => {
         this.#answered(request, answer);
       },
       (error: unknown) => {
         // A bug of `answer`: the client cannot be told which request it was.
-        this.#log.error({ err: error }, 'a request was left without an answer');
+        this.#options.log.error({ err: error }, 'a request was left without an answer');
         this.#socket.destroy();
         if (this.#inFlight.end(request)) this.#settle(request.lane);
       },
     );
     // What an `authenticate` says is decided by now.
-    if (this.#handler.share !== this.lane.share) this.#move();
+    if (this.#options.handler.share !== this.lane.share) this.#move();
   }
 
   #move(): void {
-    const { lanes } = this.#shared;
+    const { lanes } = this.#options.shared;
     const before = this.lane;
-    this.lane = lanes.enter(this.#handler.share);
+    this.lane = lanes.enter(this.#options.handler.share);
     this.#output.move(this.lane);
+    this.#input.move(this.lane);
     lanes.leave(before);
   }
 
@@ -228,7 +207,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
 
   /** A request that counted there is done. */
   #settle(lane: Lane): void {
-    this.#shared.scheduler.eased(lane);
+    this.#options.shared.scheduler.eased(lane);
     if (this.#closed) {
       if (this.#inFlight.count === 0) this.#options.onDone();
       return;
@@ -236,62 +215,37 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
     // Nothing else is due: what could be written together is here. Else wait for the end of the turn.
     if (this.#inFlight.count === 0) this.#flush();
     if (this.#finishing) this.#endWhenAnswered();
-    if (this.#output.count > 0 || !this.#reading) this.#planTurn();
+    if (this.#output.count > 0 || !this.#input.isReading) this.#turn.planEnd();
   }
 
-  /** After the callbacks of this turn of the event loop, before it waits for anything. */
-  #planTurn(): void {
-    if (this.#turnPlanned) return;
-    this.#turnPlanned = true;
-    setImmediate(() => {
-      this.#turnPlanned = false;
-      this.#turn();
-    });
-  }
-
-  #turn(): void {
+  #endTurn(): void {
     if (this.#closed) return;
     this.#flush();
-    if (!this.#reading && !this.#finishing && !this.#congested) this.#askForTurn();
+    if (!this.#input.isReading && !this.#congested) this.#askForTurn();
   }
 
   #flush(): void {
-    if (!this.#output.flush() && !this.#finishing) this.#pauseReading();
+    if (!this.#output.flush() && !this.#finishing) this.#input.pause();
   }
 
   /** Every whole frame has been handed on. */
   #wantMore(): void {
-    if (this.#decoder.tooLarge) {
-      this.finish(this.#framing.tooLarge(this.#maxFrameBytes));
+    if (this.#input.isTooLarge) {
+      this.finish(this.#options.framing.tooLarge(this.#maxFrameBytes));
       return;
     }
-    if (this.#inputEnded) {
-      this.finish(this.#decoder.partial ? this.#framing.cutOff() : undefined);
+    if (this.#input.hasEnded) {
+      this.finish(this.#input.isPartial ? this.#options.framing.cutOff() : undefined);
       return;
     }
-    const goOn = (): void => {
-      this.#askForTurn();
-    };
-    if (!this.#partial.mayGoOn(this.lane, goOn)) {
-      this.#pauseReading();
-      return;
-    }
-    if (this.#lastInput?.goesOn() === false || this.#reading) return;
-    this.#reading = true;
-    this.#socket.resume();
-  }
-
-  #pauseReading(): void {
-    if (!this.#reading) return;
-    this.#reading = false;
-    this.#socket.pause();
+    if (this.#lastInput?.goesOn() !== false) this.#input.read();
   }
 
   #endWhenAnswered(): void {
     if (this.#inFlight.count > 0 || this.#output.hasEnded || this.#closed) return;
     const rest = this.#output.end(this.#lastWords);
     // A client that has shut its side down (nc -N) may take its time to read its answers, as long as it takes some.
-    if (this.#inputEnded) {
+    if (this.#input.hasEnded) {
       this.#socket.end(rest);
       this.#output.awaitEnd();
     } else {
@@ -300,12 +254,12 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   }
 
   #close(): void {
-    const { scheduler } = this.#shared;
+    const { scheduler } = this.#options.shared;
     this.#closed = true;
     this.#finishing = true;
     scheduler.forget(this);
     this.#output.discard();
-    this.#partial.stop();
+    this.#input.stop();
     this.#idle?.end();
     this.#lastInput?.stop();
     scheduler.eased(this.lane);

@@ -5,6 +5,10 @@ const longestTurn = 2;
 /** The same where what else there is to do in a turn takes long, and what a turn should not exceed with it. */
 const shortestTurn = 0.3;
 const wholeTurn = 3;
+/** The same behind an accepted connection: a turn of the loop accepts one, and others may wait behind it. */
+const acceptingTurn = 0.1;
+/** Who asked something within that time counts as somebody beside whom others are not alone, milliseconds. */
+const lately = 1000;
 /** What it costs to look at a connection, and to read from it later, milliseconds. */
 const visit = 0.02;
 
@@ -24,6 +28,11 @@ export class FrameScheduler {
   #isRunning = false;
   #isPlanned = false;
   #endedAt = 0;
+  #hasAccepted = false;
+  /** Whose frame was the last one, and when one of another share came before it. */
+  #last: Lane | null = null;
+  #mixedAt = -Infinity;
+  #clock = 0;
 
   /** `now`: milliseconds on the monotonic clock. */
   constructor(now: () => number) {
@@ -36,6 +45,11 @@ export class FrameScheduler {
     this.#wait(source);
     if (!this.#isRunning && this.#left > 0) this.#run();
     this.#plan();
+  }
+
+  /** A connection was accepted in this turn of the event loop. */
+  accepted(): void {
+    this.#hasAccepted = true;
   }
 
   /** It has been said to be ready, and its turn has not come. */
@@ -64,7 +78,7 @@ export class FrameScheduler {
   }
 
   #queue(lane: Lane): void {
-    if (lane.isQueued || !lane.isWaiting || lane.isFull) return;
+    if (lane.isQueued || !lane.isWaiting || lane.isFull(this.#isAlone)) return;
     lane.isQueued = true;
     (lane.share.kind === 'own' ? this.#own : this.#others).push(lane);
   }
@@ -75,8 +89,7 @@ export class FrameScheduler {
     this.#isPlanned = true;
     setImmediate(() => {
       this.#isPlanned = false;
-      const between = this.#endedAt === 0 ? 0 : this.#now() - this.#endedAt;
-      this.#left = Math.max(shortestTurn, Math.min(longestTurn, wholeTurn - between));
+      this.#left = this.#timeForTurn();
       this.#run();
       // With nobody left, the next one finds the whole time.
       if (this.#own.length + this.#others.length === 0) this.#left = longestTurn;
@@ -91,7 +104,8 @@ export class FrameScheduler {
       for (let lane = this.#next(); lane !== null; lane = this.#next()) {
         const { quantumMs } = lane.limits;
         lane.credit = Math.min(quantumMs, lane.credit + quantumMs);
-        while (lane.credit > 0 && this.#left > 0 && !lane.isFull) {
+        this.#note(lane, now);
+        while (lane.credit > 0 && this.#left > 0 && !lane.isFull(this.#isAlone)) {
           const source = lane.next();
           if (source === null) break;
           this.#laneOf.delete(source);
@@ -112,6 +126,24 @@ export class FrameScheduler {
       this.#isRunning = false;
       this.#endedAt = this.#own.length + this.#others.length > 0 ? now : 0;
     }
+  }
+
+  get #isAlone(): boolean {
+    return this.#clock - this.#mixedAt > lately;
+  }
+
+  #note(lane: Lane, now: number): void {
+    this.#clock = now;
+    if (this.#last !== null && this.#last !== lane) this.#mixedAt = now;
+    this.#last = lane;
+  }
+
+  #timeForTurn(): number {
+    const between = this.#endedAt === 0 ? 0 : this.#now() - this.#endedAt;
+    const usual = Math.max(shortestTurn, Math.min(longestTurn, wholeTurn - between));
+    const time = this.#hasAccepted ? acceptingTurn : usual;
+    this.#hasAccepted = false;
+    return time;
   }
 
   /** Out of its row. */

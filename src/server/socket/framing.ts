@@ -12,6 +12,8 @@ export interface Decoder {
   readonly heldBytes: number;
   /** There are bytes that `next` has not looked at. */
   readonly waiting: boolean;
+  /** How many. */
+  readonly waitingBytes: number;
   push(chunk: Buffer): void;
   /** The next whole frame; null where more bytes are needed first, or never. */
   next(): Buffer | null;

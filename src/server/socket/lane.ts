@@ -1,6 +1,9 @@
 import type { Share } from '../../access/share.ts';
 import { shareLimits, type ShareLimits } from './share-limits.ts';
 
+/** Where the requests of a share are usually in work for longer, fewer are at a time: milliseconds. */
+const longestUsual = 25;
+
 /** What hands frames on when it is its turn: a connection. */
 export interface FrameSource {
   /** Where it waits. */
@@ -25,12 +28,19 @@ export class Lane {
   /** Open ones. */
   connections = 0;
   inFlight = 0;
+  /** How many may be in work, by how long they take. */
+  #window: number;
+  #usualMs = 0;
   #inFlightBytes = 0;
   #unsentBytes = 0;
+  #bufferedBytes = 0;
+  /** Who would read on, in the order they came. */
+  readonly #readers = new Set<() => void>();
 
   constructor(share: Share) {
     this.share = share;
     this.limits = shareLimits[share.kind];
+    this.#window = this.limits.maxInFlightAlone;
   }
 
   get isWaiting(): boolean {
@@ -38,10 +48,10 @@ export class Lane {
   }
 
   /** It has all that it may have: nothing of it is begun until something is done. */
-  get isFull(): boolean {
-    const { maxInFlight, maxInFlightBytes, maxUnsentBytes } = this.limits;
+  isFull(isAlone: boolean): boolean {
+    const { maxInFlight, maxInFlightAlone, maxInFlightBytes, maxUnsentBytes } = this.limits;
     return (
-      this.inFlight >= maxInFlight ||
+      this.inFlight >= Math.min(this.#window, isAlone ? maxInFlightAlone : maxInFlight) ||
       this.#inFlightBytes >= maxInFlightBytes ||
       this.#unsentBytes >= maxUnsentBytes
     );
@@ -69,9 +79,39 @@ export class Lane {
     this.#inFlightBytes += bytes;
   }
 
-  end(bytes: number): void {
+  /** `ms`: how long it was in work. */
+  end(bytes: number, ms: number): void {
+    const { fewestInFlight, maxInFlightAlone } = this.limits;
     this.inFlight -= 1;
+    this.#usualMs += (ms - this.#usualMs) / 16;
+    this.#window =
+      this.#usualMs > longestUsual
+        ? Math.max(fewestInFlight, this.#window - 1)
+        : Math.min(maxInFlightAlone, this.#window + 0.25);
     this.#inFlightBytes -= bytes;
+  }
+
+  get hasRoomToRead(): boolean {
+    return this.#bufferedBytes < this.limits.maxBufferedBytes;
+  }
+
+  /** `go` is called when there is room to read. Answers with what takes that back. */
+  awaitRoom(go: () => void): () => void {
+    this.#readers.add(go);
+    return () => {
+      this.#readers.delete(go);
+    };
+  }
+
+  /** `change`: in bytes that were read and not looked at. */
+  buffered(change: number): void {
+    this.#bufferedBytes += change;
+    if (change >= 0 || !this.hasRoomToRead) return;
+    for (const go of this.#readers) {
+      this.#readers.delete(go);
+      go();
+      return;
+    }
   }
 
   /** `change`: in bytes of answers that are on their way to clients. */

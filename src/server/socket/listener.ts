@@ -20,8 +20,8 @@ import { bindSocketFile, type SocketFileOptions } from './socket-file.ts';
 const mostLingering = 64;
 /** Connections that are kept free for root and the agent's user, or a tenth of all where that is less. */
 const keptForOwn = 64;
-/** Read and write buffers of one socket, bytes: libuv reads that much at once. */
-const highWaterMark = 64 * 1024;
+/** Bytes that node reads of a socket that is paused, but for the rest of what libuv reads at once (64 KiB). */
+const highWaterMark = 16 * 1024;
 /** Lines of the log a minute about connections that come to nothing: anybody can make those. */
 const mostLines = 10;
 /** Of the time that a drain has: for telling clients what was not done in it. */
@@ -68,6 +68,7 @@ export async function listen<Answer extends string | Buffer>(
   function admit(socket: Socket): void {
     // Until a Connection listens: a peer that is gone already must not end the process.
     socket.on('error', () => undefined);
+    shared.scheduler.accepted();
     const peer = credentials(socket, libc, log, lines);
     if (peer === null) {
       socket.destroy();
@@ -157,7 +158,7 @@ export async function listen<Answer extends string | Buffer>(
     endAndLinger(socket, lastWords);
   }
 
-  const server = createServer({ allowHalfOpen: true, highWaterMark }, admit);
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, highWaterMark }, admit);
   const file = await bindSocketFile(server, options);
   // accept(2) failing (EMFILE) is one client's misfortune, not the end.
   server.on('error', (error) => {

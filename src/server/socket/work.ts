@@ -6,6 +6,7 @@ export interface Request {
   readonly frame: Buffer;
   /** Where it counts. */
   readonly lane: Lane;
+  readonly begunAt: number;
 }
 
 /** The requests of one connection that were handed on and are not answered. */
@@ -32,7 +33,7 @@ export class Work {
   }
 
   begin(frame: Buffer, lane: Lane): Request {
-    const request = { frame, lane };
+    const request = { frame, lane, begunAt: performance.now() };
     lane.begin(frame.length);
     this.#requests.add(request);
     this.#bytes += frame.length;
@@ -43,7 +44,7 @@ export class Work {
   end(request: Request): boolean {
     if (!this.#requests.delete(request)) return false;
     this.#bytes -= request.frame.length;
-    request.lane.end(request.frame.length);
+    request.lane.end(request.frame.length, performance.now() - request.begunAt);
     return true;
   }
 

@@ -1,5 +1,5 @@
 import { describeFailure } from '../../../base/errors.ts';
-import { membersIn, membersWritten } from '../../../base/json-members.ts';
+import { membersIn, writtenIn } from '../../../base/json-members.ts';
 import { UsageError } from '../../shell/failure.ts';
 import { readInput } from '../../shell/message.ts';
 import type { Terminal } from '../../shell/terminal.ts';
@@ -63,7 +63,7 @@ async function claimsIn(file: string, terminal: Terminal): Promise<Claims> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError(`${name} is no JSON object with claims`);
   }
-  if (membersIn(value, 1) !== membersWritten(text)) {
+  if (membersIn(value, 1) !== writtenIn(text).members) {
     throw new UsageError(`${name}: claims are texts, each of them there once`);
   }
   return { ...value };
