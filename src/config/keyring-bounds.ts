@@ -35,7 +35,7 @@ export function purposeWarnings({
     if (purposes !== null || uses.length === 0) return [];
     return [
       `keyring ${name} is ${uses.join(' and ')}, and has no purposes: whoever may sign with it may have everything ` +
-        `signed. Give it what it is for, such as purposes = ["minisign"], or another keyring for that`,
+        'signed by its keys. Give it purposes = [...], or that a keyring of its own; this counts after a restart',
     ];
   });
 }

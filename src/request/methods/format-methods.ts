@@ -150,7 +150,7 @@ async function byOneKey<T>(
 function keyOf(keyring: Keyring, kid: string): SigningKey {
   const key = keyring.validKeys().find((one) => one.kid === kid);
   if (key !== undefined) return key;
-  throw new AgentError('unknown_kid', `keyring ${keyring.name} has no valid key ${kid}`);
+  throw new AgentError('unknown_kid', `no valid key ${kid} in keyring ${keyring.name}`);
 }
 
 function sshsigOf(params: {
