@@ -6,7 +6,7 @@ import {
   listed,
   nameOf,
   purposeKinds,
-  purposeOf,
+  purposesOf,
   type Purpose,
 } from './purposes.ts';
 import type { Scope } from '../api/principal.ts';
@@ -90,7 +90,7 @@ export function authorizePurposes(
   }
   const { wordedByAgent } = boundsOf(grant, keyring);
   if (may === null && wordedByAgent.size === 0) return;
-  const found = content ?? (purposes.includes('raw') ? messages.map(purposeOf) : []);
+  const found = content ?? (purposes.includes('raw') ? messages.flatMap(purposesOf) : []);
   for (const purpose of found) {
     const { noun, maker } = purposeKinds[nameOf(purpose)];
     if (!covers(may, purpose)) {

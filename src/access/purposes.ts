@@ -110,20 +110,15 @@ export function nameOf(purpose: Purpose): PurposeName {
   return purpose.startsWith(namespacePrefix) ? 'sshsig' : (purpose as PurposeName);
 }
 
-/** minisign last: what its messages are told by, others have by chance. */
-const compared: readonly PurposeName[] = [
-  ...purposeNames.filter((name) => name !== 'minisign'),
-  'minisign',
-];
-
-/** What bytes are that are to be signed; `raw`: nothing that is known here. */
-export function purposeOf(message: Uint8Array): Purpose {
+/**
+ * What bytes are that are to be signed, all of it where they pass for several things; nothing that is known here: empty.
+ * minisign is what nothing else is, since what its messages are told by, others have by chance.
+ */
+export function purposesOf(message: Uint8Array): readonly Purpose[] {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-  for (const name of compared) {
-    const found = purposeKinds[name].recognise?.(bytes) ?? null;
-    if (found !== null) return found;
-  }
-  return 'raw';
+  const { minisign, ...others } = purposeKinds;
+  const found = Object.values(others).flatMap(({ recognise }) => recognise?.(bytes) ?? []);
+  return found.length > 0 ? found : [minisign.recognise?.(bytes) ?? []].flat();
 }
 
 export function covers(purposes: Purposes, purpose: Purpose): boolean {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isNamespace } from '../../access/purposes.ts';
+import { isNamespace, purposesOf } from '../../access/purposes.ts';
 import { encodeBase64 } from '../../base/base64.ts';
 import { AgentError } from '../../base/errors.ts';
 import { isClaimsSet } from '../../formats/jose/signing-input.ts';
@@ -70,6 +70,8 @@ export const formatMethods = {
     },
     purpose: 'minisign',
     messages: ({ digest_b64 }) => [digest_b64],
+    // Whoever gives a digest chooses 64 bytes, and a token may have no more.
+    content: ({ digest_b64 }) => purposesOf(digest_b64),
     signatures: 2,
     act: async ({ digest_b64: digest, ...params }, services, { caller }) => {
       const from = services.keyring(params.keyring);
