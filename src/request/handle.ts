@@ -100,7 +100,7 @@ function admitted<Result>(
   const { keyring } = checked;
   if (keyring !== null) {
     authorizeKeyring(call.grant, name, method, keyring);
-    authorizePurposes(call.grant, name, method, { ...checked, keyring });
+    authorizePurposes(call.grant, name, method, keyring, checked);
   }
   refuseReserved(checked.messages);
   if (checked.signatures > 0) access.takeSignatures(call.grant, checked.signatures);
