@@ -103,6 +103,15 @@ test('ssh logs in with a key for logins', async () => {
   }
 });
 
+test('through a forwarded agent ssh logs in to where it binds the connection to', async () => {
+  const key = ['-o', 'IdentitiesOnly=yes', '-i', at('login.pub')];
+  const onwards =
+    'exec ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null ' +
+    `${key.join(' ')} -p "\${SSH_CONNECTION##* }" "$USER@127.0.0.1" echo further`;
+  const login = await sshd.login(socket, ['-A', ...key], onwards);
+  expect(login).toMatchObject({ code: 0, out: 'further\n' });
+});
+
 test('ssh-keygen -Y signs for its namespace', async () => {
   const sign = (name: string, namespace: string): Promise<Ended> =>
     run('rm', ['-f', at('file.sig')]).then(() =>
