@@ -6,7 +6,7 @@ import {
   listed,
   nameOf,
   purposeKinds,
-  purposeOf,
+  purposesOf,
   type Purpose,
 } from './purposes.ts';
 import type { Scope } from '../api/principal.ts';
@@ -22,9 +22,8 @@ export interface Needs {
   readonly reach: Reach;
 }
 
-/** What a call has signed, and where. */
-export interface Signing {
-  readonly keyring: string;
+/** What a call has signed. */
+interface Signing {
   /** What the method makes signatures for: all of them are needed. */
   readonly purposes: readonly Purpose[];
   /** What the caller's own words in it amount to; null: what the messages are, where they are signed as they are. */
@@ -74,36 +73,32 @@ export function authorizePurposes(
   grant: Grant,
   method: string,
   needs: Needs,
-  { keyring, purposes, content, messages }: Signing,
+  keyring: string,
+  { purposes, content, messages }: Signing,
 ): void {
   if (purposes.length === 0) return;
   const may = purposesOn(grant, keyring, needs.scope);
-  const refuse = (why: string, purpose: Purpose): AgentError =>
-    new AgentError('forbidden', `${method}: ${why}`, {
-      details: { needs: needs.scope, purpose, purposes: listed(may) },
-    });
-  const what = `on keyring ${keyring} ${whoIs(grant)} has purposes: ${inWords(may)}`;
-  for (const purpose of purposes) {
-    if (!covers(may, purpose)) {
-      throw refuse(`it needs purpose ${purpose}; ${what}${otherWays(purpose, may)}`, purpose);
-    }
-  }
   const { wordedByAgent } = boundsOf(grant, keyring);
   if (may === null && wordedByAgent.size === 0) return;
-  const found = content ?? (purposes.includes('raw') ? messages.map(purposeOf) : []);
+  const refuse = (why: string, purpose: Purpose): AgentError => {
+    const details = { needs: needs.scope, purpose, purposes: listed(may) };
+    return new AgentError('forbidden', `${method}: ${why}`, { details });
+  };
+  const there = (): string => `on keyring ${keyring} ${whoIs(grant)} has purposes: ${inWords(may)}`;
+  for (const purpose of purposes) {
+    if (covers(may, purpose)) continue;
+    throw refuse(`it needs purpose ${purpose}; ${there()}${otherWays(purpose, may)}`, purpose);
+  }
+  const found = content ?? (purposes.includes('raw') ? messages.flatMap(purposesOf) : []);
   for (const purpose of found) {
     const { noun, maker } = purposeKinds[nameOf(purpose)];
+    const what = `what is to be signed is ${noun}`;
     if (!covers(may, purpose)) {
-      throw refuse(
-        `what is to be signed is ${noun}, which needs purpose ${purpose} too; ${what}`,
-        purpose,
-      );
+      throw refuse(`${what}, which needs purpose ${purpose} too; ${there()}`, purpose);
     }
     if (wordedByAgent.has(nameOf(purpose))) {
-      throw refuse(
-        `what is to be signed is ${noun}, and the configuration says what stands in those of keyring ${keyring}: ${maker}`,
-        purpose,
-      );
+      const why = `the configuration says what stands in those of keyring ${keyring}`;
+      throw refuse(`${what}, and ${why}: ${maker}`, purpose);
     }
   }
 }

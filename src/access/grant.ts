@@ -63,10 +63,15 @@ export function boundsOf({ bounds }: Grant, keyring: string): KeyringBounds {
 
 /** What whoever has that scope on that keyring may use its keys for. */
 export function purposesOn(grant: Grant, keyring: string, scope: Scope): Purposes {
-  const given = grant.allowances.filter(
-    (one) => isAtLeast(one.scope, scope) && (one.keyrings?.has(keyring) ?? true),
-  );
-  return common(union(given.map(({ purposes }) => purposes)), boundsOf(grant, keyring).purposes);
+  const bound = boundsOf(grant, keyring).purposes;
+  const given: Purposes[] = [];
+  for (const one of grant.allowances) {
+    if (!isAtLeast(one.scope, scope) || one.keyrings?.has(keyring) === false) continue;
+    // Most have no purposes, and every signature asks.
+    if (one.purposes === null) return bound;
+    given.push(one.purposes);
+  }
+  return common(union(given), bound);
 }
 
 export function isAtLeast(scope: Scope, needed: Scope): boolean {

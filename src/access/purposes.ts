@@ -6,17 +6,17 @@ import { isLoginRequest } from '../formats/ssh/login-request.ts';
 import { namespaceOfMessage } from '../formats/ssh/sshsig.ts';
 import { isX509ToSign } from '../formats/x509/signed-part.ts';
 
-/** What a key may be used for (contract section 6), in the order in which a message is compared with them. */
+/** What a key may be used for (contract section 6), in the order in which they are listed. */
 export const purposeNames = [
   'raw',
   'ssh-login',
   'ssh-cert',
   'sshsig',
+  'minisign',
   'jwt',
   'jws',
   'join-token',
   'x509',
-  'minisign',
 ] as const;
 export type PurposeName = (typeof purposeNames)[number];
 
@@ -80,7 +80,6 @@ export const purposeKinds: Readonly<Record<PurposeName, PurposeKind>> = {
     maker: 'sign, with raw too',
     recognise: (message) => (isX509ToSign(message) ? 'x509' : null),
   },
-  // The last: what it is told by, others have by chance.
   minisign: {
     noun: 'a minisign signature (64 bytes, or those and a line of text)',
     maker: 'sign_minisign (agentctl sign --format minisign)',
@@ -111,14 +110,15 @@ export function nameOf(purpose: Purpose): PurposeName {
   return purpose.startsWith(namespacePrefix) ? 'sshsig' : (purpose as PurposeName);
 }
 
-/** What bytes are that are to be signed; `raw`: nothing that is known here. */
-export function purposeOf(message: Uint8Array): Purpose {
+/**
+ * What bytes are that are to be signed, all of it where they pass for several things; nothing that is known here: empty.
+ * minisign is what nothing else is, since what its messages are told by, others have by chance.
+ */
+export function purposesOf(message: Uint8Array): readonly Purpose[] {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-  for (const name of purposeNames) {
-    const found = purposeKinds[name].recognise?.(bytes) ?? null;
-    if (found !== null) return found;
-  }
-  return 'raw';
+  const { minisign, ...others } = purposeKinds;
+  const found = Object.values(others).flatMap(({ recognise }) => recognise?.(bytes) ?? []);
+  return found.length > 0 ? found : [minisign.recognise?.(bytes) ?? []].flat();
 }
 
 export function covers(purposes: Purposes, purpose: Purpose): boolean {
@@ -157,4 +157,12 @@ export function listed(purposes: Purposes): readonly Purpose[] {
 export function inWords(purposes: Purposes): string {
   if (purposes === null) return 'all';
   return listed(purposes).join(', ') || 'none';
+}
+
+/** One of them makes keys keys for SSH: the SSH agent shows these, and uses no other ones. */
+export const sshPurposes = ['ssh-login', 'ssh-cert', 'sshsig'] as const;
+
+export function isForSsh(purposes: Purposes): boolean {
+  if (purposes === null) return true;
+  return [...purposes].some((one) => sshPurposes.some((name) => name === nameOf(one)));
 }

@@ -1,3 +1,4 @@
+import { listed } from '../access/purposes.ts';
 import type { KeyringSettings } from '../config/keyring-settings.ts';
 import { AgentError, describeFailure } from '../base/errors.ts';
 import type { KeyringFailure } from '../keyring/health.ts';
@@ -15,7 +16,8 @@ export function keyringStatus(
 ): KeyringStatus {
   const { name, backend } = settings;
   const algorithm = kindOf(settings).algorithmOf(settings);
-  const base = { name, backend, algorithm, rotation: rotationOf(settings) };
+  const purposes = settings.purposes && listed(settings.purposes);
+  const base = { name, backend, algorithm, purposes, rotation: rotationOf(settings) };
   const closed = {
     ...base,
     protection: null,

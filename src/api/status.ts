@@ -26,8 +26,9 @@ export interface AgentStatus extends ListenersStatus {
     /** How many API keys there are that somebody may use. */
     readonly api_keys: number;
     /**
-     * Names that could not be resolved and so allow nobody, API keys that nobody can use. Of API keys only an admin is
-     * told, and a key for some keyrings of nothing.
+     * Names that could not be resolved and so allow nobody, keyrings that the agent relies on and that are for
+     * everything, API keys that nobody can use. Of API keys only an admin is told, and who is for some keyrings of
+     * nothing.
      */
     readonly warnings: readonly string[];
   };
@@ -73,6 +74,8 @@ export interface KeyringStatus {
   /** `none` too for a token that cannot keep a seal of the key records. */
   readonly rollback_protection: RollbackProtection | null;
   readonly algorithm: AlgorithmName;
+  /** What its keys may be used for, whoever asks; null: everything. */
+  readonly purposes: readonly string[] | null;
   readonly active_kid: string | null;
   readonly key_counts: Readonly<Record<KeyStatus, number>> | null;
   /** `locked`: it waits for `unlock`. `unavailable` too where its device has made wrong signatures, though it answers. */

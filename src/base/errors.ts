@@ -26,7 +26,11 @@ export const errorCodes = {
    * answers to wrong ones are held back.
    */
   unauthenticated: -32001,
-  /** The caller is known and may not do this; `details.needs` names the scope. Repeating it does not help. */
+  /**
+   * The caller is known and may not do this; `details.needs` names the scope. Where the scope is enough and the purpose
+   * is not, `details.purpose` names what is needed, and `details.purposes` those that there are. Repeating it does not
+   * help.
+   */
   forbidden: -32002,
   /**
    * No such key, or one that is revoked or whose grace is over. Repeating it does not help; without `kid` the active key

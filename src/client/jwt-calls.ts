@@ -34,8 +34,10 @@ export interface JwtCalls {
   jwks(options?: KeyringCallOptions): Promise<PublicJwkSet>;
   /**
    * A token with these claims. The agent sets `iat`, `nbf`, `exp` and `jti`; claims that have one of them are refused.
+   * Issuer, audience and life may be fixed by the configuration, which fills in what is left out. Needs purpose `jwt`.
    *
-   * @throws {AgentError} `invalid_params` for claims that cannot be signed, or a token that would outlive its key;
+   * @throws {AgentError} `invalid_params` for claims that cannot be signed or are not the configuration's, or a token
+   * that would outlive its key;
    * otherwise as `sign`.
    */
   jwtSign(claims: JsonObject, options: JwtSignOptions): Promise<SignedJwt>;

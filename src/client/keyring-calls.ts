@@ -48,9 +48,11 @@ export interface KeyringCalls {
     options?: KeyringCallOptions & { readonly includePrepared?: boolean | undefined },
   ): Promise<readonly ValidKey[]>;
   /**
-   * 64 signature bytes by `kid`, or by the active key.
+   * 64 signature bytes by `kid`, or by the active key. Needs purpose `raw`, and for a message that is something of
+   * another purpose that one too.
    *
-   * @throws {AgentError} `unknown_kid` unless that key is active or in grace; `too_large` with `details.limit`;
+   * @throws {AgentError} `forbidden` with `details.purposes`, those that there are; `unknown_kid` unless that key is
+   * active or in grace; `too_large` with `details.limit`;
    * `not_supported` for a message that this key cannot sign; `rate_limited` beyond what the API key may;
    * `audit_unavailable`; `not_found`, `locked`, `backend_unavailable`.
    */

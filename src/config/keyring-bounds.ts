@@ -1,5 +1,5 @@
 import type { KeyringBounds } from '../access/grant.ts';
-import type { PurposeName } from '../access/purposes.ts';
+import { isForSsh, sshPurposes, type PurposeName } from '../access/purposes.ts';
 import { isFixed } from '../formats/jose/jwt-policy.ts';
 import type { Settings } from './settings.ts';
 
@@ -19,7 +19,7 @@ export function keyringBounds({
   );
 }
 
-/** Of each keyring that the agent itself relies on and that is for everything: a sentence. */
+/** Of each keyring that the agent itself relies on and that is for everything, or not for that: a sentence. */
 export function purposeWarnings({
   keyrings,
   cluster,
@@ -32,10 +32,16 @@ export function purposeWarnings({
       audit?.keyring === name ? "the audit log's" : null,
       sshAgent?.keyrings.includes(name) === true ? "the SSH agent's" : null,
     ].filter((use) => use !== null);
+    if (sshAgent?.keyrings.includes(name) === true && !isForSsh(purposes)) {
+      return [
+        `keyring ${name} is the SSH agent's, and none of its purposes is for SSH (${sshPurposes.join(', ')}): its keys ` +
+          'are not shown there. Give it one of them, or take it out of ssh_agent.keyrings; this counts after a restart',
+      ];
+    }
     if (purposes !== null || uses.length === 0) return [];
     return [
       `keyring ${name} is ${uses.join(' and ')}, and has no purposes: whoever may sign with it may have everything ` +
-        `signed. Give it what it is for, such as purposes = ["minisign"], or another keyring for that`,
+        'signed by its keys. Give it purposes = [...], or that a keyring of its own; this counts after a restart',
     ];
   });
 }

@@ -102,7 +102,7 @@ function admitted<Result>(
   const { keyring } = checked;
   if (keyring !== null) {
     authorizeKeyring(call.grant, name, method, keyring);
-    authorizePurposes(call.grant, name, method, { ...checked, keyring });
+    authorizePurposes(call.grant, name, method, keyring, checked);
   }
   refuseReserved(checked.messages);
   if (method.effect !== 'reads') access.takeOperation(caller, call.grant, checked.signatures);

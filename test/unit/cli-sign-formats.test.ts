@@ -68,15 +68,16 @@ describe('sign --format sshsig', () => {
   it('sends the digest, and prints what the agent made of it', async () => {
     const signed = await against({}, '--keyring', 'ci', 'sign', '--format', 'sshsig');
     expect(signed).toMatchObject({ code: 0, err: '', out: sshsig() });
-    expect(signed.asked).toEqual(['sign_sshsig']);
+    expect(signed.asked).toEqual(['describe_backend', 'sign_sshsig']);
     const digest_b64 = digest('sha512');
     expect(signed.params).toEqual([
+      { keyring: 'ci' },
       { keyring: 'ci', namespace: 'file', hash_algorithm: 'sha512', digest_b64 },
     ]);
     const sign_sshsig = { kid, signature_b64, sshsig: sshsig({ namespace: 'git' }) };
     const words = ['sign', '--format', 'sshsig', '--namespace', 'git', '--kid', kid];
     const named = await against({ sign_sshsig }, ...words);
-    expect(named).toMatchObject({ code: 0, params: [{ namespace: 'git', kid }] });
+    expect(named).toMatchObject({ code: 0, params: [{}, { namespace: 'git', kid }] });
   });
 
   it.each<[string, unknown]>([

@@ -147,7 +147,7 @@ keyring = "log"
 domain = "prod.example"
 longest_join_token = "1h"
 [ssh_agent]
-keyrings = ["default", "ssh"]
+keyrings = ["default", "ssh", "log"]
 [keyrings.default]
 [keyrings.log]
 purposes = []
@@ -183,6 +183,7 @@ alg = "Ed25519"`,
     expect.stringMatching(
       /^keyring default is the cluster's and the SSH agent's, and has no purposes: .*purposes = \[/,
     ),
+    expect.stringMatching(/^keyring log is the SSH agent's, and none of its purposes is for SSH/),
   ]);
 });
 

@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkAccess } from '../../src/cli/commands/doctor/access.ts';
+import { checkAccess, checkPurposes } from '../../src/cli/commands/doctor/access.ts';
 import { checkApiKeys } from '../../src/cli/commands/doctor/api-keys.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { resolveSettings } from '../../src/config/settings.ts';
 import { Clock, worldWith } from '../support/world.ts';
 
 const accounts = {
@@ -28,9 +30,25 @@ describe('[access]', () => {
   });
 });
 
+test('purposes: a warning for a keyring that the agent relies on and that is for everything', () => {
+  const where = { env: {}, uid: 0, cwd: '/', file: 'agent.toml', processors: 1 };
+  const check = (text: string) =>
+    checkPurposes(resolveSettings(parseConfig(text, 'agent.toml'), {}, where));
+  expect(check('')).toEqual([]);
+  expect(check('[audit]\n')).toMatchObject([
+    {
+      ...{ subject: 'purposes', state: 'warning' },
+      text: expect.stringMatching(
+        /^keyring default is the audit log's, .*after a restart$/,
+      ) as string,
+    },
+  ]);
+  expect(check('[audit]\n[ssh_agent]\n[keyrings.default]\npurposes = ["ssh-login"]\n')).toEqual([]);
+});
+
 describe('API keys', () => {
   const world = worldWith(new Clock());
-  const keyrings = [{ name: 'default' }];
+  const keyrings = [{ name: 'default', purposes: new Set(['minisign'] as const) }];
   let stateDir: string;
   beforeEach(() => {
     stateDir = mkdtempSync(join(tmpdir(), 'doctor-keys-'));
@@ -68,6 +86,12 @@ describe('API keys', () => {
     ['an end that has passed', { expires_at: '2026-05-14T17:55:00Z' }, /has expired .*--expires/],
     ['a machine, on one that cannot be told', { allowed_machines: ['0'.repeat(64)] }, /machine-id/],
     ['a keyring that is not configured', { allowed_keyrings: ['ci'] }, /does not have: ci/],
+    ['a purpose that its keyring has not', { allowed_purposes: ['jwt', 'minisign'] }, /has: jwt: /],
+    [
+      'a purpose that there is not',
+      { allowed_purposes: ['all'] },
+      /allowed_purposes cannot be read/,
+    ],
   ])('with %s are a warning', (_, change, why) => {
     const [first, second, ...rest] = check([{ ...key, ...change }]);
     expect([first?.state, second?.state, rest.length]).toEqual(['ok', 'warning', 0]);

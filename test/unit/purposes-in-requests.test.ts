@@ -249,6 +249,21 @@ describe('sign_minisign', () => {
     expect(error?.data).toMatchObject({ purpose: 'minisign', purposes: ['raw', 'sshsig'] });
   });
 
+  test('is not of a digest that is a token, or what the audit log signs', async () => {
+    const header = `${b64('{"alg":"EdDSA"}')}.`;
+    const claims = b64('{"sub":"admin"}'.padEnd(Math.floor(((64 - header.length) * 3) / 4)));
+    const token = Buffer.from(header + claims);
+    expect(token).toHaveLength(64);
+    const call = (caller: Caller, bytes: Buffer): Promise<Answer> =>
+      rig.call(caller, 'sign_minisign', { ...params, digest_b64: b64(bytes) });
+    const { error } = await call(whoHas(['minisign']), token);
+    expect(error?.data).toMatchObject({ kind: 'forbidden', purpose: 'jwt' });
+    const kept = Buffer.alloc(64, 'x');
+    kept.write('signing-agent/audit/v1\n');
+    expect((await call(root(), kept)).error?.data.kind).toBe('not_supported');
+    expect(rig.signatures).toBe(0);
+  });
+
   test.each([
     ['a digest of another length', { digest_b64: b64(digest.subarray(32)) }, 'digest_b64'],
     ['two lines of comment', { trusted_comment: 'a\nb' }, 'trusted_comment'],

@@ -78,8 +78,8 @@ describe('sets of purposes', () => {
   });
 
   test('are listed in the order of the table', () => {
-    expect(listed(set('minisign', 'sshsig:b', 'raw', 'sshsig:a'))).toEqual([
-      ...['raw', 'sshsig:a', 'sshsig:b', 'minisign'],
+    expect(listed(set('jwt', 'minisign', 'sshsig:b', 'raw', 'sshsig:a'))).toEqual([
+      ...['raw', 'sshsig:a', 'sshsig:b', 'minisign', 'jwt'],
     ]);
     expect(listed(null)).toEqual(purposeNames);
     expect([inWords(null), inWords(set()), inWords(set('jwt', 'raw'))]).toEqual([

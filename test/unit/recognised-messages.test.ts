@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { purposeOf } from '../../src/access/purposes.ts';
+import { purposesOf } from '../../src/access/purposes.ts';
 import { caCertSignedBytes } from '../../src/cluster/ca-cert.ts';
 import { claimsSignedBytes } from '../../src/cluster/join-token.ts';
 import { globalMessage } from '../../src/formats/minisign/signature.ts';
@@ -18,6 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), 'recognised-'));
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
+const purposeOf = (message: Uint8Array): string => purposesOf(message).join() || 'raw';
 const at = (name: string): string => join(folder, name);
 const bytes = (...parts: (string | Uint8Array)[]): Buffer =>
   Buffer.concat(parts.map((part) => Buffer.from(part)));
@@ -309,6 +310,16 @@ describe('what minisign has signed', () => {
     expect(purposeOf(tooLarge)).toBe('raw');
     expect(purposeOf(bytes(Buffer.alloc(64), 'two\nlines'))).toBe('raw');
   });
+});
+
+test('what passes for two things is both', () => {
+  // A session id that is the beginning of a header, to a reader that leaves out what is no base64.
+  const header = Buffer.from('{"alg":"EdDSA","x":"').toString('base64url');
+  const message = bytes(
+    ...[sshString(header.slice(0, 24)), Buffer.of(50), sshString('"}.'), sshString('')],
+    ...[sshString('publickey'), Buffer.of(1)],
+  );
+  expect(purposeOf(message)).toBe('ssh-login,jws');
 });
 
 test('messages of every length are told without fault', () => {

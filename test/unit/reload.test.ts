@@ -57,6 +57,26 @@ max_connections_per_key = 9`;
   expect((await rig.control.authenticate(rig.connect(5), secretOf('ci'))).name).toBe('ci');
 });
 
+test('takes over [[access.rules]]; what a keyring is for counts after a restart', () => {
+  configuration = `[[access.rules]]
+who = [1001]
+scope = "app"
+keyrings = ["default"]
+purposes = ["jwt"]
+[keyrings.default]
+purposes = ["jwt"]`;
+  expect(reloaded()).toMatchObject({
+    reloaded: all,
+    kept: [{ part: 'keyrings', failed: false }],
+  });
+  expect(rig.control.grant(rig.connect(1001)).allowances).toEqual([
+    { scope: 'app', keyrings: new Set(['default']), purposes: new Set(['jwt']) },
+  ]);
+  configuration = '[keyrings.default]\npurposes = ["minisign"]';
+  expect(reloaded('[keyrings.default]\npurposes = ["minisign"]').kept).toEqual([]);
+  expect(scope()).toBe('none');
+});
+
 test('a configuration that is broken keeps rules and log level, and the keys are read all the same', () => {
   configuration = '[access]\nreaders = ["1001"]\n[log]\nlevel = "debug"';
   reloaded();

@@ -6,7 +6,7 @@ import { SshFormatError, SshReader, sshString, uint32 } from './wire.ts';
 
 /** Bytes of each hash. */
 export const sshsigHashes = { sha256: 32, sha512: 64 } as const;
-export type SshsigHash = keyof typeof sshsigHashes;
+type SshsigHash = keyof typeof sshsigHashes;
 
 /** What the signature is about: whoever verifies names the same, so that none is taken for something else. */
 export interface SshsigContext {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isNamespace } from '../../access/purposes.ts';
+import { isNamespace, purposesOf } from '../../access/purposes.ts';
 import { encodeBase64 } from '../../base/base64.ts';
 import { AgentError } from '../../base/errors.ts';
 import { isClaimsSet } from '../../formats/jose/signing-input.ts';
@@ -70,6 +70,8 @@ export const formatMethods = {
     },
     purpose: 'minisign',
     messages: ({ digest_b64 }) => [digest_b64],
+    // Whoever gives a digest chooses 64 bytes, and a token may have no more.
+    content: ({ digest_b64 }) => purposesOf(digest_b64),
     signatures: 2,
     act: async ({ digest_b64: digest, ...params }, services, { caller }) => {
       const from = services.keyring(params.keyring);
@@ -150,7 +152,7 @@ async function byOneKey<T>(
 function keyOf(keyring: Keyring, kid: string): SigningKey {
   const key = keyring.validKeys().find((one) => one.kid === kid);
   if (key !== undefined) return key;
-  throw new AgentError('unknown_kid', `keyring ${keyring.name} has no valid key ${kid}`);
+  throw new AgentError('unknown_kid', `no valid key ${kid} in keyring ${keyring.name}`);
 }
 
 function sshsigOf(params: {

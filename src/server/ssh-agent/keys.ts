@@ -1,5 +1,5 @@
 import { purposesOn, type Grant } from '../../access/grant.ts';
-import { nameOf } from '../../access/purposes.ts';
+import { isForSsh } from '../../access/purposes.ts';
 import { AgentError } from '../../base/errors.ts';
 import type { Keyring } from '../../keyring/keyring.ts';
 import type { Services } from '../../request/services.ts';
@@ -12,15 +12,9 @@ export interface SigningKey {
   readonly kid: string;
 }
 
-/** One of them makes a keyring's keys keys for SSH. */
-const forSsh = ['ssh-login', 'ssh-cert', 'sshsig'];
-
 /** Those of the keyrings whose keys the caller may use over SSH at all. */
 export function sshKeyrings(keyrings: readonly string[], grant: Grant): readonly string[] {
-  return keyrings.filter((name) => {
-    const purposes = purposesOn(grant, name, 'app');
-    return purposes === null || [...purposes].some((one) => forSsh.includes(nameOf(one)));
-  });
+  return keyrings.filter((name) => isForSsh(purposesOn(grant, name, 'app')));
 }
 
 /**

@@ -15,7 +15,7 @@ import { identitiesAnswer, queryAnswer, rsaFlags, signResponse, success } from '
 import type { AgentCall } from './session.ts';
 import { fingerprint } from '../../formats/ssh/public-key.ts';
 import { bindText, readSessionBind } from './session-binds.ts';
-import { requireLoginOf, sshPurposeOf } from './signed-data.ts';
+import { requireLoginOf, signedFor } from './signed-data.ts';
 import { SshFormatError } from '../../formats/ssh/wire.ts';
 
 /** What a request says, and how it is done. */
@@ -112,14 +112,14 @@ export const sshAgentMethods = {
         throw new AgentError('not_supported', `sign requests with flags ${flags} are not known`);
       }
       const key = signingKeyOf(keys.read(blob), sshKeyrings(agent.keyrings, grant), services);
-      const purpose = sshPurposeOf(data);
-      if (purpose === 'ssh-login') requireLoginOf(blob, data, binds);
+      const purposes = signedFor(data);
+      if (purposes.includes('ssh-login')) requireLoginOf(blob, data, binds);
       return {
         keyring: key?.keyring ?? null,
         kid: key?.kid ?? null,
         messages: [data],
         signatures: 1,
-        purposes: [purpose],
+        purposes,
         subject: binds.subject,
         async act() {
           if (key === null) throw unknownKey(blob);

@@ -1,4 +1,4 @@
-import { nameOf, purposeOf, type Purpose } from '../../access/purposes.ts';
+import { isForSsh, purposesOf, type Purpose } from '../../access/purposes.ts';
 import { AgentError } from '../../base/errors.ts';
 import { isKeyOrItsCertificate } from '../../formats/ssh/certificate.ts';
 import { readLoginRequest } from '../../formats/ssh/login-request.ts';
@@ -6,16 +6,9 @@ import { fingerprint } from '../../formats/ssh/public-key.ts';
 import type { SessionBinds } from './session-binds.ts';
 
 /** What data that is to be signed is for: something of SSH's own, or else bytes as they are. */
-export function sshPurposeOf(data: Uint8Array): Purpose {
-  const purpose = purposeOf(data);
-  switch (nameOf(purpose)) {
-    case 'ssh-login':
-    case 'ssh-cert':
-    case 'sshsig':
-      return purpose;
-    default:
-      return 'raw';
-  }
+export function signedFor(data: Uint8Array): readonly Purpose[] {
+  const purposes = purposesOf(data);
+  return isForSsh(new Set(purposes)) ? purposes : ['raw'];
 }
 
 /**

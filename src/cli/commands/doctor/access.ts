@@ -1,4 +1,5 @@
 import { resolveRules, type Accounts, type AccessNames } from '../../../access/access-rules.ts';
+import { purposeWarnings } from '../../../config/keyring-bounds.ts';
 import { ok, warning, type Finding } from '../../../base/finding.ts';
 
 const subject = 'access';
@@ -11,7 +12,8 @@ export function checkAccess(
 ): readonly Finding[] {
   const { warnings } = resolveRules(access, uid, accounts);
   if (warnings.length > 0) return warnings.map(unknownName);
-  const count = access.admins.length + access.apps.length + access.readers.length;
+  const rules = access.rules?.length ?? 0;
+  const count = access.admins.length + access.apps.length + access.readers.length + rules;
   return [
     ok(
       subject,
@@ -20,6 +22,11 @@ export function checkAccess(
         : 'every name of [access] is known here',
     ),
   ];
+}
+
+/** Whether the keyrings that the agent itself relies on are for something. */
+export function checkPurposes(settings: Parameters<typeof purposeWarnings>[0]): readonly Finding[] {
+  return purposeWarnings(settings).map((text) => warning('purposes', text));
 }
 
 /** A name that allows nobody, or an API key that nobody can use, which says its remedy itself. */

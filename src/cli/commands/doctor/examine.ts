@@ -6,7 +6,7 @@ import type { World } from '../../../base/world.ts';
 import { supervisedCa } from '../../../agent/configured-ca.ts';
 import type { SharedLibraries } from '../../../vault/kind-of-ca.ts';
 import { kindOf } from '../../../vault/kinds/kinds.ts';
-import { checkAccess } from './access.ts';
+import { checkAccess, checkPurposes } from './access.ts';
 import { checkApiKeys } from './api-keys.ts';
 import { checkClock } from './clock.ts';
 import { checkConfiguration } from './configuration.ts';
@@ -50,6 +50,7 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
   return [
     ...findings,
     ...checkAccess(settings.access, uid, accounts),
+    ...checkPurposes(settings),
     ...checkStateDir(settings.stateDir, uid),
     ...checkApiKeys(settings, options),
     finding,

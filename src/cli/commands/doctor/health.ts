@@ -74,9 +74,12 @@ export function notTold(thrown: unknown): Finding {
 
 function accessOf({ warnings }: AgentStatus['access']): readonly Finding[] {
   if (warnings.length === 0) return [ok('access', 'the agent that runs knows every name')];
-  return warnings.map((text) =>
-    warning('access', `in the agent that runs: ${text}. Once it is corrected: agentctl reload`),
-  );
+  return warnings.map((text) => {
+    const remedy = text.endsWith('after a restart')
+      ? ''
+      : '. Once it is corrected: agentctl reload';
+    return warning('access', `in the agent that runs: ${text}${remedy}`);
+  });
 }
 
 function auditOf({ enabled, health, last_error }: AgentStatus['audit']): Finding {

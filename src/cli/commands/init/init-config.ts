@@ -57,6 +57,11 @@ state_dir = ${toml(resolve(stateDir))}
 admins = []               # keys, access, backups
 apps = []                 # may sign:          ["ci", "@signers"]
 readers = []              # may look, verify:  ["*"]
+# [[access.rules]]        # beside the lists: on some keyrings, for some purposes
+# who = ["ci", "@signers"]
+# scope = "app"
+# keyrings = [${toml(keyring)}]
+# purposes = ["minisign", "sshsig:file"]
 
 # Every operation that signs, changes something or is refused is recorded before it is answered.
 [audit]
@@ -65,6 +70,10 @@ fsync = true              # false: faster, and a power cut may take the last rec
 
 [keyrings.${keyring}]
 ${kindOf({ backend }).init.table(keyring, answers, toml)}
+# What its keys may be used for, whoever asks: raw, ssh-login, ssh-cert, sshsig or sshsig:NAMESPACE, minisign, jwt, jws,
+# join-token, x509. Left out: everything. The records of [audit] are signed all the same.
+# purposes = ["minisign", "sshsig:file"]
+
 # [keyrings.${keyring}.rotation]
 # every = "30d"           # absent: rotated by hand
 # prepublish = "1d"

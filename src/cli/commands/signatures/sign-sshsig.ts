@@ -6,6 +6,7 @@ import { SshFormatError } from '../../../formats/ssh/wire.ts';
 import { digestOf } from '../../shell/digest.ts';
 import { UsageError } from '../../shell/failure.ts';
 import { ask } from '../../shell/session.ts';
+import { keyringAlgorithm } from './jose-alg.ts';
 import { notAsAsked } from './made-signature.ts';
 import type { Signed, SignOptions } from './sign-options.ts';
 import { defaultNamespace } from './sshsig-namespace.ts';
@@ -18,6 +19,8 @@ export async function signSshsig(invocation: Invocation<SignOptions>): Promise<S
   const { terminal, globals, args, options } = invocation;
   const { kid, namespace = defaultNamespace } = options;
   if (namespace === '') throw new UsageError('--namespace must not be empty');
+  // Before the file is read, which may take long: that there is an agent with such a keyring.
+  await keyringAlgorithm(globals);
   const digest = await digestOf(args[0], terminal, hash);
   const result = await ask<SignedSshsig>(globals, 'sign_sshsig', {
     ...{ keyring: globals.keyring, kid, namespace, hash_algorithm: hash },

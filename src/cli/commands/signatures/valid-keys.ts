@@ -30,19 +30,6 @@ export async function validKeys(
   return keys.map((key) => keyringKey(key, algorithm));
 }
 
-/** The key that is to sign: `kid`, else the active one. `unknown_kid` where it is not valid. */
-export async function signingKey(
-  globals: GlobalOptions,
-  kid: string | undefined,
-): Promise<KeyringKey> {
-  const keys = await validKeys(globals);
-  const key = keys.find((one) => (kid === undefined ? one.status === 'active' : one.kid === kid));
-  if (key !== undefined) return key;
-  throw kid === undefined
-    ? new CommandError('the agent named no active key')
-    : unknownKid(kid, globals);
-}
-
 export function unknownKid(kid: string, { keyring = 'default' }: GlobalOptions): AgentError {
   return new AgentError('unknown_kid', `no valid key ${kid} in keyring ${keyring}`);
 }

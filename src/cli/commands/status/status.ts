@@ -87,6 +87,7 @@ function describe(keyring: KeyringStatus, now: number): Cell[][] {
       'protection',
       keyring.protection === null ? 'not known' : protectionInWords(keyring.protection),
     ],
+    ...purposesFacts(keyring),
     ['old copies', rollbackInWords(keyring)],
     ...rotationFacts(keyring, now),
   ];
@@ -95,6 +96,12 @@ function describe(keyring: KeyringStatus, now: number): Cell[][] {
     facts.push(['last error', { text, style: 'yellow' }]);
   }
   return facts.map(([name, value]) => [`  ${name}`, value]);
+}
+
+/** An agent from before does not say it. */
+function purposesFacts({ purposes }: Partial<KeyringStatus>): [string, Cell][] {
+  if (purposes === undefined) return [];
+  return [['purposes', purposes === null ? 'all' : purposes.join(', ') || 'none: for nobody']];
 }
 
 /** Of a keyring that is not open, and by an agent that does not say it, nothing is known. */
