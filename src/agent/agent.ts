@@ -21,7 +21,7 @@ import { admission, signing } from '../request/admission.ts';
 import type { RequestContext } from '../request/handle.ts';
 import { machineFingerprint } from '../native/machine.ts';
 import { unreadText, type Services } from '../request/services.ts';
-import type { AgentStatus } from '../api/status.ts';
+import type { AgentStatus, WholeStatus } from '../api/status.ts';
 import { Queue } from '../request/queue.ts';
 import { recordedKeyrings, type RecordedKeyrings } from './recorded-keyrings.ts';
 import { reload } from './reload.ts';
@@ -47,7 +47,7 @@ const drainTime = 5000;
 /** A running agent. */
 export interface Agent {
   readonly socketPath: string;
-  status(): AgentStatus;
+  status(): WholeStatus;
   /** Reads again what may change while the agent runs. */
   reload(): Reloaded;
   /**
@@ -144,9 +144,7 @@ async function serve(
   });
   for (const warning of access.warnings) world.log.warn({ reason: warning }, 'access');
   const audit = auditLog ?? noAudit;
-  const status = (to: Grant | null): AgentStatus => ({
-    agent: { version: version(), pid: options.pid, started_at: startedAt },
-    keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
+  const ofAgent = (to: Grant | null): OfAgent => ({
     ...listeners.status,
     counters: {
       ...counters,
@@ -158,6 +156,11 @@ async function serve(
       warnings: to === null ? access.warnings : access.warningsFor(to),
     },
     audit: audit.status(),
+  });
+  const status = (to: Grant | null): AgentStatus => ({
+    agent: { version: version(), pid: options.pid, started_at: startedAt },
+    keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
+    ...((to?.keyrings ?? null) === null ? ofAgent(to) : ofAgentUntold),
     cluster:
       to?.keyrings?.has(settings.cluster?.keyring ?? '') === false
         ? null
@@ -224,7 +227,7 @@ async function serve(
   await listeners.open(context);
   return {
     socketPath: settings.socket.path,
-    status: () => status(null),
+    status: () => ({ ...status(null), ...ofAgent(null) }),
     reload: () => {
       const reloaded = reloadAll();
       // Only when it is done: a full disk must not keep an API key alive that was taken back.
@@ -242,6 +245,17 @@ async function serve(
     },
   };
 }
+
+type OfAgent = Omit<WholeStatus, 'agent' | 'keyrings' | 'cluster'>;
+
+/** In its place for a key that is for some keyrings alone. */
+const ofAgentUntold = {
+  connections: null,
+  ssh_agent: null,
+  counters: null,
+  access: null,
+  audit: null,
+} as const;
 
 function inCluster<T>(part: T | null): T {
   if (part !== null) return part;

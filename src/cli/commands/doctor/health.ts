@@ -52,8 +52,8 @@ export function judgeHealth(
   const chosen = keyrings.filter(({ name }) => wanted === null || name === wanted);
   return [
     ...chosen.map(healthOf),
-    ...(access === undefined ? [] : accessOf(access)),
-    ...(audit === undefined ? [] : [auditOf(audit)]),
+    ...(access ? accessOf(access) : []),
+    ...(audit ? [auditOf(audit)] : []),
   ];
 }
 
@@ -72,14 +72,14 @@ export function notTold(thrown: unknown): Finding {
   );
 }
 
-function accessOf({ warnings }: AgentStatus['access']): readonly Finding[] {
+function accessOf({ warnings }: NonNullable<AgentStatus['access']>): readonly Finding[] {
   if (warnings.length === 0) return [ok('access', 'the agent that runs knows every name')];
   return warnings.map((text) =>
     warning('access', `in the agent that runs: ${text}. Once it is corrected: agentctl reload`),
   );
 }
 
-function auditOf({ enabled, health, last_error }: AgentStatus['audit']): Finding {
+function auditOf({ enabled, health, last_error }: NonNullable<AgentStatus['audit']>): Finding {
   if (!enabled) return ok('audit', 'off in the agent that runs: [audit] turns it on');
   if (health === 'ok') return ok('audit', 'the agent that runs says ok');
   const said = last_error === null ? 'it does not say why' : last_error.message;
