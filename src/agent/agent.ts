@@ -31,6 +31,7 @@ import { AgentDatabase } from '../database/agent-database.ts';
 import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
 import { holdReserve } from './held-reserve.ts';
+import { requireTrustedParents } from '../files/trusted-path.ts';
 import { removeCutOffWrites } from '../files/cut-off-writes.ts';
 import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
 import { version } from '../base/version.ts';
@@ -67,6 +68,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   refuseCaByAnotherName(settings);
   const listeners = new Listeners(settings, libc);
   ensurePrivateDir(settings.stateDir);
+  requireTrustedParents(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
   removeCutOffWrites(settings.stateDir, libc, options.world.log);
