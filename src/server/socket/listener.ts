@@ -8,7 +8,7 @@ import type { Libc } from '../../native/libc.ts';
 import { endAndLinger } from './closing.ts';
 import { Connection } from './connection.ts';
 import { LineBudget } from '../../base/line-budget.ts';
-import { descriptor } from './descriptor.ts';
+import { descriptor } from '../../native/descriptor.ts';
 import type { FrameHandler } from './frame-handler.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
 import type { Framing } from './framing.ts';

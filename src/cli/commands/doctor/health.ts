@@ -18,16 +18,17 @@ export interface HealthQuestion {
   readonly pid: number | null;
   /** What it is asked with, see ConnectOptions; undefined: as the user. */
   readonly apiKey: (() => Promise<Buffer>) | undefined;
+  readonly agentUser?: string | undefined;
 }
 
 /** What the agent at this socket says of its keyrings, access and audit. */
 export async function checkHealth(
   socket: string,
-  { wanted, pid, apiKey }: HealthQuestion,
+  { wanted, pid, apiKey, agentUser }: HealthQuestion,
 ): Promise<readonly Finding[]> {
   let client: AgentClient | null = null;
   try {
-    client = await connect({ socket, timeoutMs: patience, apiKey });
+    client = await connect({ socket, timeoutMs: patience, apiKey, agentUser });
     return judgeHealth(await client.status(), wanted, pid);
   } catch (thrown) {
     return [notTold(thrown)];
