@@ -38,6 +38,7 @@ function method({ scope, reach, effect, check }: Definition): Method<Buffer> {
     reach,
     effect,
     beforeCredential: false,
+    isUrgent: false,
     check(params, services, caller) {
       try {
         const said = check(params as AgentCall, caller, services);

@@ -52,7 +52,7 @@ function sshAgentFacts({ ssh_agent }: KnownStatus): Cell[][] {
 
 function counterFacts({ counters }: KnownStatus): Cell[][] {
   if (counters === null) return [];
-  const { requests, errors, signatures, wrong_signatures: wrong = 0 } = counters;
+  const { requests, errors, signatures, wrong_signatures: wrong } = counters;
   const facts: Cell[][] = [
     ['requests', `${requests}, of which ${errors} failed`],
     ['signatures', String(signatures)],
