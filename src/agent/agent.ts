@@ -24,7 +24,7 @@ import type { RequestContext } from '../request/handle.ts';
 import { noJwtPolicy } from '../formats/jose/jwt-policy.ts';
 import { machineFingerprint } from '../native/machine.ts';
 import { unreadText, type Services } from '../request/services.ts';
-import type { AgentStatus } from '../api/status.ts';
+import type { AgentStatus, WholeStatus } from '../api/status.ts';
 import { Queue } from '../request/queue.ts';
 import { recordedKeyrings, type RecordedKeyrings } from './recorded-keyrings.ts';
 import { reload } from './reload.ts';
@@ -34,6 +34,7 @@ import { AgentDatabase } from '../database/agent-database.ts';
 import { ApiKeysFile } from '../access/api-keys-file.ts';
 import { ensurePrivateDir } from '../files/checked-dir.ts';
 import { holdReserve } from './held-reserve.ts';
+import { requireTrustedParents } from '../files/trusted-path.ts';
 import { removeCutOffWrites } from '../files/cut-off-writes.ts';
 import { lockStateDir, type StateDirLock } from '../files/state-dir-lock.ts';
 import { version } from '../base/version.ts';
@@ -50,7 +51,7 @@ const drainTime = 5000;
 /** A running agent. */
 export interface Agent {
   readonly socketPath: string;
-  status(): AgentStatus;
+  status(): WholeStatus;
   /** Reads again what may change while the agent runs. */
   reload(): Reloaded;
   /**
@@ -70,6 +71,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   refuseCaByAnotherName(settings);
   const listeners = new Listeners(settings, libc);
   ensurePrivateDir(settings.stateDir);
+  requireTrustedParents(settings.stateDir);
   ensurePrivateDir(join(settings.stateDir, 'keyrings'));
   const lock = lockStateDir(settings.stateDir, libc);
   removeCutOffWrites(settings.stateDir, libc, options.world.log);
@@ -151,9 +153,7 @@ async function serve(
   const shares = new Shares(access);
   for (const warning of access.warnings) world.log.warn({ reason: warning }, 'access');
   const audit = auditLog ?? noAudit;
-  const status = (to: Grant | null): AgentStatus => ({
-    agent: { version: version(), pid: options.pid, started_at: startedAt },
-    keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
+  const ofAgent = (to: Grant | null): OfAgent => ({
     ...listeners.status,
     counters: {
       ...counters,
@@ -165,6 +165,11 @@ async function serve(
       warnings: to === null ? access.warnings : access.warningsFor(to),
     },
     audit: audit.status(),
+  });
+  const status = (to: Grant | null): AgentStatus => ({
+    agent: { version: version(), pid: options.pid, started_at: startedAt },
+    keyrings: keyrings.status().filter(({ name }) => to?.keyrings?.has(name) ?? true),
+    ...((to?.keyrings ?? null) === null ? ofAgent(to) : ofAgentUntold),
     cluster:
       to?.keyrings?.has(settings.cluster?.keyring ?? '') === false
         ? null
@@ -235,7 +240,7 @@ async function serve(
   await listeners.open(context);
   return {
     socketPath: settings.socket.path,
-    status: () => status(null),
+    status: () => ({ ...status(null), ...ofAgent(null) }),
     reload: () => {
       const reloaded = reloadAll();
       // Only when it is done: a full disk must not keep an API key alive that was taken back.
@@ -253,6 +258,17 @@ async function serve(
     },
   };
 }
+
+type OfAgent = Omit<WholeStatus, 'agent' | 'keyrings' | 'cluster'>;
+
+/** In its place for a key that is for some keyrings alone. */
+const ofAgentUntold = {
+  connections: null,
+  ssh_agent: null,
+  counters: null,
+  access: null,
+  audit: null,
+} as const;
 
 function inCluster<T>(part: T | null): T {
   if (part !== null) return part;

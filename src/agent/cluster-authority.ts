@@ -1,4 +1,5 @@
 import type { CaCert, CaVerdict, CaView, ForgottenCa, TrustBundle } from '../api/cluster.ts';
+import { fingerprintOf } from '../base/fingerprint.ts';
 import { encodeBase64 } from '../base/base64.ts';
 import type { CaKey } from '../cluster/ca-key.ts';
 import { broken, verdictOn } from '../cluster/ca-verdict.ts';
@@ -106,6 +107,7 @@ export class ClusterAuthority implements CertificateSource {
     return {
       ca_kid: ca.kid,
       ca_public_key_b64: encodeBase64(ca.publicKey),
+      ca_fingerprint: fingerprintOf(ca.publicKey),
       cluster_domain: settings.domain,
       backend: ca.backend,
       protection: ca.protection,

@@ -32,6 +32,8 @@ export interface CaView {
   readonly ca_kid: string;
   /** 32 bytes, base64url. */
   readonly ca_public_key_b64: string;
+  /** SHA-256 of the key, 64 lowercase hex digits: what CAs are compared by. */
+  readonly ca_fingerprint: string;
   readonly cluster_domain: string;
   readonly backend: BackendName;
   readonly protection: Protection;
@@ -62,6 +64,8 @@ export interface TrustBundle {
 
 /** A trusted cluster. `imported_at`: RFC 3339 in UTC. */
 export interface TrustBundleView extends Omit<TrustBundle, 'v'> {
+  /** SHA-256 of the CA's key, 64 lowercase hex digits: what CAs are compared by. */
+  readonly ca_fingerprint: string;
   readonly imported_at: string;
 }
 

@@ -63,6 +63,8 @@ export interface JoinTokenVerdict {
   /** Whose key signed: one of this agent's, or one that a certificate of `cluster_domain` vouches for. */
   readonly via?: 'local' | 'federated';
   readonly cluster_domain?: string;
+  /** Of `cluster_domain`, the CA that vouches for it: SHA-256 of its key, 64 lowercase hex digits. */
+  readonly ca_fingerprint?: string;
 }
 
 /** The result of `join_token_revoke`. Times are RFC 3339. */

@@ -234,7 +234,11 @@ interface MethodTypes {
   ca_forget: { params: { readonly ca_kid: string }; result: ForgottenCa };
   trust_list: { params: Empty; result: { readonly bundles: readonly TrustBundleView[] } };
   trust_import: {
-    params: { readonly bundle: string; readonly replace?: boolean | undefined };
+    params: {
+      readonly bundle: string;
+      readonly replace?: boolean | undefined;
+      readonly fingerprint?: string | undefined;
+    };
     result: ImportedBundle;
   };
   trust_remove: {

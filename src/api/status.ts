@@ -6,8 +6,12 @@ import type {
   RollbackProtection,
 } from './signing-backend.ts';
 
-/** The result of `status`. Times are RFC 3339 in UTC. */
-export interface AgentStatus extends ListenersStatus {
+/**
+ * The result of `status`. Times are RFC 3339 in UTC. An API key for some keyrings alone is told of those: what is about
+ * the agent as a whole is null then.
+ */
+export interface AgentStatus extends Omit<ListenersStatus, 'connections'> {
+  readonly connections: ConnectionCount | null;
   readonly agent: { readonly version: string; readonly pid: number; readonly started_at: string };
   readonly keyrings: readonly KeyringStatus[];
   /**
@@ -21,7 +25,7 @@ export interface AgentStatus extends ListenersStatus {
     readonly signatures: number;
     readonly authentication_failures: number;
     readonly wrong_signatures: number;
-  };
+  } | null;
   readonly access: {
     /** How many API keys there are that somebody may use. */
     readonly api_keys: number;
@@ -31,11 +35,18 @@ export interface AgentStatus extends ListenersStatus {
      * nothing.
      */
     readonly warnings: readonly string[];
-  };
-  readonly audit: AuditStatus;
+  } | null;
+  readonly audit: AuditStatus | null;
   /** null: without a `[cluster]`, and for an API key that is not for the cluster's keyring. */
   readonly cluster: ClusterStatus | null;
 }
+
+/** As anybody but an API key for some keyrings alone is told. */
+export type WholeStatus = AgentStatus & {
+  readonly [Name in 'connections' | 'counters' | 'access' | 'audit']: NonNullable<
+    AgentStatus[Name]
+  >;
+};
 
 /** Of a CA that is not open, only the backend and the last error are known. */
 export interface ClusterStatus {

@@ -33,7 +33,8 @@ export class LogSpace {
   /** For an ordinary record that ends at `end`. Throws with the system call where only the reserve is left. */
   require(fd: number, size: number, end: number): void {
     if (!this.#canAllocate || end <= this.#room) return;
-    const failure = this.#extend(fd, size, end, step) && this.#extend(fd, size, end, 0);
+    if (this.#extend(fd, size, end, step) === null) return;
+    const failure = this.#extend(fd, size, end, 0);
     if (failure !== null && this.#isHeld) throw failure;
   }
 
@@ -69,11 +70,11 @@ export class LogSpace {
   }
 
   /** The failure, for want of room; null: it has it. */
-  #extend(fd: number, size: number, end: number, more: number): unknown {
+  #extend(fd: number, size: number, end: number, more: number): Error | null {
     try {
       this.#canAllocate = this.#allocate(fd, size, end - size + more + reserve);
     } catch (failure) {
-      if (isFull(failure)) return failure;
+      if (isFull(failure) && failure instanceof Error) return failure;
       throw failure;
     }
     this.#isHeld = this.#canAllocate;

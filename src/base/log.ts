@@ -14,6 +14,30 @@ export function openLog(level: LogLevel): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination({ fd: 2, sync: true }),
+    escapingStream(destination({ fd: 2, sync: true })),
   );
+}
+
+/**
+ * What a terminal or a pager would obey and JSON leaves as it is: C1 controls, DEL, and the format characters that turn
+ * the direction of writing or are not seen. Callers choose names that stand in the log.
+ */
+const obeyed = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Writes lines of JSON with those characters escaped, so that they still say the same. */
+export function escapingStream(to: { write(line: string): unknown }): {
+  write(line: string): void;
+} {
+  return {
+    write(line) {
+      to.write(line.replace(obeyed, escapeOf));
+    },
+  };
+}
+
+/** Those outside the basic plane are two escapes. */
+function escapeOf(character: string): string {
+  return Array.from({ length: character.length }, (_, at) => {
+    return `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`;
+  }).join('');
 }

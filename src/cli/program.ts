@@ -6,7 +6,7 @@ import type { Act } from './shell/act.ts';
 import type { GlobalOptions, Terminal } from './shell/terminal.ts';
 
 /** The flags that stand before every command, as they are given. */
-type GlobalFlags = Pick<GlobalOptions, 'socket' | 'keyring' | 'json'> & {
+type GlobalFlags = Pick<GlobalOptions, 'socket' | 'agentUser' | 'keyring' | 'json'> & {
   readonly apiKeyFile?: string;
 };
 
@@ -50,6 +50,10 @@ export function buildProgram(
     .option(
       '--socket <file>',
       "the agent's socket (default: $SIGNING_AGENT_SOCK, else the agent's own)",
+    )
+    .option(
+      '--agent-user <user>',
+      'whom a PIN or an API key may be sent to, beside root and you (default: $SIGNING_AGENT_USER)',
     )
     .addOption(
       new Option('--keyring <name>', 'the keyring (default: default)').argParser((name: string) => {

@@ -26,6 +26,12 @@ export interface ConnectOptions {
    * it is not accepted, connecting and calls reject with the agent's AgentError, and nothing else was sent.
    */
   readonly apiKey?: ApiKeySource | undefined;
+  /**
+   * Login name or uid of the agent's user; where not given, `$SIGNING_AGENT_USER`. API keys, PINs and key files are sent
+   * to a listener of root, of this user or of that one, or where nobody but root and this user could have put the socket
+   * there. To any other nothing secret is sent: the call rejects with a ConnectionError, `untrusted`.
+   */
+  readonly agentUser?: string | number | undefined;
 }
 
 /**

@@ -55,6 +55,11 @@ export class Channel {
     }
   }
 
+  /** For who wants to know whom it is connected to. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+
   /** True between connect and the first sign of its end. */
   get isOpen(): boolean {
     return this.#opened && this.#failure === null && this.#socket.writable;

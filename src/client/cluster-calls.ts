@@ -60,14 +60,19 @@ export interface ClusterCalls {
   trustList(options?: CallOptions): Promise<readonly TrustBundleView[]>;
   /**
    * `bundle`: its JSON text as it was written. `replace`: also where the domain is trusted with another CA.
+   * `fingerprint`: what the SHA-256 of the CA's key must be, in hex.
    *
-   * @throws {AgentError} `already_exists` where the domain has another CA; `conflict` for an older bundle, and for
+   * @throws {AgentError} `already_exists` where the domain has another CA; `conflict` for an older bundle, one of the
+   * future, one whose CA has another fingerprint, and for
    * another CA of this agent's own domain; `too_large` where there are as many as there may be; `invalid_params`,
    * `audit_unavailable`, `backend_unavailable`.
    */
   trustImport(
     bundle: string,
-    options?: CallOptions & { readonly replace?: boolean | undefined },
+    options?: CallOptions & {
+      readonly replace?: boolean | undefined;
+      readonly fingerprint?: string | undefined;
+    },
   ): Promise<ImportedBundle>;
   /**
    * The cluster of that domain is trusted no more.
@@ -91,8 +96,8 @@ export function clusterCalls(wire: Wire): ClusterCalls {
     },
     caForget: (caKid, options = {}) => wire.ask('ca_forget', { ca_kid: caKid }, options),
     trustList: async (options = {}) => (await wire.ask('trust_list', {}, options)).bundles,
-    trustImport: (bundle, options = {}) =>
-      wire.ask('trust_import', { bundle, replace: options.replace }, options),
+    trustImport: (bundle, { replace, fingerprint, ...options } = {}) =>
+      wire.ask('trust_import', { bundle, replace, fingerprint }, options),
     trustRemove: (clusterDomain, options = {}) =>
       wire.ask('trust_remove', { cluster_domain: clusterDomain }, options),
   };

@@ -8,7 +8,7 @@ const defaultTimeoutMs = 10_000;
 /**
  * Connects to the agent.
  *
- * @throws {ConnectionError} `unreachable` where nobody listens at the socket or it may not be opened, `timeout` where
+ * @throws {ConnectionError} With an `apiKey`: `untrusted` where it is not sent, see `agentUser`. `unreachable` where nobody listens at the socket or it may not be opened, `timeout` where
  * the agent accepts no connection within `timeoutMs`.
  * @throws {AgentError} With an `apiKey`: `unauthenticated` where it is not accepted, `rate_limited` where it has too
  * many connections.
@@ -29,7 +29,8 @@ const defaultTimeoutMs = 10_000;
 export async function connect(options: ConnectOptions = {}): Promise<AgentClient> {
   const path = options.socket ?? clientSocketPath(process.env, process.getuid?.() ?? -1);
   const { timeoutMs = defaultTimeoutMs, apiKey = null } = options;
-  const transport = new Transport(path, timeoutMs, apiKey);
+  const named = options.agentUser ?? process.env['SIGNING_AGENT_USER'] ?? '';
+  const transport = new Transport(path, timeoutMs, apiKey, named === '' ? null : named);
   try {
     await transport.open({});
   } catch (error) {

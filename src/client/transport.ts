@@ -7,6 +7,7 @@ import { Channel, type ChannelOwner } from './channel.ts';
 import { ConnectionError } from './connection-error.ts';
 import { readAnswer, requestLine, type Answer } from './lines.ts';
 import { SendQueue } from './send-queue.ts';
+import { TrustedListener } from './trusted-listener.ts';
 
 /** Calls given up by their callers that one connection may still owe an answer to. */
 const maxAbandoned = 4096;
@@ -49,8 +50,16 @@ export class Transport implements ChannelOwner {
   #closed: (() => void) | null = null;
   #whenClosed: Promise<void> | null = null;
 
-  constructor(path: string, timeoutMs: number, apiKey: ApiKeySource | null) {
+  readonly #listener: TrustedListener;
+
+  constructor(
+    path: string,
+    timeoutMs: number,
+    apiKey: ApiKeySource | null,
+    agentUser: string | number | null,
+  ) {
     this.#path = path;
+    this.#listener = new TrustedListener(path, agentUser);
     this.#timeoutMs = timeoutMs;
     this.#apiKey = apiKey;
   }
@@ -60,7 +69,8 @@ export class Transport implements ChannelOwner {
     await this.#enqueue('connect', null, limits);
   }
 
-  call(method: string, params: object, limits: CallOptions): Promise<unknown> {
+  async call(method: string, params: object, limits: CallOptions): Promise<unknown> {
+    if (this.#listener.isSecret(method)) await this.#listener.prepare();
     return this.#enqueue(method, params, limits);
   }
 
@@ -192,6 +202,13 @@ export class Transport implements ChannelOwner {
   #nextFrames(channel: Channel): string {
     let text = '';
     for (const call of this.#queue.takeBatch()) {
+      const refusal = this.#listener.isSecret(call.method)
+        ? this.#listener.refusal(channel.socket)
+        : null;
+      if (refusal !== null) {
+        this.#settle(call, refusal, undefined);
+        continue;
+      }
       call.channel = channel;
       call.attempts += 1;
       if (call.line === '') this.#settle(call, null, undefined);
@@ -203,6 +220,10 @@ export class Transport implements ChannelOwner {
   /** Authenticates, and only then lets calls out. Never rejects. */
   async #introduce(channel: Channel, apiKey: ApiKeySource): Promise<void> {
     try {
+      await this.#listener.prepare();
+      if (this.#channel !== channel) return;
+      const refusal = this.#listener.refusal(channel.socket);
+      if (refusal !== null) throw refusal;
       const params = { api_key: await secretFrom(apiKey) };
       if (this.#channel !== channel) return;
       await this.#ask(channel, 'authenticate', params);
@@ -283,7 +304,7 @@ export class Transport implements ChannelOwner {
   }
 
   /** Settles a call that this connection owes nothing more. */
-  #settle(call: PendingCall, error: AgentError | null, result: unknown): void {
+  #settle(call: PendingCall, error: Error | null, result: unknown): void {
     this.#calls.delete(call.id);
     if (error === null) call.resolve(result);
     else call.reject(error);

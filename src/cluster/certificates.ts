@@ -8,6 +8,7 @@ import { encodeBase64 } from '../base/base64.ts';
 import { formatTime } from '../base/rfc3339.ts';
 import { Turns } from '../base/turns.ts';
 import type { World } from '../base/world.ts';
+import { bytesOf } from './document.ts';
 import { caCertSignedBytes, caCertText, hasExpired } from './ca-cert.ts';
 import type { CaKey } from './ca-key.ts';
 import type { CaRecords, CertificateStore, IssuedCertificate } from './ca-records.ts';
@@ -154,7 +155,7 @@ export class Certificates implements Pick<CertificateSource, 'certificateFor'> {
     } as const;
     const signature = await by.sign(caCertSignedBytes(unsigned));
     const certificate = { ...unsigned, sig_by_ca: encodeBase64(signature) };
-    if (!isCertifiable(keyring, key.kid)) {
+    if (!isCertifiable(keyring, certificate)) {
       throw new AgentError('conflict', `key ${key.kid} is valid no more: try again`);
     }
     const { certificates } = kept() ?? {};
@@ -179,7 +180,9 @@ export class Certificates implements Pick<CertificateSource, 'certificateFor'> {
     for (const certificate of this.#signed.among(texts, ca.publicKey)) {
       const { active_kid: kid, cluster_domain } = certificate;
       const holds =
-        cluster_domain === domain && isCertifiable(keyring, kid) && !hasExpired(certificate, now);
+        cluster_domain === domain &&
+        isCertifiable(keyring, certificate) &&
+        !hasExpired(certificate, now);
       if (holds) holding.set(kid, [...(holding.get(kid) ?? []), certificate]);
     }
     return new Map([...holding].map(([kid, all]) => [kid, outlivingNewer(all)]));
@@ -206,7 +209,9 @@ export class Certificates implements Pick<CertificateSource, 'certificateFor'> {
   }
 }
 
-function isCertifiable(keyring: Keyring, kid: string): boolean {
-  const status = keyring.keyOf(kid)?.status;
+/** By all of its key: for a kid another key can be made. */
+function isCertifiable(keyring: Keyring, { active_kid, active_pubkey_b64 }: CaCert): boolean {
+  const { status, publicKey } = keyring.keyOf(active_kid) ?? {};
+  if (publicKey === undefined || !bytesOf(active_pubkey_b64).equals(publicKey)) return false;
   return status === 'active' || status === 'prepared' || status === 'grace';
 }

@@ -6,6 +6,7 @@ import { kidOf } from '../algorithms/kid.ts';
 import { hasCome, parseTime } from '../base/rfc3339.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
 import { faultOfCaCert } from './ca-cert.ts';
+import { fingerprintOf, inGroups } from '../base/fingerprint.ts';
 import { bytesOf } from './document.ts';
 import {
   claimsSignedBytes,
@@ -27,7 +28,12 @@ export interface JoinTokenGround {
 type Failure = Required<Pick<JoinTokenVerdict, 'rule' | 'reason'>>;
 
 type Signer = { readonly publicKey: Uint8Array } & (
-  { readonly via: 'local' } | { readonly via: 'federated'; readonly cluster_domain: string }
+  | { readonly via: 'local' }
+  | {
+      readonly via: 'federated';
+      readonly cluster_domain: string;
+      readonly ca_fingerprint: string;
+    }
 );
 
 /** Never throws for what the token is. Keys of the cluster are Ed25519. */
@@ -83,11 +89,15 @@ async function certified(
     const reason = `there is no key ${kid} here, and no trust bundle of ${quoted(cluster_domain)}`;
     return { rule: 'chain_domain', reason };
   }
-  switch (await faultOfCaCert(certificate, bytesOf(bundle.ca_public_key_b64), ground.now)) {
+  const caKey = bytesOf(bundle.ca_public_key_b64);
+  const ca_fingerprint = fingerprintOf(caKey);
+  switch (await faultOfCaCert(certificate, caKey, ground.now)) {
     case 'signature':
       return {
         rule: 'chain_signature',
-        reason: `CA ${bundle.ca_kid} of ${quoted(cluster_domain)} did not sign the certificate`,
+        reason:
+          `CA ${bundle.ca_kid} of ${quoted(cluster_domain)}, SHA-256 ${inGroups(ca_fingerprint)}, did not sign the ` +
+          'certificate',
       };
     case 'expired':
       return { rule: 'chain_expired', reason: `the certificate expired at ${expires_at}` };
@@ -100,7 +110,7 @@ async function certified(
     const reason = `the certificate is of key ${kidOf(publicKey)}, called ${active_kid}, not of ${kid}`;
     return { rule: 'chain_kid', reason };
   }
-  return { via: 'federated', cluster_domain, publicKey };
+  return { via: 'federated', cluster_domain, ca_fingerprint, publicKey };
 }
 
 function faultOfLife(token: JoinToken, ground: JoinTokenGround): Failure | null {

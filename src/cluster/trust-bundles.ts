@@ -1,6 +1,7 @@
 import type { ImportedBundle, TrustBundle, TrustBundleView } from '../api/cluster.ts';
 import { AgentError, quoted } from '../base/errors.ts';
-import { compareTimes, formatTime, parseTime } from '../base/rfc3339.ts';
+import { fingerprintOf, inGroups } from '../base/fingerprint.ts';
+import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
 import type { World } from '../base/world.ts';
 import { bytesOf, DocumentError } from './document.ts';
@@ -10,6 +11,9 @@ import { parseTrustBundle } from './trust-bundle.ts';
 const mostBundles = 1000;
 /** Characters of a bundle's text; a real one has some two hundred. */
 const longestBundle = 4096;
+
+/** How much later than now a bundle may be of, milliseconds: clocks differ. */
+const longestAhead = 60_000;
 
 /** A bundle as it is kept: its text as it was imported, so that nothing of it is changed. */
 export interface StoredBundle {
@@ -77,11 +81,18 @@ export class TrustBundles {
 
   /**
    * Rejects with `already_exists` where the domain has another CA and `replace` does not say so; with `conflict` for
-   * one that is older than what is known, whatever `replace` says, and for another CA of this agent's own domain;
-   * with `too_large` where there are as many as one may have.
+   * one that is older than what is known, whatever `replace` says, for one of the future, for a CA with another
+   * fingerprint than the one expected (null: none is), and for another CA of this agent's own domain; with `too_large`
+   * where there are as many as one may have.
    */
-  async import(given: GivenBundle, replace: boolean): Promise<ImportedBundle> {
+  async import(
+    given: GivenBundle,
+    replace: boolean,
+    fingerprint: string | null = null,
+  ): Promise<ImportedBundle> {
     const { bundle, text } = given;
+    refuseOther(bundle, fingerprint);
+    refuseFuture(bundle, this.#parts.world.now());
     this.#refuseForeignCa(bundle);
     const store = await this.#parts.openOrCreate();
     return store.atomically(() => {
@@ -135,11 +146,11 @@ export class TrustBundles {
     const why =
       this.#parts.ownCa()?.publicKey === null
         ? 'the key of its CA is not known at the moment, so that nothing can be compared with it'
-        : `CA ${ca_kid} is not its CA`;
+        : `${caText(bundle)} is not its CA`;
     throw new AgentError(
       'conflict',
       `${quoted(cluster_domain)} is the domain of this agent's own cluster, and ${why}`,
-      { details: { cluster_domain, ca_kid } },
+      { details: { cluster_domain, ca_kid, ca_fingerprint: fingerprintIn(bundle) } },
     );
   }
 }
@@ -156,9 +167,9 @@ function changeTo(
   if (!isSameCa && !replace) {
     throw new AgentError(
       'already_exists',
-      `${quoted(cluster_domain)} is trusted with CA ${known.ca_kid}, and this bundle has ${bundle.ca_kid}: make sure ` +
+      `${quoted(cluster_domain)} is trusted with ${caText(known)}, and this bundle has ${caText(bundle)}: make sure ` +
         'that the cluster has a new CA, then import it with replace (agentctl trust import --replace)',
-      { details: { cluster_domain, ca_kid: known.ca_kid } },
+      { details: { cluster_domain, ca_kid: known.ca_kid, ca_fingerprint: fingerprintIn(known) } },
     );
   }
   const age = compareGenerated(bundle, known);
@@ -172,6 +183,38 @@ function changeTo(
   }
   if (!isSameCa) return 'replaced';
   return age === 0 ? 'none' : 'updated';
+}
+
+function refuseOther(bundle: TrustBundle, expected: string | null): void {
+  const ca_fingerprint = fingerprintIn(bundle);
+  if (expected === null || expected === ca_fingerprint) return;
+  throw new AgentError(
+    'conflict',
+    `the bundle of ${quoted(bundle.cluster_domain)} has ${caText(bundle)}, and not the CA with SHA-256 ` +
+      `${inGroups(expected)}: it is not the bundle that was meant. Nothing was imported`,
+    { details: { ca_kid: bundle.ca_kid, ca_fingerprint } },
+  );
+}
+
+/** Such a one could not be replaced before that time by what the cluster gives out. */
+function refuseFuture({ cluster_domain, generated_at }: TrustBundle, now: number): void {
+  const generated = parseTime(generated_at);
+  if (generated !== null && hasCome(generated, now + longestAhead)) return;
+  throw new AgentError(
+    'conflict',
+    `the bundle of ${quoted(cluster_domain)} is of ${generated_at}, and it is ${formatTime(now)} here: set the clock ` +
+      'right that is wrong, then get the bundle again',
+    { details: { cluster_domain, generated_at } },
+  );
+}
+
+function fingerprintIn({ ca_public_key_b64 }: TrustBundle): string {
+  return fingerprintOf(bytesOf(ca_public_key_b64));
+}
+
+/** The kid is four bytes, for which another key can be made. */
+function caText(bundle: TrustBundle): string {
+  return `CA ${bundle.ca_kid}, SHA-256 ${inGroups(fingerprintIn(bundle))}`;
 }
 
 function compareGenerated(a: TrustBundle, b: TrustBundle): number {
@@ -206,7 +249,9 @@ function readStored(domain: string, { text, importedAt }: StoredBundle): KnownBu
 
 function viewOf({ bundle, importedAt }: KnownBundle): TrustBundleView {
   const { cluster_domain, ca_public_key_b64, ca_kid, generated_at } = bundle;
-  return { cluster_domain, ca_public_key_b64, ca_kid, generated_at, imported_at: importedAt };
+  const ca_fingerprint = fingerprintIn(bundle);
+  const ca = { ca_public_key_b64, ca_kid, ca_fingerprint };
+  return { cluster_domain, ...ca, generated_at, imported_at: importedAt };
 }
 
 function tooMany(): AgentError {

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { describeFailure } from '../base/errors.ts';
+import { requireTrustedPath } from '../files/trusted-path.ts';
 import { ConfigError, defaultConfig, parseConfig } from './load.ts';
 import type { Config } from './schema.ts';
 
@@ -16,16 +17,19 @@ export function readConfig(file: string | undefined, uid: number): Config {
     throw new ConfigError(`${file}: ${describeFailure(failure)}`);
   }
   try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new ConfigError(`${file}: is not a regular file`);
-    if (stat.uid !== uid && stat.uid !== 0) {
-      throw new ConfigError(`${file}: belongs to uid ${stat.uid}: chown it to uid ${uid} or root`);
-    }
-    if ((stat.mode & 0o022) !== 0) {
-      throw new ConfigError(`${file}: others may write it: chmod go-w ${file}`);
-    }
+    if (!fstatSync(fd).isFile()) throw new ConfigError(`${file}: is not a regular file`);
+    refuseUntrusted(file, uid);
     return parseConfig(readFileSync(fd, 'utf8'), file);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The file is open by now: what is looked at can be no later one that others have put there. */
+function refuseUntrusted(file: string, uid: number): void {
+  try {
+    requireTrustedPath(file, uid);
+  } catch (failure) {
+    throw new ConfigError(`${file}: ${describeFailure(failure)}`, { cause: failure });
   }
 }

@@ -40,7 +40,7 @@ export function eventOf(
     kind: failure === undefined ? null : kindOf(failure),
     reason: failure === undefined ? (came?.reason ?? null) : reasonOf(failure),
     of: of ?? null,
-    isUrgent: method.isUrgent === true,
+    isUrgent: method.isUrgent,
     ...(repeats === undefined ? {} : { repeats }),
   };
 }

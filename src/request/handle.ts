@@ -130,7 +130,7 @@ async function perform<Result>(
   const { method, caller, grant } = call;
   if (grant === null) throw new Error('a call is performed before it was authorized');
   const doIt = (): Promise<Outcome<Result>> => checked.act(services, { caller, grant });
-  const act = method.isUrgent === true ? () => world.files.urgently(doIt) : doIt;
+  const act = method.isUrgent ? () => world.files.urgently(doIt) : doIt;
   switch (method.effect) {
     case 'reads':
       return actUnlessRefused(call, act, audit);

@@ -66,7 +66,7 @@ export interface Method<Result = unknown> extends Needs {
   /** Called although the connection's API key is accepted no more; true of `authenticate` alone. */
   readonly beforeCredential: boolean;
   /** Takes something back: it is recorded and done on a disk that others have filled, in space held in reserve. */
-  readonly isUrgent?: boolean;
+  readonly isUrgent: boolean;
   /** Throws for params that do not fit: a ZodError, or an AgentError. */
   readonly check: (
     params: unknown,

@@ -179,6 +179,7 @@ describe('a token of another cluster', () => {
     expect(await rig.joinTokens.verify(token)).toEqual({
       ...{ valid: true, v: 2, kid: key.kid, claims: someClaims },
       ...{ via: 'federated', cluster_domain: 'other.example' },
+      ca_fingerprint: cluster.ca.fingerprint,
     });
     await rig.trustBundles.remove('other.example');
     expect(await rig.joinTokens.verify(token)).toMatchObject({ rule: 'chain_domain' });

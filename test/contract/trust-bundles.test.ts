@@ -4,6 +4,7 @@ import type { ImportedBundle } from '../../src/api/cluster.ts';
 import { readTrustBundle } from '../../src/cluster/trust-bundles.ts';
 import { TrustBundleTable } from '../../src/database/trust-bundle-table.ts';
 import { ClusterRig } from '../support/cluster-rig.ts';
+import { refusalOf } from '../support/refusal.ts';
 import { ForeignCluster, foreignKey } from '../support/foreign-cluster.ts';
 
 let rig: ClusterRig;
@@ -12,10 +13,14 @@ beforeEach(async () => {
 });
 afterEach(() => rig.remove());
 
-async function imported(text: string, replace = false): Promise<ImportedBundle> {
+async function imported(
+  text: string,
+  replace = false,
+  fingerprint: string | null = null,
+): Promise<ImportedBundle> {
   const read = readTrustBundle(text);
   if ('fault' in read) throw new Error(read.fault);
-  return rig.trustBundles.import(read, replace);
+  return rig.trustBundles.import(read, replace, fingerprint);
 }
 const changeOf = async (text: string, replace = false): Promise<string> =>
   (await imported(text, replace)).change;
@@ -33,6 +38,7 @@ describe('a bundle that is imported', () => {
       cluster_domain: 'other.example',
       ca_public_key_b64: cluster.ca.b64,
       ca_kid: cluster.ca.kid,
+      ca_fingerprint: cluster.ca.fingerprint,
       generated_at: '2026-05-01T00:00:00.000000001+00:00',
       imported_at: '2026-05-14T17:55:00.000Z',
     };
@@ -40,6 +46,30 @@ describe('a bundle that is imported', () => {
     expect(rig.trustBundles.list()).toEqual({ bundles: [view] });
     const table = new TrustBundleTable(await rig.database.openOrCreate());
     expect(table.find('other.example')?.text).toBe(written);
+  });
+
+  test('has the CA with the fingerprint that is expected, or is refused', async () => {
+    const other = new ForeignCluster().ca.fingerprint;
+    // The eight digits of the kid are not enough.
+    const sameKid = `${cluster.ca.kid}${other.slice(8)}`;
+    for (const expected of [other, sameKid]) {
+      const failure = await refusalOf(imported(cluster.bundle(), false, expected));
+      expect(failure.kind).toBe('conflict');
+      expect(failure.message).toContain(expected.match(/.{4}/g)?.join(' '));
+      expect(failure.message).toContain(cluster.ca.fingerprint.match(/.{4}/g)?.join(' '));
+      expect(failure.details).toMatchObject({ ca_fingerprint: cluster.ca.fingerprint });
+    }
+    expect(rig.trustBundles.list().bundles).toEqual([]);
+    const { change } = await imported(cluster.bundle(), false, cluster.ca.fingerprint);
+    expect(change).toBe('added');
+  });
+
+  test('is not of the future, but for what clocks differ', async () => {
+    // It is 17:55 here.
+    expect(await refused(cluster.bundle('2026-05-14T17:56:00.001Z'))).toBe('conflict');
+    expect(await refused(cluster.bundle('2099-01-01T00:00:00Z'), true)).toBe('conflict');
+    expect(rig.trustBundles.list().bundles).toEqual([]);
+    expect(await changeOf(cluster.bundle('2026-05-14T17:56:00Z'))).toBe('added');
   });
 
   test('is there when the agent starts again', async () => {

@@ -11,13 +11,15 @@ export interface ForeignKey {
   /** base64url of the 32 bytes. */
   readonly b64: string;
   readonly kid: string;
+  /** SHA-256 of the 32 bytes, hex. */
+  readonly fingerprint: string;
 }
 
 export function foreignKey(): ForeignKey {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const b64 = publicKey.export({ format: 'jwk' }).x ?? '';
   const digest = createHash('sha256').update(Buffer.from(b64, 'base64url')).digest('hex');
-  return { privateKey, publicKey, b64, kid: digest.slice(0, 8) };
+  return { privateKey, publicKey, b64, kid: digest.slice(0, 8), fingerprint: digest };
 }
 
 /** A JSON string as RFC 8259 asks for at least: quotes, backslashes and control characters escaped, nothing else. */

@@ -152,7 +152,14 @@ export class RequestRig {
         foresee: () => {
           if (this.foreseen !== null) throw this.foreseen;
         },
-        register: () => Promise.reject(notInRig('clientKeys')),
+        ...Object.fromEntries(
+          ['list', 'register', 'revoke', 'show'].map((name) => [
+            name,
+            () => {
+              throw notInRig('clientKeys');
+            },
+          ]),
+        ),
       } as unknown as Services['clientKeys'],
     };
     return new Proxy(services as Services, {

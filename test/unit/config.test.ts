@@ -41,6 +41,7 @@ test('no configuration at all is one file keyring', () => {
       readers: [],
       rules: [],
       signaturesPerSecondPerUid: null,
+      operationsPerSecondPerUid: null,
       signaturesPerSecondPerKey: null,
       connectionsPerKey: null,
     },
@@ -93,7 +94,8 @@ apps = ["@signers", "1001", "@2001", "*"]
 readers = ["*", "svc.build-1_x", "müller"]
 max_signatures_per_second_per_uid = 100
 max_signatures_per_second_per_key = 10
-max_connections_per_key = 5`,
+max_connections_per_key = 5
+max_operations_per_second_per_uid = 300`,
       file,
     ),
     {},
@@ -106,6 +108,7 @@ max_connections_per_key = 5`,
     rules: [],
     signaturesPerSecondPerUid: 100,
     signaturesPerSecondPerKey: 10,
+    operationsPerSecondPerUid: 300,
     connectionsPerKey: 5,
   });
 });

@@ -99,6 +99,7 @@ describe('a key of another cluster', () => {
     expect(await verdictOf(federated())).toEqual({
       ...{ valid: true, v: 2, kid: other.kid, claims: someClaims },
       ...{ via: 'federated', cluster_domain: 'other.example' },
+      ca_fingerprint: cluster.ca.fingerprint,
     });
   });
 

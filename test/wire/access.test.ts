@@ -93,7 +93,18 @@ test('a key for one keyring has that one and sees that one', async () => {
   expect(answers.map(kindOf)).toEqual(['done', 'forbidden', 'forbidden', 'done']);
   // Whether there is one of that name is not said.
   expect(answers[2]?.error).toEqual(answers[1]?.error);
-  expect(answers[3]?.result?.['keyrings']).toMatchObject([{ name: 'ci' }]);
+  const { agent, keyrings, ...others } = answers[3]?.result ?? {};
+  expect(keyrings).toMatchObject([{ name: 'ci' }]);
+  expect(agent).toMatchObject({ pid: process.pid });
+  // Of the agent as a whole nothing is said.
+  expect(others).toEqual({
+    connections: null,
+    ssh_agent: null,
+    counters: null,
+    access: null,
+    audit: null,
+    cluster: null,
+  });
 });
 
 test('a key that is revoked is refused at the next request of an open connection', async () => {

@@ -1,6 +1,13 @@
 import type { AgentClient } from '../../client/agent-client.ts';
 import type { ApiKeySource } from '../../client/secret.ts';
 
+/** The global flags that say which agent is asked, and as whom. */
+interface Reached {
+  readonly socket?: string | undefined;
+  readonly apiKey?: ApiKeySource | undefined;
+  readonly agentUser?: string | undefined;
+}
+
 /**
  * The connection that one command asks the agent on, however many questions it has. It is made when the first is asked,
  * and a command that asks nothing makes none.
@@ -10,9 +17,9 @@ export class AgentSession {
     null;
 
   /** `socket` undefined: the agent's own place. Rejects as `connect` does, and the next call tries again. */
-  async client(socket: string | undefined, apiKey: ApiKeySource | undefined): Promise<AgentClient> {
+  async client({ socket, apiKey, agentUser }: Reached): Promise<AgentClient> {
     if (this.#client !== null && this.#client.socket !== socket) await this.close();
-    const client = (this.#client ??= { socket, made: connected(socket, apiKey) });
+    const client = (this.#client ??= { socket, made: connected({ socket, apiKey, agentUser }) });
     try {
       return await client.made;
     } catch (failure) {
@@ -30,10 +37,7 @@ export class AgentSession {
 }
 
 /** Loaded when it is needed: a command that asks nobody starts without it. */
-async function connected(
-  socket: string | undefined,
-  apiKey: ApiKeySource | undefined,
-): Promise<AgentClient> {
+async function connected(reached: Reached): Promise<AgentClient> {
   const { connect } = await import('../../client/connect.ts');
-  return connect({ socket, apiKey });
+  return connect(reached);
 }

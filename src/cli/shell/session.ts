@@ -13,9 +13,9 @@ export async function ask<Result>(
   params: Readonly<Record<string, unknown>> = {},
   limits: CallOptions = {},
 ): Promise<Result> {
-  const { socket, apiKey, session } = globals;
+  const { apiKey, session } = globals;
   await apiKey?.(); // one that cannot be read is said first, whether an agent runs or not
-  const client = await session.client(socket, apiKey);
+  const client = await session.client(globals);
   return (await client.call(method, params, limits)) as Result;
 }
 

@@ -18,6 +18,8 @@ export interface Terminal {
 /** The flags that stand before every command, or behind it, and what they name. */
 export interface GlobalOptions {
   readonly socket?: string;
+  /** Login name or uid: whom secrets may be sent to, beside root and this user. */
+  readonly agentUser?: string;
   /** The last one, where several are given. */
   readonly keyring?: string;
   readonly json?: true;

@@ -48,8 +48,9 @@ const entries = promised({
 /** Every method of the socket. Nothing else can be called. */
 export const methods: ReadonlyMap<string, Method> = new Map(
   (Object.keys(methodCatalogue) as MethodName[]).map((name) => {
-    const { params: _params, ...entry } = entries[name];
-    return [name, { ...entry, effect: methodCatalogue[name].effect }];
+    const { scope, reach, beforeCredential, isUrgent, check } = entries[name];
+    const { effect } = methodCatalogue[name];
+    return [name, { scope, reach, beforeCredential, isUrgent, check, effect }];
   }),
 );
 

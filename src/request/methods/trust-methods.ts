@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { members } from '../../cluster/document.ts';
+import { fingerprintOf, readFingerprint } from '../../base/fingerprint.ts';
+import { bytesOf, members } from '../../cluster/document.ts';
 import { readTrustBundle } from '../../cluster/trust-bundles.ts';
 import { method, outcome } from '../method.ts';
 
@@ -11,15 +12,27 @@ const bundle = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** SHA-256 of the CA's key in hex, with or without groups. */
+const fingerprint = z
+  .string()
+  .max(200)
+  .transform((text, context) => {
+    const read = readFingerprint(text);
+    if (read !== null) return read;
+    context.addIssue('must be the SHA-256 of a key: 64 hex digits');
+    return z.NEVER;
+  });
+
 /** The clusters whose certificates are believed. */
 export const trustMethods = {
   trust_import: method({
     scope: 'admin',
     reach: 'agent',
-    params: { bundle, replace: z.boolean().default(false) },
-    subject: ({ bundle: { bundle: given } }) => `${given.cluster_domain},${given.ca_kid}`,
-    act: async (params, services) =>
-      outcome(await services.trustBundles.import(params.bundle, params.replace)),
+    params: { bundle, replace: z.boolean().default(false), fingerprint: fingerprint.optional() },
+    subject: ({ bundle: { bundle: given } }) =>
+      `${given.cluster_domain},${given.ca_kid},${fingerprintOf(bytesOf(given.ca_public_key_b64))}`,
+    act: async ({ bundle: given, replace, fingerprint: expected = null }, services) =>
+      outcome(await services.trustBundles.import(given, replace, expected)),
   }),
   trust_list: method({
     scope: 'reader',

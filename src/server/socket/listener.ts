@@ -9,7 +9,7 @@ import type { Libc } from '../../native/libc.ts';
 import { endAndLinger } from './closing.ts';
 import { Connection } from './connection.ts';
 import { LineBudget } from '../../base/line-budget.ts';
-import { descriptor } from './descriptor.ts';
+import { descriptor } from '../../native/descriptor.ts';
 import type { FrameHandler } from './frame-handler.ts';
 import type { SharedParts } from './connection-options.ts';
 import type { Framing } from './framing.ts';

@@ -39,6 +39,7 @@ function method({ scope, reach, effect, check }: Definition): Method<Buffer> {
     reach,
     effect,
     beforeCredential: false,
+    isUrgent: false,
     check(params, services, context) {
       try {
         const said = check(params as AgentCall, context, services);

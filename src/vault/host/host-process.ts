@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { AgentError, describeFailure } from '../../base/errors.ts';
+import { keepFilesFromChildren } from '../../native/inherited-files.ts';
 import type { VaultKey } from '../vault.ts';
 import { frameKinds, FrameReader, type Frame } from './frames.ts';
 import {
@@ -93,6 +94,7 @@ export class HostProcess {
 
   constructor(options: HostProcessOptions) {
     this.#options = options;
+    keepFilesFromChildren();
     // Detached: a signal that a terminal sends to the agent's process group is not for the module.
     this.#child = spawn(process.execPath, [options.program, String(process.pid)], {
       env: options.environment,

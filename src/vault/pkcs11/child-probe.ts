@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { programFile } from '../../base/installed.ts';
 import type { TokenSettings } from './place.ts';
+import { keepFilesFromChildren } from '../../native/inherited-files.ts';
 import { hostEnvironment } from '../host/host-environment.ts';
 import type { ModuleProbe, ProbeRequest } from './token/probe.ts';
 
@@ -32,6 +33,7 @@ export async function probeInChild(
     uri: { token, serial, manufacturer, model },
     libraryParameters,
   };
+  keepFilesFromChildren();
   const child = spawn(process.execPath, [program], {
     env: hostEnvironment(env, environment, 2),
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -1,6 +1,8 @@
-import { readdirSync, realpathSync } from 'node:fs';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../../base/errors.ts';
+import { refusal } from '../../files/ownership.ts';
+import { requireTrustedPath } from '../../files/trusted-path.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 /**
@@ -8,10 +10,13 @@ import type { Pkcs11Uri } from './uri.ts';
  * `module-name` is looked for where distributions put modules, first found wins: `pkcs11/` and `softhsm/`
  * below `/usr/lib`, its multiarch folders, `/usr/lib64` and `/usr/local/lib`, then those folders themselves.
  *
- * Throws `invalid_params` where the URI names none, `backend_unavailable` where the file is not there.
+ * Throws `invalid_params` where the URI names none, `backend_unavailable` where the file is not there, and where others
+ * may write it, or could put another in its place.
  */
 export function resolveModulePath(uri: Pick<Pkcs11Uri, 'modulePath' | 'moduleName'>): string {
-  if (uri.modulePath !== null) return realPath(uri.modulePath) ?? notFound(uri.modulePath, null);
+  if (uri.modulePath !== null) {
+    return trusted(uri.modulePath, realPath(uri.modulePath)) ?? notFound(uri.modulePath, null);
+  }
   const name = uri.moduleName;
   if (name === null) {
     throw new AgentError(
@@ -24,9 +29,11 @@ export function resolveModulePath(uri: Pick<Pkcs11Uri, 'modulePath' | 'moduleNam
     libraries.map((directory) => join(directory, below)),
   );
   for (const directory of directories) {
-    const path =
-      realPath(join(directory, `lib${name}.so`)) ?? realPath(join(directory, `${name}.so`));
-    if (path !== null) return path;
+    for (const file of [`lib${name}.so`, `${name}.so`]) {
+      const named = join(directory, file);
+      const path = trusted(named, realPath(named));
+      if (path !== null) return path;
+    }
   }
   return notFound(`lib${name}.so`, directories);
 }
@@ -59,6 +66,14 @@ function realPath(path: string): string | null {
   } catch {
     return null; // absent or unreadable; the caller names the path
   }
+}
+
+/** It runs with the agent's rights: whoever could change it would have all that the agent has. */
+function trusted(named: string, real: string | null): string | null {
+  if (real === null) return null;
+  if (!statSync(real).isFile()) throw refusal(real, 'is not a regular file');
+  requireTrustedPath(named);
+  return real;
 }
 
 function notFound(file: string, directories: readonly string[] | null): never {

@@ -1,4 +1,5 @@
 import type { CaView } from '../../../api/cluster.ts';
+import { inGroups } from '../../../base/fingerprint.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output, protectionInWords } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';
@@ -18,6 +19,7 @@ export async function showCa({ terminal, globals }: Invocation): Promise<number>
   output.table([
     ['CA', { text: ca.ca_kid, style: 'bold' }],
     ['public key', ca.ca_public_key_b64],
+    ['SHA-256', inGroups(ca.ca_fingerprint)],
     ['domain', ca.cluster_domain],
     ['backend', ca.backend],
     ['protection', protectionInWords(ca.protection)],

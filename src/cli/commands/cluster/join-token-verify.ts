@@ -1,4 +1,5 @@
 import type { JoinClaims, JoinTokenVerdict } from '../../../api/join-tokens.ts';
+import { inGroups } from '../../../base/fingerprint.ts';
 import { CommandError, exitCodes } from '../../shell/failure.ts';
 import { readJoinToken } from './join-token-input.ts';
 import { Output, type Cell } from '../../shell/output.ts';
@@ -25,6 +26,9 @@ function report(output: Output, verdict: JoinTokenVerdict, now: number): void {
   const { valid, rule, reason, claims } = verdict;
   if (valid) output.line({ text: 'valid', style: 'green' }, `: ${signerText(verdict)}`);
   else output.line({ text: 'not valid', style: 'red' }, `: ${rule ?? ''}: ${reason ?? ''}`);
+  if (verdict.ca_fingerprint !== undefined) {
+    output.line(`by the CA with SHA-256 ${inGroups(verdict.ca_fingerprint)}`);
+  }
   if (claims !== undefined) output.table(rows(claims, now));
 }
 

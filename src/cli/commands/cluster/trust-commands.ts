@@ -19,15 +19,17 @@ Examples:
     .description('trust a cluster, or take a newer bundle of one')
     .argument('<file>', 'the trust bundle; - for stdin')
     .option('--replace', 'also where the domain has another CA by now')
+    .option('--fingerprint <sha256>', "what the SHA-256 of the CA's key must be")
     .action(act(async () => (await import('./trust-import.ts')).importTrust))
     .addHelpText(
       'after',
       `
 A bundle that is older than the one that is known is refused, with --replace too. Nothing in a bundle proves that it
-is the cluster's: get it in a way that you trust, and compare the CA's kid.
+is the cluster's: get it in a way that you trust, and compare the SHA-256 that agentctl ca show has there. The kid is too
+short for that: another key can be made for it.
 
 Examples:
-  agentctl trust import other.example.json
+  agentctl trust import other.example.json --fingerprint "$(cat read-out-to-me)"
   ssh leader agentctl ca bundle | agentctl trust import -`,
     );
   trust

@@ -1,4 +1,5 @@
 import type { ImportedBundle } from '../../../api/cluster.ts';
+import { inGroups, readFingerprint } from '../../../base/fingerprint.ts';
 import { exitCodes, UsageError } from '../../shell/failure.ts';
 import { readInput } from '../../shell/message.ts';
 import { Output } from '../../shell/output.ts';
@@ -7,6 +8,7 @@ import type { Invocation } from '../../shell/terminal.ts';
 
 export interface ImportTrustOptions {
   readonly replace?: true;
+  readonly fingerprint?: string;
 }
 
 /** Far beyond any bundle; the agent has a limit of its own. */
@@ -17,11 +19,14 @@ export async function importTrust(invocation: Invocation<ImportTrustOptions>): P
   const { terminal, globals, args, options } = invocation;
   const file = args[0] ?? '-';
   const bundle = textOf(await readInput(file, terminal, mostBytes), file);
-  const params = { bundle, replace: options.replace };
+  const params = { bundle, replace: options.replace, fingerprint: expectedIn(options) };
   const result = await ask<ImportedBundle>(globals, 'trust_import', params);
   const output = new Output(terminal);
   if (globals.json) output.json(result);
-  else output.line(`${sentences[result.change](result)}: CA ${result.ca_kid}`);
+  else {
+    output.line(`${sentences[result.change](result)}: CA ${result.ca_kid}`);
+    output.line(`SHA-256 ${inGroups(result.ca_fingerprint)}`);
+  }
   return exitCodes.done;
 }
 
@@ -31,6 +36,13 @@ const sentences: Readonly<Record<ImportedBundle['change'], (of: ImportedBundle) 
   replaced: ({ cluster_domain }) => `${cluster_domain} is trusted with another CA`,
   none: ({ cluster_domain }) => `${cluster_domain} was trusted by this bundle already`,
 };
+
+function expectedIn({ fingerprint }: ImportTrustOptions): string | undefined {
+  if (fingerprint === undefined) return undefined;
+  const read = readFingerprint(fingerprint);
+  if (read !== null) return read;
+  throw new UsageError('--fingerprint: give all 64 hex digits, as agentctl ca show has them there');
+}
 
 function textOf(bytes: Buffer, file: string): string {
   const text = bytes.toString('utf8');

@@ -1,4 +1,5 @@
 import type { TrustBundleView } from '../../../api/cluster.ts';
+import { inGroups } from '../../../base/fingerprint.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import { Output, type Cell } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';
@@ -19,13 +20,14 @@ export async function listTrust({ terminal, globals }: Invocation): Promise<numb
     output.line('no trusted clusters');
   } else {
     const now = terminal.now();
-    const header = ['DOMAIN', 'CA', 'GENERATED', 'IMPORTED'].map((text): Cell => ({
+    const header = ['DOMAIN', 'CA', 'SHA-256', 'GENERATED', 'IMPORTED'].map((text): Cell => ({
       text,
       style: 'dim',
     }));
     const rows = result.bundles.map((one): readonly Cell[] => [
       one.cluster_domain,
       one.ca_kid,
+      inGroups(one.ca_fingerprint),
       when(one.generated_at, now),
       when(one.imported_at, now),
     ]);

@@ -39,6 +39,7 @@ export async function doctor(invocation: Invocation<DoctorOptions>): Promise<num
     accounts: libc,
     machine: machineFingerprint(),
     apiKey: globals.apiKey,
+    agentUser: globals.agentUser,
   });
   const output = new Output(terminal);
   const count = (state: Finding['state']): number =>

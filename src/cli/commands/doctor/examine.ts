@@ -35,6 +35,7 @@ export interface Examination {
   readonly machine: string | null;
   /** What the agent is asked with, see ConnectOptions. */
   readonly apiKey: (() => Promise<Buffer>) | undefined;
+  readonly agentUser?: string | undefined;
 }
 
 /** Everything that an agent needs, in the order in which it would miss it. Changes nothing. */
@@ -63,6 +64,7 @@ export async function examine(options: Examination): Promise<readonly Finding[]>
           wanted: options.keyring,
           pid: agent.pid,
           apiKey: options.apiKey,
+          agentUser: options.agentUser,
         })
       : []),
     checkClock(now),

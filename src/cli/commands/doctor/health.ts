@@ -18,16 +18,17 @@ export interface HealthQuestion {
   readonly pid: number | null;
   /** What it is asked with, see ConnectOptions; undefined: as the user. */
   readonly apiKey: (() => Promise<Buffer>) | undefined;
+  readonly agentUser?: string | undefined;
 }
 
 /** What the agent at this socket says of its keyrings, access and audit. */
 export async function checkHealth(
   socket: string,
-  { wanted, pid, apiKey }: HealthQuestion,
+  { wanted, pid, apiKey, agentUser }: HealthQuestion,
 ): Promise<readonly Finding[]> {
   let client: AgentClient | null = null;
   try {
-    client = await connect({ socket, timeoutMs: patience, apiKey });
+    client = await connect({ socket, timeoutMs: patience, apiKey, agentUser });
     return judgeHealth(await client.status(), wanted, pid);
   } catch (thrown) {
     return [notTold(thrown)];
@@ -52,8 +53,8 @@ export function judgeHealth(
   const chosen = keyrings.filter(({ name }) => wanted === null || name === wanted);
   return [
     ...chosen.map(healthOf),
-    ...(access === undefined ? [] : accessOf(access)),
-    ...(audit === undefined ? [] : [auditOf(audit)]),
+    ...(access ? accessOf(access) : []),
+    ...(audit ? [auditOf(audit)] : []),
   ];
 }
 
@@ -72,7 +73,7 @@ export function notTold(thrown: unknown): Finding {
   );
 }
 
-function accessOf({ warnings }: AgentStatus['access']): readonly Finding[] {
+function accessOf({ warnings }: NonNullable<AgentStatus['access']>): readonly Finding[] {
   if (warnings.length === 0) return [ok('access', 'the agent that runs knows every name')];
   return warnings.map((text) => {
     const remedy = text.endsWith('after a restart')
@@ -82,7 +83,7 @@ function accessOf({ warnings }: AgentStatus['access']): readonly Finding[] {
   });
 }
 
-function auditOf({ enabled, health, last_error }: AgentStatus['audit']): Finding {
+function auditOf({ enabled, health, last_error }: NonNullable<AgentStatus['audit']>): Finding {
   if (!enabled) return ok('audit', 'off in the agent that runs: [audit] turns it on');
   if (health === 'ok') return ok('audit', 'the agent that runs says ok');
   const said = last_error === null ? 'it does not say why' : last_error.message;

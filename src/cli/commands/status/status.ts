@@ -18,14 +18,15 @@ export async function status({ terminal, globals }: Invocation): Promise<number>
     output.json(result);
     return exitCodes.done;
   }
-  const { agent, connections, counters } = result;
+  const { agent, connections } = result;
   const now = terminal.now();
   output.table([
     ['agent', `${agent.version}, pid ${agent.pid}, started ${when(agent.started_at, now)}`],
-    ['connections', `${connections.open} open, ${connections.accepted} since the start`],
+    ...(connections === null
+      ? []
+      : [['connections', `${connections.open} open, ${connections.accepted} since the start`]]),
     ...sshAgentFacts(result),
-    ['requests', `${counters.requests}, of which ${counters.errors} failed`],
-    ['signatures', String(counters.signatures)],
+    ...counterFacts(result),
     ...accessFacts(result),
     ...auditFacts(result, now),
   ]);
@@ -49,8 +50,22 @@ function sshAgentFacts({ ssh_agent }: KnownStatus): Cell[][] {
   return [['SSH agent', `${path}, ${open} open, ${accepted} since the start`]];
 }
 
+function counterFacts({ counters }: KnownStatus): Cell[][] {
+  if (counters === null) return [];
+  const { requests, errors, signatures, wrong_signatures: wrong } = counters;
+  const facts: Cell[][] = [
+    ['requests', `${requests}, of which ${errors} failed`],
+    ['signatures', String(signatures)],
+  ];
+  if (wrong > 0) {
+    const text = `${wrong}, which a device made and which did not leave`;
+    facts.push(['wrong ones', { text, style: 'red' }]);
+  }
+  return facts;
+}
+
 function accessFacts({ access, counters }: KnownStatus): Cell[][] {
-  if (access === undefined) return [];
+  if (!access || counters === null) return [];
   const refused = counters.authentication_failures;
   return [
     ['API keys', `${access.api_keys} in force, ${refused} not accepted since the start`],
@@ -59,7 +74,7 @@ function accessFacts({ access, counters }: KnownStatus): Cell[][] {
 }
 
 function auditFacts({ audit }: KnownStatus, now: number): Cell[][] {
-  if (audit === undefined) return [];
+  if (!audit) return [];
   const { enabled, fsync, health, last_seq, file, last_error } = audit;
   if (!enabled) return [['audit', 'off: nothing is recorded']];
   const last = last_seq === null ? 'no record yet' : `last record ${last_seq}`;
