@@ -1,7 +1,7 @@
 import { AgentError } from '../base/errors.ts';
 import { LineBudget } from '../base/line-budget.ts';
 import type { World } from '../base/world.ts';
-import { allowancesOf, isNamed, type AccessRules } from './access-rules.ts';
+import { isNamed, type AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
 import {
   faultInWords,
@@ -14,7 +14,8 @@ import type { Caller } from './caller.ts';
 import { CredentialError } from './credential-error.ts';
 import { KeyConnections } from './key-connections.ts';
 import { grantOf, scopeOverAll, type Grant, type KeyringBounds } from './grant.ts';
-import { peerForLog, type Peer } from './principal.ts';
+import { grantOfKey, grantOfPeer, idsOf } from './granted.ts';
+import { peerForLog } from './principal.ts';
 import type { Principal, Scope } from '../api/principal.ts';
 import { SignatureRates } from './signature-rates.ts';
 
@@ -100,7 +101,7 @@ export class AccessControl {
       this.#use(key, caller);
       this.#connections.require(key, caller, this.#mostConnections(key));
     }
-    const grant = key === null ? ofPeer(caller, this.settings) : ofKey(caller, key, this.settings);
+    const grant = key === null ? this.#ofPeer(caller) : this.#ofKey(caller, key);
     caller.known = { rules, keys: this.keys, key, grant };
     return grant;
   }
@@ -111,7 +112,7 @@ export class AccessControl {
       return this.grant(caller);
     } catch (failure) {
       if (!(failure instanceof AgentError)) throw failure;
-      const { principal, bounds } = ofPeer(caller, this.settings);
+      const { principal, bounds } = this.#ofPeer(caller);
       return grantOf(principal, [], { bounds, signaturesPerSecond: null });
     }
   }
@@ -218,6 +219,15 @@ export class AccessControl {
     return [...rules.warnings, ...warnings];
   }
 
+  #ofPeer({ peer }: Caller): Grant {
+    return grantOfPeer(peer, this.settings.rules, this.settings.bounds);
+  }
+
+  #ofKey({ peer }: Caller, key: LoadedApiKey): Grant {
+    const { bounds, limits } = this.settings;
+    return grantOfKey(peer, key, bounds, limits.signaturesPerSecondPerKey);
+  }
+
   #keyOf({ credential }: Caller): LoadedApiKey | null {
     if (credential === null) return null;
     const key = this.keys.keys.get(credential.id);
@@ -266,36 +276,6 @@ export class AccessControl {
 
 function isSame(hash: Uint8Array, other: Uint8Array): boolean {
   return Buffer.from(hash).equals(other);
-}
-
-function ofPeer({ peer }: Caller, { rules, bounds }: AccessSettings): Grant {
-  const allowances = allowancesOf(peer, rules);
-  return grantOf(principalOf(peer), allowances, { bounds, signaturesPerSecond: null });
-}
-
-/** Its scope is what it is allowed. */
-function principalOf(peer: Peer): Principal {
-  const scope = 'none';
-  if (peer.kind === 'network') {
-    return { kind: 'network', name: peer.address, uid: null, pid: null, scope };
-  }
-  const { uid, pid, name } = peer;
-  return { kind: 'user', name: name ?? String(uid), uid, pid, scope };
-}
-
-function idsOf(peer: Peer): { readonly uid: number | null; readonly pid: number | null } {
-  return peer.kind === 'process' ? { uid: peer.uid, pid: peer.pid } : { uid: null, pid: null };
-}
-
-function ofKey({ peer }: Caller, key: LoadedApiKey, { limits, bounds }: AccessSettings): Grant {
-  const { id, scope, allowedKeyrings, allowedPurposes: purposes } = key;
-  const keyrings = allowedKeyrings && new Set(allowedKeyrings);
-  const signaturesPerSecond = key.maxSignaturesPerSecond ?? limits.signaturesPerSecondPerKey;
-  return grantOf(
-    { kind: 'api_key', name: id, ...idsOf(peer), scope, api_key: id },
-    [{ scope, keyrings, purposes }],
-    { bounds, signaturesPerSecond },
-  );
 }
 
 function pauseAfter(failures: number): number {

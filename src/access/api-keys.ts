@@ -96,6 +96,12 @@ export class ApiKeys {
     };
   }
 
+  /** What the key may be used for. Throws `not_found`; of a refused one, which an update may mend: all. */
+  purposesOf(id: string): Purposes {
+    const { key } = found(this.#parts.store.load(), id);
+    return key?.allowedPurposes ?? null;
+  }
+
   /** As `create`; `not_found` where there is none, `not_supported` where it would stay refused. */
   async update(wanted: UpdateApiKey): Promise<UpdatedApiKey> {
     const members = { scope: wanted.scope, ...this.#members(wanted) };

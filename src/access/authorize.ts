@@ -1,5 +1,13 @@
 import { AgentError } from '../base/errors.ts';
-import { boundsOf, isAtLeast, purposesOn, scopeOn, scopeOverAll, type Grant } from './grant.ts';
+import {
+  boundsOf,
+  isAtLeast,
+  purposesOn,
+  purposesOverAll,
+  scopeOn,
+  scopeOverAll,
+  type Grant,
+} from './grant.ts';
 import {
   covers,
   inWords,
@@ -8,6 +16,7 @@ import {
   purposeKinds,
   purposesOf,
   type Purpose,
+  type Purposes,
 } from './purposes.ts';
 import type { Scope } from '../api/principal.ts';
 
@@ -101,6 +110,25 @@ export function authorizePurposes(
       throw refuse(`${what}, and ${why}: ${maker}`, purpose);
     }
   }
+}
+
+/** Throws `forbidden` where an API key would have purposes that whoever makes or changes it has not. */
+export function authorizeHandingOn(
+  grant: Grant,
+  method: string,
+  needs: Needs,
+  purposes: Purposes,
+): void {
+  const own = purposesOverAll(grant, needs.scope);
+  if (own === null) return;
+  const more = purposes === null ? null : [...purposes].filter((one) => !covers(own, one));
+  if (more?.length === 0) return;
+  const what = more === null ? 'all purposes' : `purpose ${more.join(', ')}`;
+  throw new AgentError(
+    'forbidden',
+    `${method}: the key would have ${what}; ${whoIs(grant)} has ${inWords(own)}: name a part of these (--purpose)`,
+    { details: { needs: needs.scope, purposes: listed(own) } },
+  );
 }
 
 /** For whoever asks for bytes as they are: what makes the formats that there are. */

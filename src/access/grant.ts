@@ -74,6 +74,12 @@ export function purposesOn(grant: Grant, keyring: string, scope: Scope): Purpose
   return common(union(given), bound);
 }
 
+/** What whoever has that scope over all keyrings may use all keys for, as far as the keyrings have it. */
+export function purposesOverAll({ allowances }: Grant, scope: Scope): Purposes {
+  const given = allowances.filter((one) => one.keyrings === null && isAtLeast(one.scope, scope));
+  return union(given.map(({ purposes }) => purposes));
+}
+
 export function isAtLeast(scope: Scope, needed: Scope): boolean {
   return scopes.indexOf(scope) >= scopes.indexOf(needed);
 }

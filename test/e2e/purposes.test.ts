@@ -289,6 +289,25 @@ test('an API key has a part of what its keyrings have', async () => {
   expect((await daemon.agentctl([...key, '--format', 'sshsig'])).code).toBe(0);
 });
 
+test('an admin key with purposes makes no key with more of them', async () => {
+  const create = ['apikey', 'create', 'boss', '--scope', 'admin', '--purpose', 'minisign'];
+  expect((await daemon.agentctl([...create, '--out', at('boss.key')])).code).toBe(0);
+  const boss = (...words: string[]): Promise<Ended> =>
+    daemon.agentctl(['--api-key-file', at('boss.key'), 'apikey', ...words]);
+  for (const words of [
+    ['create', 'more', '--scope', 'app'],
+    ['create', 'more', '--scope', 'app', '--purpose', 'minisign', '--purpose', 'jwt'],
+    ['update', 'boss', '--any-purpose'],
+    ['update', 'mini', '--scope', 'admin'], // which has all by now
+  ]) {
+    const refused = await boss(...words);
+    expect(refused, words.join(' ')).toMatchObject({ code: 4, out: '' });
+    expect(refused.err).toContain('API key boss has minisign: name a part of these (--purpose)');
+  }
+  expect((await boss('create', 'less', '--scope', 'app', '--purpose', 'minisign')).code).toBe(0);
+  expect((await boss('update', 'mini', '--purpose', 'minisign')).code).toBe(0);
+});
+
 test('status and doctor say what keyrings are for, and which one is for everything', async () => {
   const { out } = await daemon.agentctl(['status']);
   expect(out).toMatch(/^ {2}purposes +sshsig:file, minisign$/m);

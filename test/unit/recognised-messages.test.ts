@@ -265,6 +265,11 @@ describe('a part of X.509', () => {
     expect(purposeOf(list)).toBe('x509');
   });
 
+  test('is what keeps its reader busy', () => {
+    const many = bytes(Buffer.of(0x30, 0x80), Buffer.alloc(20_000, Buffer.of(2, 0)));
+    expect(purposeOf(bytes(Buffer.of(0x30, 0x80), many))).toBe('x509');
+  });
+
   test('is no other DER, and nothing that is cut off', () => {
     for (const other of [
       sequence(version, version),

@@ -33,15 +33,19 @@ const beginnings: readonly (readonly (readonly number[])[])[] = [
 const mostTypes = Math.max(...beginnings.map(({ length }) => length));
 /** Values within values, of a length that only their end shows. */
 const mostDepth = 32;
+/** Values of that kind that are looked through; what has more counts as X.509, so that nobody is kept busy. */
+const mostValues = 4096;
 
 export function isX509ToSign(message: Buffer): boolean {
   if (message[0] !== SEQUENCE) return false;
   const content = contentOf(message, 0);
   if (content === null) return false;
   const types: number[] = [];
+  const budget = { left: mostValues };
   let at = content.from;
   while (types.length < mostTypes && at < message.length) {
-    const next = endOf(message, at, 0);
+    const next = endOf(message, at, 0, budget);
+    if (budget.left === 0) return true;
     if (next === null) break;
     types.push(message[at] ?? 0);
     at = next;
@@ -80,14 +84,15 @@ function behindType(bytes: Buffer, at: number): number {
 }
 
 /** Behind a value; null where it is cut off, or nested deeper than any of these. */
-function endOf(bytes: Buffer, at: number, depth: number): number | null {
+function endOf(bytes: Buffer, at: number, depth: number, budget: { left: number }): number | null {
   const content = contentOf(bytes, at);
   if (content === null || depth > mostDepth) return null;
   const { from, length } = content;
   if (length !== null) return from + length <= bytes.length ? from + length : null;
   let next = from;
   while (bytes[next] !== 0 || bytes[next + 1] !== 0) {
-    const end = endOf(bytes, next, depth + 1);
+    budget.left -= 1;
+    const end = budget.left === 0 ? null : endOf(bytes, next, depth + 1, budget);
     if (end === null) return null;
     next = end;
   }
