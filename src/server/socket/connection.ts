@@ -7,11 +7,9 @@ import { Input } from './input.ts';
 import type { FrameSource, Lane } from './lane.ts';
 import { LastInput } from './last-input.ts';
 import { Output } from './output.ts';
+import { Presence } from './presence.ts';
 import { Turn } from './turn.ts';
 import { Work, type Request } from './work.ts';
-
-/** A client that is kept waiting is looked after so often whether it is there at all, milliseconds. */
-const lookAfter = 1000;
 
 /**
  * One client: frames in, answers out, in any order but where one request alone may be in flight. Reading stops while
@@ -23,13 +21,13 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   readonly #options: ConnectionOptions<Answer>;
   readonly #input: Input;
   readonly #idle: IdleDeadline | null;
+  readonly #presence: Presence;
 
   readonly #inFlight: Work;
   readonly #output: Output<Answer>;
   readonly #turn = new Turn(() => {
     this.#endTurn();
   });
-  #lookedAt = 0;
   /** The agent stops. */
   #lastInput: LastInput | null = null;
   /** No more frames are handed on. */
@@ -61,6 +59,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       },
     });
     this.#idle = this.#idleDeadline();
+    this.#presence = new Presence(options.hasHungUp);
     this.#listen();
     // Where others of its share wait, it is read when its turn comes.
     if (lane.isWaiting) this.#askForTurn();
@@ -70,12 +69,9 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   /** Hands one frame on, unless there is none or none may be now. */
   handOn(now: number): boolean {
     if (this.#finishing) return false;
-    if (!this.#input.isReading && now - this.#lookedAt > lookAfter) {
-      this.#lookedAt = now;
-      if (this.#options.hasHungUp()) {
-        this.destroy();
-        return false;
-      }
+    if (!this.#input.isReading && this.#presence.isGone(now)) {
+      this.destroy();
+      return false;
     }
     if (this.#congested || this.#turn.isFull) {
       this.#keepWaiting();
@@ -152,10 +148,12 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   }
 
   #idleDeadline(): IdleDeadline | null {
-    if (this.lane.share.kind !== 'stranger') return null;
-    const isExempt = (): boolean => this.lane.share.kind !== 'stranger' || this.#inFlight.count > 0;
-    return new IdleDeadline(this.#options.limits.idleWithoutScopeMs, isExempt, () => {
-      this.finish(this.#options.framing.idle(this.#options.limits));
+    const { limits, framing } = this.#options;
+    const isStranger = (): boolean => this.lane.share.kind === 'stranger';
+    if (!isStranger()) return null;
+    return new IdleDeadline(limits.idleWithoutScopeMs, () => {
+      if (!isStranger() || this.#inFlight.count > 0) return;
+      this.finish(framing.idle(limits));
     });
   }
 
@@ -182,7 +180,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       (error: unknown) => {
         // A bug of `answer`: the client cannot be told which request it was.
         this.#options.log.error({ err: error }, 'a request was left without an answer');
-        this.#socket.destroy();
+        this.destroy();
         if (this.#inFlight.end(request)) this.#settle(request.lane);
       },
     );
