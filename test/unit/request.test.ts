@@ -73,8 +73,8 @@ test('4,096 values in all are read, and one more is not parsed', () => {
   expect(decodeRequest(Buffer.from(line(Math.floor(most))))).toHaveProperty('request');
   const refused = decodeRequest(Buffer.from(line(Math.floor(most) + 1)));
   expect(refused).toMatchObject({ id: null, refusal: { kind: 'invalid_request' } });
-  expect(JSON.stringify(refused)).toContain('4096');
-  expect(refusal(`"${'\\'}`).kind).toBe('parse_error');
+  expect('refusal' in refused && refused.refusal.message).toContain('at most 4096 values');
+  expect(refusal(`"\\`).kind).toBe('parse_error');
   const text = JSON.stringify(',{[:'.repeat(5000));
   const inString = `{"jsonrpc":"2.0","id":1,"method":"s","params":{"a":${text}}}`;
   expect(decodeRequest(Buffer.from(inString))).toHaveProperty('request');

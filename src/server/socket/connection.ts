@@ -5,7 +5,6 @@ import type { ConnectionOptions } from './connection-options.ts';
 import { IdleDeadline } from './idle-deadline.ts';
 import { Input } from './input.ts';
 import type { FrameSource, Lane } from './lane.ts';
-import { LastInput } from './last-input.ts';
 import { Output } from './output.ts';
 import { Presence } from './presence.ts';
 import { Turn } from './turn.ts';
@@ -28,8 +27,6 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   readonly #turn = new Turn(() => {
     this.#endTurn();
   });
-  /** The agent stops. */
-  #lastInput: LastInput | null = null;
   /** No more frames are handed on. */
   #finishing = false;
   /** What is said behind the answers that are still due. */
@@ -58,7 +55,11 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
         this.#askForTurn();
       },
     });
-    this.#idle = this.#idleDeadline();
+    const isStranger = (): boolean => this.lane.share.kind === 'stranger';
+    const onIdle = (): void => {
+      if (isStranger() && this.#inFlight.count === 0) this.finish(framing.idle(limits));
+    };
+    this.#idle = isStranger() ? new IdleDeadline(limits.idleWithoutScopeMs, onIdle) : null;
     this.#presence = new Presence(options.hasHungUp);
     this.#listen();
     // Where others of its share wait, it is read when its turn comes.
@@ -88,7 +89,6 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   finish(lastWords?: Answer): void {
     if (this.#finishing) return;
     this.#finishing = true;
-    this.#lastInput?.stop();
     if (lastWords !== undefined) this.#lastWords = [lastWords];
     // What is still due may take its time: nothing that nobody will handle is read meanwhile.
     this.#input.end();
@@ -97,17 +97,14 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
 
   /** The agent stops: what the client has sent is handed on and answered, then the connection is closed. */
   drain(): void {
-    if (this.#finishing || this.#lastInput !== null) return;
-    this.#lastInput = new LastInput({
-      socket: this.#socket,
+    if (this.#finishing) return;
+    this.#input.drain({
       unreadBytes: this.#options.unreadBytes,
-      isBusy: () =>
-        this.#congested || this.#inFlight.count + this.#output.count > 0 || this.#input.hasBytes,
+      isBusy: () => this.#congested || this.#inFlight.count + this.#output.count > 0,
       onEnd: () => {
         this.finish();
       },
     });
-    this.#lastInput.begin(this.#input.isPartial);
   }
 
   /** Waits for no request that is in work: each is answered that it was not done in time. */
@@ -144,16 +141,6 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
     });
     this.#socket.on('close', () => {
       this.#close();
-    });
-  }
-
-  #idleDeadline(): IdleDeadline | null {
-    const { limits, framing } = this.#options;
-    const isStranger = (): boolean => this.lane.share.kind === 'stranger';
-    if (!isStranger()) return null;
-    return new IdleDeadline(limits.idleWithoutScopeMs, () => {
-      if (!isStranger() || this.#inFlight.count > 0) return;
-      this.finish(framing.idle(limits));
     });
   }
 
@@ -236,7 +223,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       this.finish(this.#input.isPartial ? this.#options.framing.cutOff() : undefined);
       return;
     }
-    if (this.#lastInput?.goesOn() !== false) this.#input.read();
+    this.#input.read();
   }
 
   #endWhenAnswered(): void {
@@ -259,7 +246,6 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
     this.#output.discard();
     this.#input.stop();
     this.#idle?.end();
-    this.#lastInput?.stop();
     scheduler.eased(this.lane);
     if (this.#inFlight.count === 0) this.#options.onDone();
   }
