@@ -135,7 +135,6 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       this.#options.shared.scheduler.eased(this.lane);
       this.#endTurn();
     });
-    // 'close' follows.
     this.#socket.on('error', (error) => {
       this.#options.log.debug({ errno: errnoName(error) }, 'connection failed');
     });
