@@ -4,6 +4,7 @@ import { AccessControl, type AccessSettings } from '../access/access-control.ts'
 import { resolveRules } from '../access/access-rules.ts';
 import type { LoadedApiKeys } from '../access/api-key.ts';
 import { ApiKeys } from '../access/api-keys.ts';
+import type { Caller } from '../access/caller.ts';
 import { Shares } from '../access/share.ts';
 import { loadApiKeys } from '../access/load-api-keys.ts';
 import type { Grant } from '../access/grant.ts';
@@ -42,9 +43,11 @@ import { StateManifest } from './state-manifest.ts';
 
 /**
  * Requests, and signatures, that were admitted and are not done yet, over all connections; beyond it the answer
- * is `overloaded`. A batch counts by its messages.
+ * is `overloaded`. A batch counts by its messages. One share has fewer requests in work than that, of batches too, so
+ * that nobody is refused for what one other asks.
  */
 const queueLimit = 16_384;
+const signatureLimit = 131_072;
 /** How long an admitted request may take to be answered once the agent stops, milliseconds. */
 const drainTime = 5000;
 
@@ -130,7 +133,7 @@ async function serve(
   release: () => Promise<void>,
 ): Promise<Agent> {
   const { settings, world, libc } = options;
-  const queue = (): Queue => new Queue(options.queueLimit ?? queueLimit);
+  const queue = (limit: number): Queue => new Queue(options.queueLimit ?? limit);
   const counters = { requests: 0, errors: 0, signatures: 0 };
   const startedAt = formatTime(world.now());
   const accessSettings = (read: Settings): AccessSettings => ({
@@ -151,6 +154,7 @@ async function serve(
     world,
   });
   const shares = new Shares(access);
+  const isOwn = (caller: Caller): boolean => shares.of(caller).kind === 'own';
   for (const warning of access.warnings) world.log.warn({ reason: warning }, 'access');
   const audit = auditLog ?? noAudit;
   const ofAgent = (to: Grant | null): OfAgent => ({
@@ -195,7 +199,7 @@ async function serve(
     unlock: (name, pin, again) =>
       ofCa(name)?.unlock(pin, again) ?? keyrings.unlock(name, pin, again),
     lock: (name) => ofCa(name)?.lock() ?? keyrings.lock(name),
-    signing: signing(queue(), counters),
+    signing: signing(queue(signatureLimit), counters, isOwn),
     jwtPolicy: (name) =>
       settings.keyrings.find((keyring) => keyring.name === name)?.jwt ?? noJwtPolicy,
     randomBytes: (size) => world.randomBytes(size),
@@ -228,7 +232,7 @@ async function serve(
     }),
     reload: () => Promise.resolve(reloadAll()),
   };
-  const admitted = admission(queue(), counters);
+  const admitted = admission(queue(queueLimit), counters, isOwn);
   const context: RequestContext = {
     services,
     access,

@@ -1,6 +1,7 @@
 import type { ImportedBundle, TrustBundle, TrustBundleView } from '../api/cluster.ts';
 import { AgentError, quoted } from '../base/errors.ts';
 import { fingerprintOf, inGroups } from '../base/fingerprint.ts';
+import { Remembered } from '../base/remembered.ts';
 import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
 import type { World } from '../base/world.ts';
@@ -74,6 +75,8 @@ export function readTrustBundle(text: string): GivenBundle | { readonly fault: s
 /** The clusters whose certificates are believed. */
 export class TrustBundles {
   readonly #parts: TrustBundlesParts;
+  /** Whether a key is a point takes a tenth of a millisecond, and a list has a thousand of them. */
+  readonly #kept = new Remembered(readTrustBundle, 2 * mostBundles);
 
   constructor(parts: TrustBundlesParts) {
     this.#parts = parts;
@@ -96,7 +99,7 @@ export class TrustBundles {
     this.#refuseForeignCa(bundle);
     const store = await this.#parts.openOrCreate();
     return store.atomically(() => {
-      const known = storedIn(store, bundle.cluster_domain);
+      const known = storedIn(store, bundle.cluster_domain, this.#kept);
       const change = changeTo(known, bundle, replace);
       if (known !== null && change === 'none') return { ...viewOf(known), change };
       if (change === 'added' && store.count() >= mostBundles) throw tooMany();
@@ -109,7 +112,9 @@ export class TrustBundles {
   /** By domain. */
   list(): { readonly bundles: readonly TrustBundleView[] } {
     const stored = this.#parts.opened()?.list() ?? [];
-    return { bundles: stored.map(([domain, bundle]) => viewOf(readStored(domain, bundle))) };
+    return {
+      bundles: stored.map(([domain, bundle]) => viewOf(readStored(domain, bundle, this.#kept))),
+    };
   }
 
   /** Rejects with `not_found`. */
@@ -129,7 +134,7 @@ export class TrustBundles {
    */
   bundleOf(domain: string): TrustBundle | null {
     const store = this.#parts.opened();
-    const bundle = store === null ? null : (storedIn(store, domain)?.bundle ?? null);
+    const bundle = store === null ? null : (storedIn(store, domain, this.#kept)?.bundle ?? null);
     return bundle === null || this.#isOfForeignCa(bundle) ? null : bundle;
   }
 
@@ -228,14 +233,20 @@ interface KnownBundle {
   readonly importedAt: string;
 }
 
-function storedIn(store: TrustBundleStore, domain: string): KnownBundle | null {
+type ReadBundles = Remembered<ReturnType<typeof readTrustBundle>>;
+
+function storedIn(store: TrustBundleStore, domain: string, kept: ReadBundles): KnownBundle | null {
   const stored = store.find(domain);
-  return stored === null ? null : readStored(domain, stored);
+  return stored === null ? null : readStored(domain, stored, kept);
 }
 
 /** What was kept was checked before; somebody may have edited it since. */
-function readStored(domain: string, { text, importedAt }: StoredBundle): KnownBundle {
-  const read = readTrustBundle(text);
+function readStored(
+  domain: string,
+  { text, importedAt }: StoredBundle,
+  kept: ReadBundles,
+): KnownBundle {
+  const read = kept.of(text);
   if ('bundle' in read && read.bundle.cluster_domain === domain) {
     return { bundle: read.bundle, importedAt };
   }

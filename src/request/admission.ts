@@ -1,3 +1,4 @@
+import type { Caller } from '../access/caller.ts';
 import { AgentError } from '../base/errors.ts';
 import type { Admission } from './handle.ts';
 import type { Services } from './services.ts';
@@ -7,6 +8,7 @@ import type { Queue } from './queue.ts';
 export function admission(
   queue: Queue,
   counters: { requests: number; errors: number },
+  isOwn: (caller: Caller) => boolean,
 ): Admission & {
   /** From now on nobody is let in: the answer is `shutting_down`. What is inside stays. */
   close(): void;
@@ -16,11 +18,11 @@ export function admission(
     close() {
       isClosed = true;
     },
-    enter({ share }) {
+    enter(caller) {
       counters.requests += 1;
       try {
         if (isClosed) throw notBegun();
-        queue.enter(share);
+        queue.enter(caller.share, { isOwn: isOwn(caller) });
       } catch (refusal) {
         counters.errors += 1;
         throw refusal;
@@ -34,9 +36,14 @@ export function admission(
 }
 
 /** The agent's queue of signatures, likewise. */
-export function signing(queue: Queue, counters: { signatures: number }): Services['signing'] {
-  return async ({ share }, signatures, make) => {
-    queue.enter(share, signatures);
+export function signing(
+  queue: Queue,
+  counters: { signatures: number },
+  isOwn: (caller: Caller) => boolean,
+): Services['signing'] {
+  return async (caller, signatures, make) => {
+    const { share } = caller;
+    queue.enter(share, { count: signatures, isOwn: isOwn(caller) });
     try {
       const made = await make();
       counters.signatures += signatures;

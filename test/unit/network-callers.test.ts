@@ -122,7 +122,7 @@ describe('what all clients of the network have together, whatever their addresse
 
   test('their share of the queue, which leaves room for the users of this machine', () => {
     const counters = { requests: 0, errors: 0 };
-    const entrance = admission(new Queue(4), counters);
+    const entrance = admission(new Queue(4), counters, () => false);
     const [first, second, third, fourth] = clients;
     if (!first || !second || !third || !fourth) throw new Error('four are needed');
     for (const caller of [first, second, third]) entrance.enter(caller);

@@ -17,6 +17,7 @@ import { Worker } from 'node:worker_threads';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PeerCredentials } from '../../src/native/peer-credentials.ts';
+import type { Share } from '../../src/access/share.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { FrameScheduler } from '../../src/server/socket/frame-scheduler.ts';
 import { Lanes } from '../../src/server/socket/lanes.ts';
@@ -29,7 +30,8 @@ import { AlreadyRunningError } from '../../src/files/state-dir-lock.ts';
 const libc = openLibc();
 const log = pino({ level: 'silent' });
 type Answer = (frame: Buffer) => Promise<string>;
-const share = { kind: 'own', name: 'uid 0' } as const;
+const ofRoot = { kind: 'own', name: 'uid 0' } as const;
+const stranger = { kind: 'stranger', name: 'all' } as const;
 const echo: Answer = (frame) => Promise.resolve(`echo ${frame.toString()}`);
 
 let directory: string;
@@ -52,6 +54,8 @@ interface Settings extends Partial<Omit<ListenerOptions<string>, 'limits' | 'acc
   /** Asked before every frame. */
   maxFrameBytes?: () => number | null;
   closed?: () => void;
+  /** Of the caller, asked at every frame. */
+  share?: () => Share;
 }
 
 async function start({
@@ -59,6 +63,7 @@ async function start({
   accept = () => echo,
   maxFrameBytes = () => null,
   closed = () => undefined,
+  share = () => ofRoot,
   ...options
 }: Settings = {}): Promise<Listener> {
   const usual = socketLimits({
@@ -80,7 +85,9 @@ async function start({
     log,
     accept: (peer) => ({
       answer: accept(peer),
-      share,
+      get share() {
+        return share();
+      },
       unfinished: (frame) => `unfinished ${frame.toString()}`,
       get maxFrameBytes() {
         return maxFrameBytes();
@@ -466,6 +473,177 @@ describe('limits of connections', () => {
     await end;
     expect(agent.accepted).toBe(0);
   });
+});
+
+describe('one user beside another', () => {
+  it('is served in order while the other has thousands of requests in many connections', async () => {
+    // Of its own clock, which goes on at every look: a turn of the event loop has room for some frames.
+    let now = 0;
+    const shared = {
+      lanes: new Lanes(),
+      scheduler: new FrameScheduler(() => (now += 0.05)),
+      longFrames: new LongFrames(1000),
+    };
+    const order: string[] = [];
+    const who = new Map<string, Share>();
+    let connecting = 'flood';
+    await start({
+      shared,
+      accept: () => (frame) => {
+        order.push(frame.toString());
+        return echo(frame);
+      },
+      share: () => shareOf(connecting),
+    });
+    function shareOf(name: string): Share {
+      const share = who.get(name) ?? { kind: 'user', name };
+      who.set(name, share);
+      return share;
+    }
+    const flood = await Promise.all(Array.from({ length: 50 }, () => open()));
+    const [first] = flood;
+    if (first === undefined) throw new Error('nobody floods');
+    for (const socket of flood) socket.on('data', () => undefined);
+    // Every connection has said where it counts when it is accepted.
+    first.write('ready\n');
+    await once(first, 'data');
+    connecting = 'other';
+    const other = await open();
+    other.write('hello\n');
+    expect(await readLine(other)).toBe('echo hello\n');
+    for (const socket of flood) socket.write('x\n'.repeat(400));
+    for (const name of ['one', 'two', 'three']) {
+      other.write(`${name}\n`);
+      expect(await readLine(other)).toBe(`echo ${name}\n`);
+    }
+    expect(order.filter((frame) => frame === 'x').length).toBeLessThan(50 * 400);
+    expect(order.filter((frame) => frame.length > 1).slice(-3)).toEqual(['one', 'two', 'three']);
+    for (const socket of [...flood, other]) socket.destroy();
+  });
+
+  it('has nothing done for it any more once it is gone', async () => {
+    const started = gate();
+    const finish = gate();
+    const seen: string[] = [];
+    const agent = await start({
+      limits: { maxInFlightPerConnection: 1 },
+      accept: () => async (frame) => {
+        seen.push(frame.toString());
+        started.open();
+        await finish.opened;
+        return echo(frame);
+      },
+    });
+    const socket = await open();
+    socket.write('one\ntwo\nthree\n');
+    await started.opened;
+    await closed(socket.destroy());
+    finish.open();
+    while (agent.open > 0) await new Promise(setImmediate);
+    expect(seen).toEqual(['one']);
+  });
+
+  it('is let go where it takes no answers', async () => {
+    const agent = await start({
+      limits: { unsentDeadlineMs: 20 },
+      accept: () => () => Promise.resolve('x'.repeat(1_000_000)),
+    });
+    const socket = await open();
+    socket.pause().write('r\n');
+    while (agent.open === 0) await new Promise(setImmediate);
+    while (agent.open > 0) await new Promise(setImmediate);
+    socket.destroy();
+  });
+});
+
+describe('callers without a scope', () => {
+  const user = { kind: 'user', name: 'uid 1001' } as const;
+
+  it('have few connections together, and leave room where they get a scope', async () => {
+    let share: Share = stranger;
+    await start({ limits: { maxConnectionsWithoutScope: 1 }, share: () => share });
+    const first = await open();
+    first.write('x\n');
+    expect(await readLine(first)).toBe('echo x\n');
+    const second = await open();
+    expect(parseError(await readAll(second))).toMatchObject({
+      id: null,
+      error: { code: -32007, data: { kind: 'rate_limited', retry_after_ms: 1000 } },
+    });
+    share = user;
+    first.write('authenticates\n');
+    expect(await readLine(first)).toBe('echo authenticates\n');
+    share = stranger;
+    const third = await open();
+    third.write('y\n');
+    expect(await readLine(third)).toBe('echo y\n');
+    for (const socket of [first, second, third]) socket.destroy();
+  });
+
+  it('are disconnected where they ask nothing, and told why', async () => {
+    await start({ limits: { idleWithoutScopeMs: 20 }, share: () => stranger });
+    const socket = await open();
+    const { id, error } = parseError(await readAll(socket));
+    expect([id, error.data.kind]).toEqual([null, 'invalid_request']);
+    expect(error.message).toContain('authenticate');
+    socket.destroy();
+  });
+
+  it('are not, once they have a scope', async () => {
+    let share: Share = stranger;
+    await start({ limits: { idleWithoutScopeMs: 1000 }, share: () => share });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const socket = await open();
+    share = user;
+    socket.write('authenticates\n');
+    expect(await readLine(socket)).toBe('echo authenticates\n');
+    vi.advanceTimersByTime(10_000);
+    socket.write('still here\n');
+    expect(await readLine(socket)).toBe('echo still here\n');
+    socket.destroy();
+  });
+});
+
+it('a few connections are kept for root, whoever has the others', async () => {
+  let share: Share = { kind: 'user', name: 'uid 1001' };
+  await start({
+    limits: { maxConnections: 10, maxConnectionsPerUid: 10 },
+    share: () => share,
+  });
+  const sockets = [];
+  for (let count = 0; count < 9; count += 1) {
+    const socket = await open();
+    socket.write('x\n');
+    expect(await readLine(socket)).toBe('echo x\n');
+    sockets.push(socket);
+  }
+  const tenth = await open();
+  expect(parseError(await readAll(tenth)).error.data.kind).toBe('overloaded');
+  share = ofRoot;
+  const root = await open();
+  root.write('root\n');
+  expect(await readLine(root)).toBe('echo root\n');
+  for (const socket of [...sockets, tenth, root]) socket.destroy();
+});
+
+it('of frames that are not whole only some are read on, and each of them gets to its end', async () => {
+  const long = 'x'.repeat(60_000);
+  await start({
+    limits: { maxFrameBytes: 100_000 },
+    shared: {
+      lanes: new Lanes(),
+      scheduler: new FrameScheduler(() => performance.now()),
+      longFrames: new LongFrames(8 * 1024 * 1024),
+    },
+    share: () => stranger,
+    accept: () => (frame) => Promise.resolve(String(frame.length)),
+  });
+  const sockets = await Promise.all(Array.from({ length: 8 }, () => open()));
+  for (const socket of sockets) socket.write(long.slice(1));
+  for (const socket of sockets) socket.write('x\n');
+  const answers = await Promise.all(sockets.map((socket) => readLine(socket)));
+  expect(answers).toEqual(sockets.map(() => '60000\n'));
+  for (const socket of sockets) socket.destroy();
 });
 
 describe('the socket file', () => {

@@ -5,13 +5,10 @@ import type { ConnectionOptions } from './connection-options.ts';
 import { IdleDeadline } from './idle-deadline.ts';
 import { Input } from './input.ts';
 import type { FrameSource, Lane } from './lane.ts';
-import { LastInput } from './last-input.ts';
 import { Output } from './output.ts';
+import { Presence } from './presence.ts';
 import { Turn } from './turn.ts';
 import { Work, type Request } from './work.ts';
-
-/** A client that is kept waiting is looked after so often whether it is there at all, milliseconds. */
-const lookAfter = 1000;
 
 /**
  * One client: frames in, answers out, in any order but where one request alone may be in flight. Reading stops while
@@ -23,15 +20,13 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   readonly #options: ConnectionOptions<Answer>;
   readonly #input: Input;
   readonly #idle: IdleDeadline | null;
+  readonly #presence: Presence;
 
   readonly #inFlight: Work;
   readonly #output: Output<Answer>;
   readonly #turn = new Turn(() => {
     this.#endTurn();
   });
-  #lookedAt = 0;
-  /** The agent stops. */
-  #lastInput: LastInput | null = null;
   /** No more frames are handed on. */
   #finishing = false;
   /** What is said behind the answers that are still due. */
@@ -60,7 +55,12 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
         this.#askForTurn();
       },
     });
-    this.#idle = this.#idleDeadline();
+    const isStranger = (): boolean => this.lane.share.kind === 'stranger';
+    const onIdle = (): void => {
+      if (isStranger() && this.#inFlight.count === 0) this.finish(framing.idle(limits));
+    };
+    this.#idle = isStranger() ? new IdleDeadline(limits.idleWithoutScopeMs, onIdle) : null;
+    this.#presence = new Presence(options.hasHungUp);
     this.#listen();
     // Where others of its share wait, it is read when its turn comes.
     if (lane.isWaiting) this.#askForTurn();
@@ -70,12 +70,9 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   /** Hands one frame on, unless there is none or none may be now. */
   handOn(now: number): boolean {
     if (this.#finishing) return false;
-    if (!this.#input.isReading && now - this.#lookedAt > lookAfter) {
-      this.#lookedAt = now;
-      if (this.#options.hasHungUp()) {
-        this.destroy();
-        return false;
-      }
+    if (!this.#input.isReading && this.#presence.isGone(now)) {
+      this.destroy();
+      return false;
     }
     if (this.#congested || this.#turn.isFull) {
       this.#keepWaiting();
@@ -92,7 +89,6 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   finish(lastWords?: Answer): void {
     if (this.#finishing) return;
     this.#finishing = true;
-    this.#lastInput?.stop();
     if (lastWords !== undefined) this.#lastWords = [lastWords];
     // What is still due may take its time: nothing that nobody will handle is read meanwhile.
     this.#input.end();
@@ -101,17 +97,14 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
 
   /** The agent stops: what the client has sent is handed on and answered, then the connection is closed. */
   drain(): void {
-    if (this.#finishing || this.#lastInput !== null) return;
-    this.#lastInput = new LastInput({
-      socket: this.#socket,
+    if (this.#finishing) return;
+    this.#input.drain({
       unreadBytes: this.#options.unreadBytes,
-      isBusy: () =>
-        this.#congested || this.#inFlight.count + this.#output.count > 0 || this.#input.hasBytes,
+      isBusy: () => this.#congested || this.#inFlight.count + this.#output.count > 0,
       onEnd: () => {
         this.finish();
       },
     });
-    this.#lastInput.begin(this.#input.isPartial);
   }
 
   /** Waits for no request that is in work: each is answered that it was not done in time. */
@@ -142,20 +135,11 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       this.#options.shared.scheduler.eased(this.lane);
       this.#endTurn();
     });
-    // 'close' follows.
     this.#socket.on('error', (error) => {
       this.#options.log.debug({ errno: errnoName(error) }, 'connection failed');
     });
     this.#socket.on('close', () => {
       this.#close();
-    });
-  }
-
-  #idleDeadline(): IdleDeadline | null {
-    if (this.lane.share.kind !== 'stranger') return null;
-    const isExempt = (): boolean => this.lane.share.kind !== 'stranger' || this.#inFlight.count > 0;
-    return new IdleDeadline(this.#options.limits.idleWithoutScopeMs, isExempt, () => {
-      this.finish(this.#options.framing.idle(this.#options.limits));
     });
   }
 
@@ -182,7 +166,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       (error: unknown) => {
         // A bug of `answer`: the client cannot be told which request it was.
         this.#options.log.error({ err: error }, 'a request was left without an answer');
-        this.#socket.destroy();
+        this.destroy();
         if (this.#inFlight.end(request)) this.#settle(request.lane);
       },
     );
@@ -238,7 +222,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
       this.finish(this.#input.isPartial ? this.#options.framing.cutOff() : undefined);
       return;
     }
-    if (this.#lastInput?.goesOn() !== false) this.#input.read();
+    this.#input.read();
   }
 
   #endWhenAnswered(): void {
@@ -261,7 +245,6 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
     this.#output.discard();
     this.#input.stop();
     this.#idle?.end();
-    this.#lastInput?.stop();
     scheduler.eased(this.lane);
     if (this.#inFlight.count === 0) this.#options.onDone();
   }

@@ -2,12 +2,9 @@
 export class IdleDeadline {
   readonly #timer: NodeJS.Timeout;
 
-  /** `isExempt`: whether it may stay at this moment. `onMissed`: it may not, and has asked nothing. */
-  constructor(ms: number, isExempt: () => boolean, onMissed: () => void) {
-    this.#timer = setTimeout(() => {
-      if (isExempt()) this.#timer.refresh();
-      else onMissed();
-    }, ms);
+  /** `onMissed`: it has asked nothing for so long. Called again where it still does not. */
+  constructor(ms: number, onMissed: () => void) {
+    this.#timer = setInterval(onMissed, ms);
   }
 
   /** It has asked something. */
@@ -16,6 +13,6 @@ export class IdleDeadline {
   }
 
   end(): void {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { FrameDeadline } from './frame-deadline.ts';
 import type { Decoder } from './framing.ts';
 import type { Lane } from './lane.ts';
+import { LastInput, type LastInputOptions } from './last-input.ts';
 import type { LongFrames } from './long-frames.ts';
 import { PartialFrame } from './partial-frame.ts';
 
@@ -29,6 +30,8 @@ export class Input {
   #takeBack: (() => void) | null = null;
   #isReading = false;
   #hasEnded = false;
+  /** The agent stops. */
+  #last: LastInput | null = null;
 
   /** Reads nothing before `read`. */
   constructor(options: InputOptions) {
@@ -69,11 +72,6 @@ export class Input {
     return this.#decoder.waiting || this.#hasEnded;
   }
 
-  /** Bytes are there that nobody has looked at, here or in the socket. */
-  get hasBytes(): boolean {
-    return this.#decoder.waiting || this.#socket.readableLength > 0;
-  }
-
   /** A frame was longer than it may be: nothing comes behind it. */
   get isTooLarge(): boolean {
     return this.#decoder.tooLarge;
@@ -88,8 +86,21 @@ export class Input {
     return frame;
   }
 
+  /** The agent stops: see LastInput, of which this says what input there is. */
+  drain({ unreadBytes, isBusy, onEnd }: Omit<LastInputOptions, 'socket'>): void {
+    if (this.#last !== null) return;
+    const socket = this.#socket;
+    const hasBytes = (): boolean => this.#decoder.waiting || socket.readableLength > 0;
+    this.#last = new LastInput({
+      ...{ socket, unreadBytes, onEnd },
+      isBusy: () => isBusy() || hasBytes(),
+    });
+    this.#last.begin(this.isPartial);
+  }
+
   /** Reads on; where there is no room for more of this share, when there is. */
   read(): void {
+    if (this.#last?.goesOn() === false) return;
     if (this.#takeBack !== null) return;
     if (!this.#lane.hasRoomToRead) {
       this.pause();
@@ -123,12 +134,14 @@ export class Input {
 
   /** No frame is waited for any more. */
   end(): void {
+    this.#last?.stop();
     this.#partial.end();
     this.pause();
   }
 
   /** The connection is closed. */
   stop(): void {
+    this.#last?.stop();
     this.#partial.stop();
     this.#takeBack?.();
     this.#lane.buffered(-this.#buffered);

@@ -5,7 +5,7 @@ const quietMs = 100;
 /** What was sent behind the signal is answered for so long, milliseconds: some clients never pause. */
 const longestBehind = 2000;
 
-interface LastInputOptions {
+export interface LastInputOptions {
   readonly socket: Socket;
   /** Bytes that the kernel has for the socket. */
   readonly unreadBytes: () => number;
