@@ -262,6 +262,12 @@ describe('the audit log', () => {
     const log = await started();
     await log.record(event({ keyring: 'k'.repeat(100_000), reason: 'r'.repeat(100_000) }));
     expect(auditLines(dir).at(-1)?.length).toBeLessThan(2500);
+    for (const executable of ['/'.repeat(201), '/é'.repeat(200), '\u0001'.repeat(200)]) {
+      await log.record(event({ caller: new Caller({ ...peer, executable }), principal: null }));
+      const { exe_best_effort: path } = auditRecords(dir).at(-1) ?? {};
+      expect(path).toMatch(/…$/);
+      expect(JSON.stringify(path).length).toBeLessThanOrEqual(202);
+    }
     expect(verdictOf(dir).valid).toBe(true);
   });
 
