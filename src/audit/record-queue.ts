@@ -207,7 +207,8 @@ export class RecordQueue {
       const entries = [...this.#mandatory, ...this.#urgent];
       if (entries.length === 0) return;
       const numbers = await this.#parts.writer.write(entries, true);
-      this.#mandatory.splice(0, numbers.length);
+      // Others may have come behind them meanwhile, which are not written.
+      this.#mandatory.splice(0, Math.min(mandatory, numbers.length));
       const written = this.#urgent.splice(0, Math.max(0, numbers.length - mandatory));
       written.forEach(({ resolve }, at) => resolve?.(numbers[mandatory + at] ?? 0));
     }

@@ -490,6 +490,26 @@ describe('a disk that is full', () => {
     expect(verdictOf(dir).valid).toBe(true);
   });
 
+  test('what comes while something urgent is being written is not lost', async () => {
+    const { log, disk } = await onFaultyDisk();
+    disk.hasReserve = true;
+    disk.failure = diskFull;
+    await refusalOf(log.record(event()));
+    const begun = event({ method: 'revoke', outcome: 'begun', isUrgent: true });
+    const written = [log.record(begun), log.record(begun), log.record(begun)];
+    for (let turn = 0; turn < 20; turn += 1) {
+      await log.recordSurely(event({ method: 'rotate', subject: `rotation ${turn}` }));
+      await new Promise(setImmediate);
+    }
+    await Promise.all(written);
+    disk.failure = null;
+    wait(1);
+    await backAgain(log);
+    const subjects = auditRecords(dir).flatMap(({ subject }) => subject ?? []);
+    expect(subjects).toEqual(Array.from({ length: 20 }, (_, turn) => `rotation ${turn}`));
+    expect(auditRecords(dir).filter(({ method }) => method === 'revoke')).toHaveLength(3);
+  });
+
   test('at the end: what must be written goes to the log of the agent', async () => {
     const { log, disk } = await onFaultyDisk();
     disk.failure = diskFull;
