@@ -1,5 +1,4 @@
 import { AgentError } from '../base/errors.ts';
-import { LineBudget } from '../base/line-budget.ts';
 import type { World } from '../base/world.ts';
 import { isNamed, type AccessRules } from './access-rules.ts';
 import type { LoadedApiKey, LoadedApiKeys } from './api-key.ts';
@@ -16,23 +15,14 @@ import { KeyConnections } from './key-connections.ts';
 import { grantOf, scopeOverAll, type Grant, type KeyringBounds } from './grant.ts';
 import { grantOfKey, grantOfPeer, idsOf } from './granted.ts';
 import { peerForLog } from './principal.ts';
-import type { Principal, Scope } from '../api/principal.ts';
+import type { Principal } from '../api/principal.ts';
+import { OperationRates } from './operation-rates.ts';
+import { RefusedKeyLines } from './refused-key-lines.ts';
 import { SignatureRates } from './signature-rates.ts';
 
 /** How long the answer to a failed attempt is held back; twice as long for each further one, milliseconds. */
 const firstPause = 100;
 const longestPause = 5000;
-
-/** Recorded operations of a user a second, beside signatures, where nothing is configured: more than one needs. */
-const operationsPerSecond: Readonly<Record<Scope, number>> = {
-  none: 20,
-  reader: 50,
-  app: 500,
-  admin: 2000,
-};
-
-/** Lines of the log a minute about API keys that were not accepted. */
-const mostLines = { ofStrangers: 4, ofUsers: 60 };
 
 /** `[access]` beyond names; null: no limit. */
 export interface AccessLimits {
@@ -72,8 +62,8 @@ export class AccessControl {
   readonly #connections = new KeyConnections();
   readonly #lastUsed = new Map<string, { readonly hash: Uint8Array; readonly at: number }>();
   readonly #failures = new Map<string, number>();
-  readonly #linesOfStrangers: LineBudget;
-  readonly #linesOfUsers: LineBudget;
+  readonly #operations: OperationRates;
+  readonly #lines: RefusedKeyLines;
 
   constructor({ settings, keys, machine, world }: AccessParts) {
     this.settings = settings;
@@ -81,8 +71,8 @@ export class AccessControl {
     this.#machine = machine;
     this.#world = world;
     this.#rates = new SignatureRates(world.monotonicNow);
-    this.#linesOfStrangers = new LineBudget(mostLines.ofStrangers, world.monotonicNow);
-    this.#linesOfUsers = new LineBudget(mostLines.ofUsers, world.monotonicNow);
+    this.#operations = new OperationRates(world.monotonicNow);
+    this.#lines = new RefusedKeyLines(world.monotonicNow);
   }
 
   /**
@@ -148,20 +138,10 @@ export class AccessControl {
     this.#connections.letGo(caller);
   }
 
-  /**
-   * Of what is recorded when it is done. Who has no scope has a rate of its own user, and nobody beside it. Throws
-   * `rate_limited` with `retry_after_ms`.
-   */
-  takeOperation({ share }: Caller, { principal: { scope } }: Grant, signatures: number): void {
-    const configured = this.settings.limits.operationsPerSecondPerUid;
-    // Signatures have limits of their own, and none where none is configured.
-    if (configured === null && signatures > 0) return;
-    const usual = operationsPerSecond[scope];
-    const perSecond =
-      configured === null || scope === 'none' || scope === 'admin' ? usual : configured;
-    this.#rates.take(1, [
-      { name: `operations ${share} ${scope}`, who: share, perSecond, of: 'recorded operations' },
-    ]);
+  /** See OperationRates. */
+  takeOperation(caller: Caller, grant: Grant, signatures: number): void {
+    const { operationsPerSecondPerUid } = this.settings.limits;
+    this.#operations.take(caller, grant, signatures, operationsPerSecondPerUid);
   }
 
   /** Throws `rate_limited` with `retry_after_ms`. */
@@ -254,7 +234,7 @@ export class AccessControl {
     this.#failures.set(share, ofShare);
     caller.failures += 1;
     const isStranger = !isNamed(peer, this.settings.rules);
-    (isStranger ? this.#linesOfStrangers : this.#linesOfUsers).take((leftOut) => {
+    this.#lines.take(isStranger, (leftOut) => {
       this.#world.log.warn(
         { ...peerForLog(peer), reason: faultInWords(fault), failures_of_uid: ofShare, ...leftOut },
         'an API key was not accepted',

@@ -2,7 +2,7 @@ import type { Principal } from '../api/principal.ts';
 import type { AuditEvent } from './audit.ts';
 
 /** A window, milliseconds. What is counted in it stands in one record behind it. */
-export const windowLength = 60_000;
+const windowLength = 60_000;
 /** Refusals of a user that have a record of their own within a window, over all methods and kinds. */
 const mostWritten = 60;
 /**

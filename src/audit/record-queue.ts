@@ -42,6 +42,8 @@ export class RecordQueue {
   #mandatory: Entry[] = [];
   /** To be written while nothing else can be, into the space that is held in reserve. */
   #urgent: Entry[] = [];
+  /** Something urgent has come that no attempt was made for yet. */
+  #isHurried = false;
   /** How many records the last write had. */
   #before = 0;
   #working: Promise<void> | null = null;
@@ -77,7 +79,7 @@ export class RecordQueue {
       this.#working ??= this.#work();
     } else if (entry.isUrgent || entry.isMandatory) {
       this.#keep(entry);
-      if (entry.isUrgent) this.#retryNow();
+      if (entry.isUrgent) this.#hurry();
       else this.#retryIfDue();
     } else {
       this.#turnAway(entry, unavailable(this.#outage.message));
@@ -118,7 +120,7 @@ export class RecordQueue {
       this.#parts.written();
     }
     this.#working = null;
-    if (this.#urgent.length > 0) this.#retryNow();
+    if (this.#isHurried) this.#hurry();
   }
 
   #fail(failure: unknown, batch: readonly Entry[]): void {
@@ -127,6 +129,7 @@ export class RecordQueue {
     const message = this.#note(failure);
     this.#outage = { message, retryAt: 0, cancel: () => undefined };
     for (const entry of entries) {
+      this.#isHurried ||= entry.isUrgent;
       if (entry.isUrgent || entry.isMandatory) this.#keep(entry);
       else this.#turnAway(entry, unavailable(message));
     }
@@ -152,8 +155,9 @@ export class RecordQueue {
     if (this.#parts.world.monotonicNow() >= outage.retryAt) this.#startRetry(outage);
   }
 
-  /** What is urgent waits for no timer. */
-  #retryNow(): void {
+  /** What is urgent waits for no timer, but for an attempt under way. */
+  #hurry(): void {
+    this.#isHurried = this.#outage !== null && this.#working !== null;
     if (this.#outage !== null && this.#working === null) this.#startRetry(this.#outage);
   }
 
@@ -161,7 +165,7 @@ export class RecordQueue {
     outage.cancel();
     this.#working = this.#retry(outage).finally(() => {
       this.#working = this.#waiting.length > 0 ? this.#work() : null;
-      if (this.#urgent.length > 0) this.#retryNow();
+      if (this.#isHurried) this.#hurry();
     });
   }
 
@@ -203,7 +207,8 @@ export class RecordQueue {
       const entries = [...this.#mandatory, ...this.#urgent];
       if (entries.length === 0) return;
       const numbers = await this.#parts.writer.write(entries, true);
-      this.#mandatory.splice(0, numbers.length);
+      // Others may have come behind them meanwhile, which are not written.
+      this.#mandatory.splice(0, Math.min(mandatory, numbers.length));
       const written = this.#urgent.splice(0, Math.max(0, numbers.length - mandatory));
       written.forEach(({ resolve }, at) => resolve?.(numbers[mandatory + at] ?? 0));
     }

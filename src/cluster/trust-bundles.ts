@@ -1,8 +1,8 @@
 import type { ImportedBundle, TrustBundle, TrustBundleView } from '../api/cluster.ts';
 import { AgentError, quoted } from '../base/errors.ts';
-import { fingerprintOf, inGroups } from '../base/fingerprint.ts';
+import { caText, fingerprintIn, refuseFuture, refuseOther } from './bundle-checks.ts';
 import { Remembered } from '../base/remembered.ts';
-import { compareTimes, formatTime, hasCome, parseTime } from '../base/rfc3339.ts';
+import { compareTimes, formatTime, parseTime } from '../base/rfc3339.ts';
 import { algorithms } from '../algorithms/algorithm.ts';
 import type { World } from '../base/world.ts';
 import { bytesOf, DocumentError } from './document.ts';
@@ -12,9 +12,6 @@ import { parseTrustBundle } from './trust-bundle.ts';
 const mostBundles = 1000;
 /** Characters of a bundle's text; a real one has some two hundred. */
 const longestBundle = 4096;
-
-/** How much later than now a bundle may be of, milliseconds: clocks differ. */
-const longestAhead = 60_000;
 
 /** A bundle as it is kept: its text as it was imported, so that nothing of it is changed. */
 export interface StoredBundle {
@@ -188,38 +185,6 @@ function changeTo(
   }
   if (!isSameCa) return 'replaced';
   return age === 0 ? 'none' : 'updated';
-}
-
-function refuseOther(bundle: TrustBundle, expected: string | null): void {
-  const ca_fingerprint = fingerprintIn(bundle);
-  if (expected === null || expected === ca_fingerprint) return;
-  throw new AgentError(
-    'conflict',
-    `the bundle of ${quoted(bundle.cluster_domain)} has ${caText(bundle)}, and not the CA with SHA-256 ` +
-      `${inGroups(expected)}: it is not the bundle that was meant. Nothing was imported`,
-    { details: { ca_kid: bundle.ca_kid, ca_fingerprint } },
-  );
-}
-
-/** Such a one could not be replaced before that time by what the cluster gives out. */
-function refuseFuture({ cluster_domain, generated_at }: TrustBundle, now: number): void {
-  const generated = parseTime(generated_at);
-  if (generated !== null && hasCome(generated, now + longestAhead)) return;
-  throw new AgentError(
-    'conflict',
-    `the bundle of ${quoted(cluster_domain)} is of ${generated_at}, and it is ${formatTime(now)} here: set the clock ` +
-      'right that is wrong, then get the bundle again',
-    { details: { cluster_domain, generated_at } },
-  );
-}
-
-function fingerprintIn({ ca_public_key_b64 }: TrustBundle): string {
-  return fingerprintOf(bytesOf(ca_public_key_b64));
-}
-
-/** The kid is four bytes, for which another key can be made. */
-function caText(bundle: TrustBundle): string {
-  return `CA ${bundle.ca_kid}, SHA-256 ${inGroups(fingerprintIn(bundle))}`;
 }
 
 function compareGenerated(a: TrustBundle, b: TrustBundle): number {

@@ -40,7 +40,8 @@ export function eventOf(
     kind: failure === undefined ? null : kindOf(failure),
     reason: failure === undefined ? (came?.reason ?? null) : reasonOf(failure),
     of: of ?? null,
-    isUrgent: method.isUrgent,
+    // Who may not is no reason to take what is held in reserve.
+    isUrgent: method.isUrgent && (outcome !== 'refused' || of !== undefined),
     ...(repeats === undefined ? {} : { repeats }),
   };
 }

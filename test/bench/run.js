@@ -16,13 +16,25 @@ import { endAll } from './processes.js';
 import { ssh } from './ssh.js';
 import { openStage } from './stage.js';
 import { file, softhsm } from './throughput.js';
+import { verification } from './verification.js';
 import { processes } from './whole-processes.js';
 
 /**
  * Each part is prepared once and answers {contestants, figures}: functions by name that every round calls, and
  * a function that makes figures of their results, [round] by name. `table` makes lines of the figures.
  */
-const parts = { file, softhsm, ssh, audit, latency, keys, connections, processes, memory };
+const parts = {
+  file,
+  softhsm,
+  verification,
+  ssh,
+  audit,
+  latency,
+  keys,
+  connections,
+  processes,
+  memory,
+};
 
 const progress = (text) => process.stderr.write(`${text}\n`);
 const { rounds, seconds, only, json } = flags();

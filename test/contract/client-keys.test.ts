@@ -307,3 +307,47 @@ describe('sealing', () => {
     await expect(keys.seal([], Buffer.from('x'))).rejects.toThrow(/nobody to seal for/);
   });
 });
+
+describe('before it is begun', () => {
+  const registration = (at: number, actor: Actor | null = null) => {
+    const publicKey = Buffer.alloc(32, 9);
+    publicKey.writeUInt32LE(at + 1, 0);
+    return { publicKey, label: null, actor };
+  };
+  const refused = (at: number, by: Grant, actor: Actor | null = null): unknown => {
+    try {
+      keys.foresee(registration(at, actor), by);
+      return null;
+    } catch (failure) {
+      return failure;
+    }
+  };
+
+  test('a registration is refused that would change nothing', async () => {
+    expect(refused(0, user(1001))).toBeNull();
+    const { id } = await keys.register(registration(0), user(1001));
+    expect(refused(0, user(1001))).toMatchObject({ kind: 'already_exists', details: { id } });
+    expect(refused(0, user(1002))).toBeNull();
+    expect(refused(0, user(1002), { kind: 'user', id: '1001' })).toMatchObject({
+      kind: 'forbidden',
+    });
+  });
+
+  test('a caller registers 200 keys a day, whatever was revoked since; an admin for him as many as there is room for', async () => {
+    for (let at = 0; at < 200; at += 1) {
+      expect(refused(at, user(1001))).toBeNull();
+      const { id } = await keys.register(registration(at), user(1001));
+      if (at % 2 === 0) await keys.revoke(id, user(1001));
+      clock.advance(1);
+    }
+    const dayLeft = (24 * 60 * 60 - 200) * 1000;
+    expect(refused(500, user(1001))).toMatchObject({
+      kind: 'rate_limited',
+      details: { retry_after_ms: dayLeft },
+    });
+    expect(refused(500, user(1002))).toBeNull();
+    expect(refused(500, user(0, 'admin'), { kind: 'user', id: '1001' })).toBeNull();
+    clock.advance(dayLeft / 1000 + 1);
+    expect(refused(500, user(1001))).toBeNull();
+  });
+});

@@ -215,14 +215,22 @@ describe('a cluster that is trusted', () => {
     write('other.json', `${cluster.bundle('2026-05-01T00:00:00Z')}\n`);
     write('foreign.token', token);
     expect($('agentctl join-token verify foreign.token').out).toMatch(/^not valid: chain_domain: /);
-    expect($('agentctl trust import other.json')).toEqual({
-      ...{ status: 0, out: `other.example is trusted: CA ${cluster.ca.kid}\n`, err: '' },
+    const groups = cluster.ca.fingerprint.match(/.{4}/g)?.join(' ') ?? '';
+    const other = '0123 '.repeat(16).trim();
+    const refused = $(`agentctl trust import other.json --fingerprint '${other}'`);
+    expect(refused).toMatchObject({ status: 1, out: '' });
+    expect(refused.err).toContain(groups);
+    expect($(`agentctl trust import other.json --fingerprint ${cluster.ca.kid}`).status).toBe(2);
+    expect($(`agentctl trust import other.json --fingerprint '${groups}'`)).toEqual({
+      status: 0,
+      out: `other.example is trusted: CA ${cluster.ca.kid}\nSHA-256 ${groups}\n`,
+      err: '',
     });
     expect($('agentctl trust import - < other.json').out).toMatch(
       /was trusted by this bundle already/,
     );
     expect($('agentctl trust list').out).toMatch(
-      new RegExp(`^other\\.example  ${cluster.ca.kid}  `, 'm'),
+      new RegExp(`^other\\.example  ${cluster.ca.kid}  ${groups}  `, 'm'),
     );
   });
 
@@ -230,6 +238,8 @@ describe('a cluster that is trusted', () => {
     const { status, out } = $('agentctl join-token verify foreign.token');
     expect(status).toBe(0);
     expect(out).toMatch(new RegExp(`^valid: signed by ${key.kid} of other\\.example$`, 'm'));
+    const groups = cluster.ca.fingerprint.match(/.{4}/g)?.join(' ') ?? '';
+    expect(out).toContain(`\nby the CA with SHA-256 ${groups}\n`);
     const expired = cluster.certificate(key, { expires: hours(-1) });
     write('expired.token', foreignToken(key, claims, expired));
     expect($('agentctl join-token verify expired.token')).toMatchObject({

@@ -148,19 +148,11 @@ export class RequestRig {
         this.access.control.withdraw(caller);
       },
       reload: () => Promise.resolve({ reloaded: [], kept: [] }),
-      clientKeys: {
+      clientKeys: onlyWith({
         foresee: () => {
           if (this.foreseen !== null) throw this.foreseen;
         },
-        ...Object.fromEntries(
-          ['list', 'register', 'revoke', 'show'].map((name) => [
-            name,
-            () => {
-              throw notInRig('clientKeys');
-            },
-          ]),
-        ),
-      } as unknown as Services['clientKeys'],
+      }) as Services['clientKeys'],
     };
     return new Proxy(services as Services, {
       get: (all, name) => {
@@ -191,6 +183,16 @@ export class RequestRig {
       },
     };
   }
+}
+
+/** These members, and none of those that it may be asked for beside them. */
+function onlyWith(members: object): object {
+  return new Proxy(members, {
+    get: (all, name) => {
+      if (Reflect.has(all, name)) return Reflect.get(all, name) as unknown;
+      throw notInRig(String(name));
+    },
+  });
 }
 
 function notInRig(name: string): AgentError {

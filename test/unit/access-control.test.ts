@@ -303,6 +303,45 @@ describe('the next request of an open connection', () => {
   });
 });
 
+describe('operations that are recorded', () => {
+  /** How many of so many at once are let through. */
+  function taken(by: Caller, count: number, signatures = 0): number {
+    const grant = rig.control.grant(by);
+    return Array.from({ length: count }, () => {
+      try {
+        rig.control.takeOperation(by, grant, signatures);
+        return 1;
+      } catch (failure) {
+        expect(failure).toMatchObject({ kind: 'rate_limited' });
+        expect((failure as AgentError).details['retry_after_ms']).toBeGreaterThan(0);
+        return 0;
+      }
+    }).reduce((sum: number, one) => sum + one, 0);
+  }
+
+  test('are few without a scope, each user for himself, and many with one', () => {
+    rig.configure({ apps: ['2000'], readers: ['3000'] });
+    expect(taken(rig.connect(1000), 100)).toBe(20);
+    expect(taken(rig.connect(1000), 100)).toBe(0);
+    expect(taken(rig.connect(1001), 100)).toBe(20);
+    expect(taken(rig.connect(3000), 1000)).toBe(50);
+    expect(taken(rig.connect(2000), 1000)).toBe(500);
+    expect(taken(rig.connect(0), 5000)).toBe(2000);
+    rig.clock.advance(1);
+    expect(taken(rig.connect(1000), 100)).toBe(20);
+  });
+
+  test('as configured, signatures among them; without that, signatures have no limit here', () => {
+    rig.configure({ apps: ['2000'] });
+    expect(taken(rig.connect(2000), 5000, 1)).toBe(5000);
+    rig.configure({ apps: ['2000'] }, { operationsPerSecondPerUid: 3 });
+    expect(taken(rig.connect(2000), 10, 1)).toBe(3);
+    expect(taken(rig.connect(2000), 10)).toBe(0);
+    // Nobody keeps an admin from taking things back.
+    expect(taken(rig.connect(0), 100)).toBe(100);
+  });
+});
+
 describe('signatures', () => {
   const taken = (by: Caller): boolean => {
     try {

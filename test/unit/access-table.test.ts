@@ -331,7 +331,7 @@ async function hold(name: string, of: Case, keyring: string | undefined): Promis
   const before = { signatures: rig.signatures, state: rig.state() };
   rig.used.length = 0;
   rig.events.length = 0;
-  // No rate of one case counts in the next.
+  // What one may do is asked here, and not how often.
   rig.access.clock.advance(1);
   const answer = await rig.call(of.caller, name, {
     ...given,

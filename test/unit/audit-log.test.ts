@@ -262,6 +262,12 @@ describe('the audit log', () => {
     const log = await started();
     await log.record(event({ keyring: 'k'.repeat(100_000), reason: 'r'.repeat(100_000) }));
     expect(auditLines(dir).at(-1)?.length).toBeLessThan(2500);
+    for (const executable of ['/'.repeat(201), '/é'.repeat(200), '\u0001'.repeat(200)]) {
+      await log.record(event({ caller: new Caller({ ...peer, executable }), principal: null }));
+      const { exe_best_effort: path } = auditRecords(dir).at(-1) ?? {};
+      expect(path).toMatch(/…$/);
+      expect(JSON.stringify(path).length).toBeLessThanOrEqual(202);
+    }
     expect(verdictOf(dir).valid).toBe(true);
   });
 
@@ -482,6 +488,26 @@ describe('a disk that is full', () => {
       ['resumed', null, null],
     ]);
     expect(verdictOf(dir).valid).toBe(true);
+  });
+
+  test('what comes while something urgent is being written is not lost', async () => {
+    const { log, disk } = await onFaultyDisk();
+    disk.hasReserve = true;
+    disk.failure = diskFull;
+    await refusalOf(log.record(event()));
+    const begun = event({ method: 'revoke', outcome: 'begun', isUrgent: true });
+    const written = [log.record(begun), log.record(begun), log.record(begun)];
+    for (let turn = 0; turn < 20; turn += 1) {
+      await log.recordSurely(event({ method: 'rotate', subject: `rotation ${turn}` }));
+      await new Promise(setImmediate);
+    }
+    await Promise.all(written);
+    disk.failure = null;
+    wait(1);
+    await backAgain(log);
+    const subjects = auditRecords(dir).flatMap(({ subject }) => subject ?? []);
+    expect(subjects).toEqual(Array.from({ length: 20 }, (_, turn) => `rotation ${turn}`));
+    expect(auditRecords(dir).filter(({ method }) => method === 'revoke')).toHaveLength(3);
   });
 
   test('at the end: what must be written goes to the log of the agent', async () => {

@@ -103,6 +103,35 @@ describe('what is recorded', () => {
     ]);
   });
 
+  test('of a client key that is registered already: no more than that it was tried', async () => {
+    rig.foreseen = new AgentError('already_exists', 'this key is registered already');
+    const public_key = Buffer.alloc(32, 9).toString('base64url');
+    expect(kindOf(await rig.call(admin, 'clientkey_register', { public_key }))).toBe(
+      'already_exists',
+    );
+    rig.foreseen = new AgentError('rate_limited', 'too many client keys');
+    await rig.call(admin, 'clientkey_register', { public_key });
+    expect(rig.events).toMatchObject([
+      { outcome: 'refused', kind: 'already_exists', repeats: 'counted' },
+      { outcome: 'refused', kind: 'rate_limited' },
+    ]);
+    expect(rig.events[1]).not.toHaveProperty('repeats');
+    rig.foreseen = null;
+  });
+
+  test('of an API key once for a connection, and equal ones are to be counted', async () => {
+    const caller = rig.access.connect(1001);
+    rig.access.control.keys = apiKeys(apiKey('ci'), apiKey('other'));
+    for (const id of ['ci', 'ci', 'other', 'ci']) {
+      await rig.call(caller, 'authenticate', { api_key: secretOf(id) });
+    }
+    expect(rig.events.map(({ subject, repeats }) => [subject, repeats])).toEqual([
+      ['ci', 'folded'],
+      ['other', 'folded'],
+      ['ci', 'folded'],
+    ]);
+  });
+
   test('of a secret that is sealed: whom it was for', async () => {
     const seal_to = `ck_${'0'.repeat(32)}`;
     await rig.call(admin, 'apikey_create', { id: 'deploy', scope: 'app', seal_to });

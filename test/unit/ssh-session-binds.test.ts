@@ -61,6 +61,12 @@ describe('the sessions of a connection', () => {
     ...{ host: `SHA256:${name}`, session, isForwarded },
   });
 
+  test('are bound once: again changes nothing', () => {
+    expect(binds.add(bind('one', 'a'))).toBe(true);
+    expect(binds.add(bind('one', 'a'))).toBe(false);
+    expect(binds.add(bind('one', 'b'))).toBe(true);
+  });
+
   test('are told in their order; without any there is nothing to tell', () => {
     expect(binds.subject).toBeNull();
     binds.add(bind('bastion', '1'));

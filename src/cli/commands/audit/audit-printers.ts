@@ -90,10 +90,11 @@ function rowOf(record: AuditRecord, now: number): Cell[] {
   ];
 }
 
-function who({ uid, user, api_key: apiKey, scope }: AuditRecord): string {
+function who({ uid, user, api_key: apiKey, scope, repeated }: AuditRecord): string {
   if (uid === null) {
     if (apiKey !== null) return apiKey;
-    return scope === null ? 'the agent' : 'the network';
+    if (scope === null) return 'the agent';
+    return repeated === null ? 'the network' : 'several callers';
   }
   const peer = user === null ? `uid ${uid}` : `${user} (${uid})`;
   return apiKey === null ? peer : `${apiKey}, ${peer}`;

@@ -2,6 +2,7 @@ import { accessSync, constants, readdirSync, statfsSync, type StatsFs } from 'no
 import { dirname, join } from 'node:path';
 import { errnoName } from '../../../base/errors.ts';
 import { lstatOrNull, refusal, requirePrivate } from '../../../files/ownership.ts';
+import { requireTrustedParents } from '../../../files/trusted-path.ts';
 import { failure, failureOf, inspected, ok, warning, type Finding } from '../../../base/finding.ts';
 
 const mebibyte = 1024 * 1024;
@@ -32,6 +33,7 @@ function directory(subject: string, path: string, uid: number): Finding {
     }
     if (!inode.isDirectory()) throw refusal(path, 'is not a directory');
     requirePrivate(path, inode, '700');
+    requireTrustedParents(path);
     const fault = writeFault(subject, path, uid);
     return fault ?? ok(subject, `${path} is open to this user alone, and can be written`);
   });
