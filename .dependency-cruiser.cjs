@@ -28,7 +28,7 @@ const floors = [
 const narrower = {
   // Both are shared with programs that have no agent, so they bring nothing along.
   api: ['base'],
-  client: ['base', 'api'],
+  client: ['base', 'native', 'api'],
   // What other programs write and read has nothing to do with files or the system.
   algorithms: ['base', 'api'],
   formats: ['base', 'api', 'algorithms'],
