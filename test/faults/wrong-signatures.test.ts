@@ -19,7 +19,11 @@ async function health() {
   const { keyrings, counters } = await agent.client.status();
   const [keyring] = keyrings;
   if (keyring === undefined) throw new Error('there is a keyring');
-  return { health: keyring.health, error: keyring.last_error, wrong: counters?.wrong_signatures ?? NaN };
+  return {
+    health: keyring.health,
+    error: keyring.last_error,
+    wrong: counters?.wrong_signatures ?? NaN,
+  };
 }
 
 it('one in twenty is wrong: none of them leaves, and the keyring is unhealthy', async () => {
