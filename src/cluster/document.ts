@@ -50,7 +50,7 @@ export function parseDocument<Schema extends z.ZodType>(
 }
 
 function parseJson(json: string, what: string): unknown {
-  const written = writtenIn(json);
+  const written = writtenIn(json, mostValues);
   if (written.values > mostValues) throw new DocumentError(`${what} has too many values`);
   let value: unknown;
   try {

@@ -18,7 +18,7 @@ export function readJsonObject(
   let document: unknown;
   try {
     const text = utf8.decode(bytes);
-    written = writtenIn(text);
+    written = writtenIn(text, mostValues);
     if (written.values > mostValues) return { fault: `has more than ${mostValues} values` };
     document = JSON.parse(text);
   } catch {

@@ -27,7 +27,7 @@ export function decodeRequest(frame: Uint8Array): Decoded {
   let document: unknown;
   try {
     const text = utf8.decode(frame);
-    written = writtenIn(text);
+    written = writtenIn(text, mostValues);
     if (written.values > mostValues) {
       return refuse(null, 'invalid_request', `a request has at most ${mostValues} values in all`);
     }
