@@ -28,10 +28,11 @@ export interface WrittenJson {
   readonly values: number;
 }
 
-export function writtenIn(text: string): WrittenJson {
+/** `mostValues`: beyond it nothing more is looked at. */
+export function writtenIn(text: string, mostValues = Infinity): WrittenJson {
   let members = 0;
   let values = 1;
-  for (let at = 0; at < text.length; at += 1) {
+  for (let at = 0; at < text.length && values <= mostValues; at += 1) {
     const character = text.charCodeAt(at);
     if (character === colon) members += 1;
     else if (character === comma || character === brace || character === bracket) values += 1;

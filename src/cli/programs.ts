@@ -32,7 +32,12 @@ export const programs: readonly Program[] = [
 ];
 
 /** Flags of agentctl that are followed by a value. */
-export const valuedFlags: readonly string[] = ['--socket', '--keyring', '--api-key-file'];
+export const valuedFlags: readonly string[] = [
+  '--socket',
+  '--agent-user',
+  '--keyring',
+  '--api-key-file',
+];
 
 /** The program for a command line: the one of its command; else the one that has all. */
 export function programFor(argv: readonly string[]): Program['load'] {

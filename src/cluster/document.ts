@@ -11,8 +11,8 @@ export class DocumentError extends Error {
 
 /** No document of the cluster is nested deeper. */
 const mostDepth = 4;
-/** More than any document of a cluster has. */
-const mostValues = 1000;
+/** More than any document of a cluster has, and known before it is parsed. */
+const mostValues = 8192;
 
 const text = z.string().refine((given) => !/\p{Cs}/u.test(given), 'has half a surrogate pair');
 
@@ -50,7 +50,7 @@ export function parseDocument<Schema extends z.ZodType>(
 }
 
 function parseJson(json: string, what: string): unknown {
-  const written = writtenIn(json);
+  const written = writtenIn(json, mostValues);
   if (written.values > mostValues) throw new DocumentError(`${what} has too many values`);
   let value: unknown;
   try {

@@ -24,6 +24,8 @@ const wellBehaved = 20_002;
 const stranger = 20_003;
 const connections = 1000;
 const depth = 64;
+/** Until the flood's connections are accepted, which goes one a turn of the agent's loop, milliseconds. */
+const settling = 2000;
 
 const percentile = (sorted, part) =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
@@ -58,7 +60,7 @@ async function measure({ kind, uid }) {
     const { kid, signature_b64 } = before[0].signature;
     const signed = { kid, signature_b64 };
     await flood.order({ uid, sockets, kind, signed, connections, depth });
-    await sleep(500);
+    await sleep(settling);
     const peakBefore = peakOf(agent.pid);
     const during = await sign();
     const came = await flood.order({ stop: true });

@@ -65,15 +65,15 @@ test('bytes that are no UTF-8 are refused', () => {
   expect(refusal(line).kind).toBe('parse_error');
 });
 
-test('4,096 values in all are read, and one more is not parsed', () => {
+test('8,192 values in all are read, and one more is not parsed', () => {
   const line = (values: number): string =>
     `{"jsonrpc":"2.0","id":1,"method":"s","params":{"a":[${Array(values).fill('{}').join()}]}}`;
   // The request itself has three commas, two braces and a bracket.
-  const most = (4096 - 1 - 3 - 2 - 1 + 1) / 2;
+  const most = (8192 - 1 - 3 - 2 - 1 + 1) / 2;
   expect(decodeRequest(Buffer.from(line(Math.floor(most))))).toHaveProperty('request');
   const refused = decodeRequest(Buffer.from(line(Math.floor(most) + 1)));
   expect(refused).toMatchObject({ id: null, refusal: { kind: 'invalid_request' } });
-  expect('refusal' in refused && refused.refusal.message).toContain('at most 4096 values');
+  expect('refusal' in refused && refused.refusal.message).toContain('at most 8192 values');
   expect(refusal(`"\\`).kind).toBe('parse_error');
   const text = JSON.stringify(',{[:'.repeat(5000));
   const inString = `{"jsonrpc":"2.0","id":1,"method":"s","params":{"a":${text}}}`;

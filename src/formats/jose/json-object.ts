@@ -4,12 +4,12 @@ import { membersIn, writtenIn, type WrittenJson } from '../../base/json-members.
 /** Deeper than any claims or header; keeps what walks over a hostile one short. */
 const maxDepth = 16;
 /** Of all kinds, likewise. */
-const mostValues = 4096;
+const mostValues = 8192;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * The JSON object in these bytes, strictly: UTF-8, no member twice (RFC 7515, section 4; RFC 7519, section 4), nested
- * at most 16 deep, of at most 4,096 values, no number that is none here. `fault` says what it is instead, as the end of a sentence.
+ * at most 16 deep, of at most 8,192 values, no number that is none here. `fault` says what it is instead, as the end of a sentence.
  */
 export function readJsonObject(
   bytes: Uint8Array,
@@ -18,7 +18,7 @@ export function readJsonObject(
   let document: unknown;
   try {
     const text = utf8.decode(bytes);
-    written = writtenIn(text);
+    written = writtenIn(text, mostValues);
     if (written.values > mostValues) return { fault: `has more than ${mostValues} values` };
     document = JSON.parse(text);
   } catch {

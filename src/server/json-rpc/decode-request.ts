@@ -15,7 +15,7 @@ export type Decoded =
 /** Deeper than any request of the contract; keeps the walk over a hostile document short. */
 const maxDepth = 8;
 /** Values of all kinds; more than any request of the contract has, claims of a JWT aside. */
-const mostValues = 4096;
+const mostValues = 8192;
 /** An id comes back with the answer: a client that does not read must not make long ones pile up. */
 const longestId = 256;
 const members = new Set(['jsonrpc', 'id', 'method', 'params']);
@@ -27,7 +27,7 @@ export function decodeRequest(frame: Uint8Array): Decoded {
   let document: unknown;
   try {
     const text = utf8.decode(frame);
-    written = writtenIn(text);
+    written = writtenIn(text, mostValues);
     if (written.values > mostValues) {
       return refuse(null, 'invalid_request', `a request has at most ${mostValues} values in all`);
     }

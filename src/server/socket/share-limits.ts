@@ -39,9 +39,9 @@ export const shareLimits: Readonly<Record<ShareKind, ShareLimits>> = {
   },
   user: {
     quantumMs: 0.25,
-    maxInFlight: 64,
+    maxInFlight: 32,
     maxInFlightAlone: 256,
-    fewestInFlight: 16,
+    fewestInFlight: 8,
     maxInFlightBytes: 16 * mebibyte,
     maxUnsentBytes: 16 * mebibyte,
     maxBufferedBytes: 8 * mebibyte,
