@@ -310,7 +310,7 @@ describe('what is kept and does not hold', () => {
     const { text } = records.list()[0] ?? { text: '' };
     for (const foreign of [
       text.replace('prod.example', 'old.example'),
-      text.replace(/"sig_by_ca":"./, '"sig_by_ca":"_'),
+      text.replace(/(?<="sig_by_ca":")./, (first) => (first === '_' ? '-' : '_')),
     ]) {
       records.certificates = [{ kid: kidOfActive(), text: foreign }];
       expect(certificates.certificateFor(kidOfActive())).toBeNull();
