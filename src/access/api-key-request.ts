@@ -35,6 +35,7 @@ const restrictions = {
   expires_at: z
     .string()
     .refine((text) => parseTime(text) !== null, { error: 'must be an RFC 3339 time' })
+    .meta({ format: 'date-time' })
     .nullable()
     .optional(),
   max_signatures_per_second: limit.optional(),

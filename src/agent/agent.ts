@@ -27,6 +27,7 @@ import { machineFingerprint } from '../native/machine.ts';
 import { unreadText, type Services } from '../request/services.ts';
 import type { AgentStatus, WholeStatus } from '../api/status.ts';
 import { Queue } from '../request/queue.ts';
+import { protocolDocument } from './protocol-document.ts';
 import { recordedKeyrings, type RecordedKeyrings } from './recorded-keyrings.ts';
 import { reload } from './reload.ts';
 import { formatTime } from '../base/rfc3339.ts';
@@ -196,6 +197,7 @@ async function serve(
     clusterCa: () => inCluster(cluster),
     keystore: (name) => configuredKeystore(settings.keyrings, name, world),
     status,
+    protocol: protocolDocument(world),
     unlock: (name, pin, again) =>
       ofCa(name)?.unlock(pin, again) ?? keyrings.unlock(name, pin, again),
     lock: (name) => ofCa(name)?.lock() ?? keyrings.lock(name),

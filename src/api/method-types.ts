@@ -16,6 +16,7 @@ import type {
   TrustBundle,
   TrustBundleView,
 } from './cluster.ts';
+import type { OpenRpcDocument } from './discovery.ts';
 import type {
   JoinTokenVerdict,
   MintedJoinToken,
@@ -176,6 +177,7 @@ interface MethodTypes {
   ping: { params: Empty; result: Empty };
   whoami: { params: Empty; result: { readonly principal: Principal } };
   status: { params: Empty; result: AgentStatus };
+  'rpc.discover': { params: Empty; result: OpenRpcDocument };
   authenticate: {
     params: { readonly api_key: string };
     result: { readonly principal: Principal };

@@ -79,6 +79,8 @@ export const methodCatalogue = {
   ping: reads,
   whoami: reads,
   status: reads,
+  // The name is OpenRPC's.
+  'rpc.discover': reads,
   // It is about the connection that it was sent on, and that one is gone.
   authenticate: { effect: 'signs', shownBy: { method: 'whoami', command: null } },
   // The files are read once more, and the answer says what is loaded since.

@@ -1,3 +1,4 @@
+import type { OpenRpcDocument } from '../api/discovery.ts';
 import type { Principal } from '../api/principal.ts';
 import type { Reloaded } from '../api/reload.ts';
 import type { AgentStatus } from '../api/status.ts';
@@ -26,6 +27,12 @@ export interface AgentCalls {
    */
   status(options?: CallOptions): Promise<AgentStatus>;
   /**
+   * `rpc.discover`: every method of this agent with its params, its result and its errors, as an OpenRPC document.
+   *
+   * @throws {AgentError} `forbidden` below scope reader.
+   */
+  discover(options?: CallOptions): Promise<OpenRpcDocument>;
+  /**
    * From its answer on, this connection and later ones have what the API key has. Where it is not accepted, they have
    * what they had. Never sent twice.
    *
@@ -48,6 +55,7 @@ export function agentCalls(wire: Wire): AgentCalls {
     },
     whoami: async (options = {}) => (await wire.ask('whoami', {}, options)).principal,
     status: (options = {}) => wire.ask('status', {}, options),
+    discover: (options = {}) => wire.ask('rpc.discover', {}, options),
     authenticate: async (apiKey, options = {}) => {
       const result = await wire.transport.authenticate(apiKey, options);
       return recordOf('authenticate', result).principal;

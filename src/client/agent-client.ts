@@ -35,8 +35,8 @@ export interface ConnectOptions {
 }
 
 /**
- * A connection to an agent, with one function a method of the wire: the method's name in camelCase. Calls are
- * pipelined: any number may be in flight, answers come in any order.
+ * A connection to an agent, with one function a method of the wire: the method's name in camelCase (`discover` for
+ * `rpc.discover`). Calls are pipelined: any number may be in flight, answers come in any order.
  *
  * Results have the wire's shapes and names, with bytes for messages and signatures; a result with one member is
  * answered as that member, unless it is a document of its own (a JWK Set). Public keys are base64url without padding,

@@ -12,12 +12,13 @@ import { keyringCalls } from './keyring-calls.ts';
 import type { Transport } from './transport.ts';
 import { Wire } from './wire.ts';
 
-/** `sign_batch` is `signBatch`: the name of a method's function. */
 type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : Name;
+type WithoutPrefix<Name extends string> = Name extends `rpc.${infer Rest}` ? Rest : Name;
 
-type FunctionName = CamelCase<MethodName>;
+/** The name of a method's function: `sign_batch` is `signBatch`, `rpc.discover` is `discover`. */
+type FunctionName = CamelCase<WithoutPrefix<MethodName>>;
 type Calls = Readonly<Record<FunctionName, (...params: never[]) => Promise<unknown>>>;
 
 /** `keyring`: of calls that name none. */

@@ -5,6 +5,7 @@ export type * from '../api/api-keys.ts';
 export type * from '../api/backup.ts';
 export type * from '../api/client-keys.ts';
 export type * from '../api/cluster.ts';
+export type * from '../api/discovery.ts';
 export type * from '../api/formats.ts';
 export type * from '../api/join-tokens.ts';
 export type * from '../api/jwt.ts';

@@ -20,7 +20,10 @@ const text = z.string().refine((given) => !/\p{Cs}/u.test(given), 'has half a su
 export const members = {
   text,
   kid: z.string().refine(isKid, 'must be 8 lowercase hex digits'),
-  time: z.string().refine((given) => parseTime(given) !== null, 'must be an RFC 3339 time'),
+  time: z
+    .string()
+    .refine((given) => parseTime(given) !== null, 'must be an RFC 3339 time')
+    .meta({ format: 'date-time' }),
   /** An Ed25519 public key. */
   publicKey: bytes(32),
   /** An Ed25519 signature. */

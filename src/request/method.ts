@@ -81,6 +81,8 @@ export interface MethodEntry<Schema extends z.ZodType = z.ZodType, Result = unkn
   'effect'
 > {
   readonly params: Schema;
+  /** What the keyring's keys sign for, where the params do not say it; null: they sign nothing for the caller. */
+  readonly purpose: Purpose | ((params: never) => Purpose) | null;
 }
 
 /** What a method that reaches a keyring has its keys sign for. There is no default: none can forget it. */
@@ -133,6 +135,7 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
     beforeCredential,
     isUrgent,
     params: schema,
+    purpose,
     check(given) {
       const params = schema.parse(given);
       const { keyring, kid } = params as { readonly keyring?: unknown; readonly kid?: unknown };

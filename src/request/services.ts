@@ -1,3 +1,4 @@
+import type { OpenRpcDocument } from '../api/discovery.ts';
 import type { Reloaded } from '../api/reload.ts';
 import type { ApiKeys } from '../access/api-keys.ts';
 import type { Caller } from '../access/caller.ts';
@@ -24,6 +25,8 @@ export interface Services {
   keystore(name: string): Promise<KeyringBackup>;
   /** What the caller may know: of the keyrings of its API key alone, of API keys where it is admin. */
   status(to: Grant): AgentStatus;
+  /** What `rpc.discover` answers. */
+  protocol(): Promise<OpenRpcDocument>;
   /** Opens a locked keyring. `pin` stays the caller's; `again`: also one that the token has refused before. */
   unlock(keyring: string, pin: Buffer, again: boolean): Promise<void>;
   /** Closes a keyring and forgets its PIN. */

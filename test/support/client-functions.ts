@@ -130,6 +130,7 @@ export const clientFunctions: Readonly<Record<MethodName, ClientFunction>> = {
   ping: making({}, (client) => client.ping(), {}, undefined),
   whoami: making({}, (client) => client.whoami(), { principal }, principal),
   status: plain({}, (client) => client.status()),
+  'rpc.discover': plain({}, (client) => client.discover()),
   authenticate: making(
     { api_key: 'sa_ci_0' },
     (client) => client.authenticate('sa_ci_0'),

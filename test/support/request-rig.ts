@@ -10,6 +10,7 @@ import { keyringBounds } from '../../src/config/keyring-bounds.ts';
 import { resolveSettings, type Settings } from '../../src/config/settings.ts';
 import { configuredKeyrings } from '../../src/agent/configured-keyring.ts';
 import { AgentError } from '../../src/base/errors.ts';
+import { openRpcDocument } from '../../src/request/discovery/openrpc.ts';
 import { handle, type RequestContext } from '../../src/request/handle.ts';
 import { SupervisedKeyrings } from '../../src/agent/supervised-keyrings.ts';
 import { jsonRpc } from '../../src/server/json-rpc/json-rpc.ts';
@@ -132,6 +133,7 @@ export class RequestRig {
         const keyrings = this.#keyrings.status().filter((one) => only?.has(one.name) ?? true);
         return { keyrings } as unknown as AgentStatus;
       },
+      protocol: () => openRpcDocument('0', () => Promise.resolve()),
       unlock: (name, pin, again) => this.#keyrings.unlock(name, pin, again),
       lock: (name) => this.#keyrings.lock(name),
       signing: async (_uid, signatures, make) => {

@@ -26,6 +26,7 @@ const table: Readonly<Record<string, readonly [Scope, OfLimited, ...string[]]>> 
   whoami: ['none', 'yes'],
   authenticate: ['none', 'yes'],
   status: ['reader', 'yes'],
+  'rpc.discover': ['reader', 'yes'],
   describe_backend: ['reader', 'on those'],
   active_key_id: ['reader', 'on those'],
   public_key_b64: ['reader', 'on those'],

@@ -41,6 +41,7 @@ const table: Readonly<Record<MethodName, string | null>> = {
   ping: again,
   whoami: again,
   status: again,
+  'rpc.discover': again,
   authenticate: 'whoami',
   reload: again,
   apikey_list: again,

@@ -26,6 +26,12 @@ export const agentMethods = {
     params: {},
     act: (_params, services, { grant }) => outcome(services.status(grant)),
   }),
+  'rpc.discover': method({
+    scope: 'reader',
+    reach: 'caller',
+    params: {},
+    act: async (_params, services) => outcome(await services.protocol()),
+  }),
   // Recorded when it is decided, as a signature is: what comes behind it on the connection goes by it already.
   authenticate: method({
     scope: 'none',

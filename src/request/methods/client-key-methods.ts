@@ -15,7 +15,10 @@ const publicKey = z
     return z.NEVER;
   });
 
-const id = z.string().refine(isClientKeyId, 'must be ck_ and 32 lowercase hex digits');
+const id = z
+  .string()
+  .refine(isClientKeyId, 'must be ck_ and 32 lowercase hex digits')
+  .meta({ pattern: '^ck_[0-9a-f]{32}$' });
 
 const label = z
   .string()

@@ -3,14 +3,20 @@ import { decodeBase64 } from '../../base/base64.ts';
 import { isKid } from '../../algorithms/kid.ts';
 import { faultOfPin, maxPinLength } from '../../vault/pins/pin-form.ts';
 
-/** The fields that params are made of. Their messages reach the caller. */
+/**
+ * The fields that params are made of. Their messages reach the caller. `meta` says in JSON Schema what is checked by
+ * code: `rpc.discover` tells it.
+ */
 
-const binary = z.string().transform((text, context) => {
-  const bytes = decodeBase64(text);
-  if (bytes !== null) return bytes;
-  context.addIssue('must be base64: URL-safe or standard, padded or not');
-  return z.NEVER;
-});
+const binary = z
+  .string()
+  .transform((text, context) => {
+    const bytes = decodeBase64(text);
+    if (bytes !== null) return bytes;
+    context.addIssue('must be base64: URL-safe or standard, padded or not');
+    return z.NEVER;
+  })
+  .meta({ contentEncoding: 'base64' });
 
 /** In a Buffer, which whoever acts on it wipes. No message may repeat what was given. */
 const pin = z.string().transform((text, context) => {
@@ -31,7 +37,10 @@ const mostNonce = 32;
 
 export const fields = {
   keyring: z.string().default('default'),
-  kid: z.string().refine(isKid, 'must be 8 lowercase hex digits'),
+  kid: z
+    .string()
+    .refine(isKid, 'must be 8 lowercase hex digits')
+    .meta({ pattern: '^[0-9a-f]{8}$' }),
   binary,
   nonce: binary.refine(
     ({ length }) => length >= leastNonce && length <= mostNonce,

@@ -19,12 +19,15 @@ const app = { scope: 'app', reach: 'keyring' } as const;
 
 const namespace = z
   .string()
-  .refine(isNamespace, 'must be one line of text, at most 255 characters');
+  .refine(isNamespace, 'must be one line of text, at most 255 characters')
+  .meta({ minLength: 1, maxLength: 255 });
 const trustedComment = z.string().superRefine((text, context) => {
   const fault = faultOfTrustedComment(text);
   if (fault !== null) context.addIssue(fault);
 });
-const headers = z.custom<Readonly<Record<string, unknown>>>(isJsonObject, 'must be a JSON object');
+const headers = z
+  .custom<Readonly<Record<string, unknown>>>(isJsonObject, 'must be a JSON object')
+  .meta({ type: 'object' });
 
 /**
  * Signatures in the formats of other programs, made whole by the agent: whoever may have one made has no bytes signed

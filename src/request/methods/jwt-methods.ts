@@ -11,7 +11,9 @@ const { keyring, kid } = fields;
 const reader = { scope: 'reader', reach: 'keyring', purpose: null } as const;
 
 /** As it came: what is signed is what was asked for, every name of it. */
-const claims = z.custom<Readonly<Record<string, unknown>>>(isJsonObject, 'must be a JSON object');
+const claims = z
+  .custom<Readonly<Record<string, unknown>>>(isJsonObject, 'must be a JSON object')
+  .meta({ type: 'object' });
 
 const name = z
   .string()

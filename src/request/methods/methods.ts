@@ -32,7 +32,8 @@ type Promised<Table> = {
 };
 type IsSame<A, B> = [A, B] extends [B, A] ? true : false;
 
-const entries = promised({
+/** The table as it is written: with params and purposes too. */
+export const entries = promised({
   ...keyringMethods,
   ...formatMethods,
   ...jwtMethods,
