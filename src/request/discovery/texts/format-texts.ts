@@ -24,7 +24,8 @@ export const formatTexts: MethodTexts<
     summary: 'A compact JWS (RFC 7515) over bytes. A JSON object as payload needs purpose jwt too.',
     params: {
       payload_b64: 'The payload.',
-      headers: 'More of the protected header. alg and kid are set by the agent.',
+      headers:
+        "More of the protected header, such as typ, or an alg of the key. kid is the agent's.",
     },
     errors: ofSigning,
   },
@@ -48,6 +49,7 @@ export const formatTexts: MethodTexts<
       'Verifies a token strictly, by the keys that are valid now. A token that does not hold is an answer, not an error.',
     params: {
       token: 'The token.',
+      typ: 'What the typ of the header must be; without it JWT, where there is one.',
       audience: 'What aud must have. A token with an aud needs it.',
       clock_skew_seconds: 'How far the clock of the signer may be off.',
     },
