@@ -10,6 +10,9 @@ import { keyringBounds } from '../../src/config/keyring-bounds.ts';
 import { resolveSettings, type Settings } from '../../src/config/settings.ts';
 import { configuredKeyrings } from '../../src/agent/configured-keyring.ts';
 import { AgentError } from '../../src/base/errors.ts';
+import { methods } from '../../src/request/methods/methods.ts';
+import { errorsOf } from '../../src/request/discovery/texts/texts.ts';
+import type { MethodName } from '../../src/api/methods.ts';
 import { openRpcDocument } from '../../src/request/discovery/openrpc.ts';
 import { handle, type RequestContext } from '../../src/request/handle.ts';
 import { SupervisedKeyrings } from '../../src/agent/supervised-keyrings.ts';
@@ -98,7 +101,11 @@ export class RequestRig {
 
   async call(caller: Caller, method: string, params: object): Promise<Answer> {
     const request = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-    return JSON.parse(await handle(Buffer.from(request), caller, this.#context, jsonRpc)) as Answer;
+    const line = await handle(Buffer.from(request), caller, this.#context, jsonRpc);
+    const answer = JSON.parse(line) as Answer;
+    // What a test has it throw is of any kind.
+    if (this.fault === null && this.refusal === null) requireDocumented(method, answer);
+    return answer;
   }
 
   /** A connection of the SSH agent, which has the keys of all keyrings: a message in, a message out. */
@@ -187,6 +194,16 @@ export class RequestRig {
   }
 }
 
+/** Throws where a method answers with a kind of error that docs/protocol.md does not list with it. */
+function requireDocumented(name: string, { error }: Answer): void {
+  if (error === undefined || error.message.endsWith(notHere)) return;
+  const method = methods.get(name);
+  const listed = method === undefined ? [] : [...errorsOf(name as MethodName, method)];
+  const known: readonly string[] = method === undefined ? ['method_not_found'] : listed;
+  if (known.includes(error.data.kind)) return;
+  throw new Error(`${name} answers ${error.data.kind}, which is not documented: ${error.message}`);
+}
+
 /** These members, and none of those that it may be asked for beside them. */
 function onlyWith(members: object): object {
   return new Proxy(members, {
@@ -197,6 +214,8 @@ function onlyWith(members: object): object {
   });
 }
 
+const notHere = 'is not part of this rig';
+
 function notInRig(name: string): AgentError {
-  return new AgentError('not_supported', `${name} is not part of this rig`);
+  return new AgentError('not_supported', `${name} ${notHere}`);
 }
