@@ -6,7 +6,7 @@ import { isLoginRequest } from '../formats/ssh/login-request.ts';
 import { namespaceOfMessage } from '../formats/ssh/sshsig.ts';
 import { isX509ToSign } from '../formats/x509/signed-part.ts';
 
-/** What a key may be used for (contract section 6), in the order in which they are listed. */
+/** What a key may be used for (docs/protocol.md, "Who may call what"), in the order in which they are listed. */
 export const purposeNames = [
   'raw',
   'ssh-login',

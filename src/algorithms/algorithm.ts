@@ -30,7 +30,7 @@ export interface Algorithm extends AlgorithmNames {
    * the curve nothing verifies.
    */
   readonly verifier: (publicKey: Uint8Array) => Verifier | null;
-  /** Strict verification, contract section 4. False for anything malformed; never throws. */
+  /** Strict verification (SECURITY.md, "Signatures"). False for anything malformed; never throws. */
   readonly verify: (message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array) => boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Every method of the wire (contract section 2), with what agent and client must agree on. The agent's table of
+ * Every method of the wire (docs/protocol.md), with what agent and client must agree on. The agent's table of
  * methods and the client's functions are typed by it: neither compiles without one of these, or with another one.
  */
 

@@ -1,4 +1,4 @@
-/** Scopes, each with the rights of those before it (contract section 6). */
+/** Scopes, each with the rights of those before it (docs/protocol.md, "Who may call what"). */
 export const scopes = ['none', 'reader', 'app', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 

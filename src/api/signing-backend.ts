@@ -1,5 +1,5 @@
 /**
- * The eight operations that callers see (contract section 2), the same in the agent and over the socket.
+ * The eight operations that callers see (docs/protocol.md), the same in the agent and over the socket.
  * Records have the wire's own shapes and names, so that library, wire and `--json` speak one language;
  * messages and signatures are bytes here and base64url on the wire. Times are RFC 3339 in UTC.
  * Every method rejects with an AgentError whose kind is named beside it.
@@ -164,7 +164,7 @@ export interface KeyDetails {
 /** What an operator does with a keyring beyond the eight operations. */
 export interface KeyAdministration {
   /**
-   * Strict verification (contract section 4) against the currently valid keys, or against `kid` alone.
+   * Strict verification (SECURITY.md, "Signatures") against the currently valid keys, or against `kid` alone.
    *
    * @throws {AgentError} `locked`, `backend_unavailable`.
    */

@@ -3,7 +3,7 @@ import { AgentError } from './errors.ts';
 import { isAbsolute, join } from 'node:path';
 
 /**
- * Where the agent keeps its state and listens when nobody says otherwise (contract section 1): one place
+ * Where the agent keeps its state and listens when nobody says otherwise (docs/protocol.md): one place
  * for the agent and its clients, so that they find each other. Nothing here touches the file system.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Every failure that a caller can see, as a closed set (contract section 2).
+ * Every failure that a caller can see, as a closed set (docs/protocol.md).
  * A backend's own codes are translated once, where that backend is called; `cause` keeps the original.
  */
 
@@ -99,7 +99,7 @@ export class AgentError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
     const { details = {} } = options;
-    // Every caller that may try again is told when (contract section 2).
+    // Every caller that may try again is told when (docs/protocol.md).
     this.details =
       kind === 'backend_unavailable' ? { retry_after_ms: retryAfterMs, ...details } : details;
   }

@@ -1,7 +1,7 @@
 import { StreamBytes } from './stream-bytes.ts';
 
 /**
- * Newline-delimited frames out of a byte stream that arrives in arbitrary pieces (contract section 2).
+ * Newline-delimited frames out of a byte stream that arrives in arbitrary pieces (docs/protocol.md).
  * Frames are pulled one at a time: a reader that has enough in flight leaves the rest undecoded.
  */
 

@@ -22,7 +22,7 @@ export interface World {
   readonly files: Files;
   readonly log: Logger;
   /**
-   * Called with the name of a step, such as `rotate/saved`, when it has just been done. Does nothing, but in
+   * Called with the name of a step, such as `change/saved`, when it has just been done. Does nothing, but in
    * tests, which end the process there.
    */
   readonly testPoint: (step: string) => void;

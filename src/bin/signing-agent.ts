@@ -19,7 +19,7 @@ import type { World } from '../base/world.ts';
 import { failpoint } from './failpoint.ts';
 import { environmentBefore, relaunchSized } from './relaunch.ts';
 
-/** Exit codes of contract section 1. */
+/** Exit codes, as the README has them. */
 const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
 
 /** What was admitted is answered for 5 s; then tokens and files are let go of, milliseconds. */

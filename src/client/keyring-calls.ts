@@ -64,7 +64,7 @@ export interface KeyringCalls {
    */
   signBatch(messages: readonly Uint8Array[], options?: KeyCallOptions): Promise<SignatureBatch>;
   /**
-   * Strict (contract section 4), against the currently valid keys, or against `kid` alone. A signature that does not
+   * Strict (SECURITY.md, "Signatures"), against the currently valid keys, or against `kid` alone. A signature that does not
    * verify is an answer and not an error.
    *
    * @throws {AgentError} `not_found`, `locked`, `backend_unavailable`; `too_large` for the frame.

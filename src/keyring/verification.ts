@@ -24,7 +24,7 @@ export class Verifications {
   }
 
   /**
-   * Strict verification (contract section 4) in the thread pool, against the keys that are valid now. Rejects with
+   * Strict verification (SECURITY.md, "Signatures") in the thread pool, against the keys that are valid now. Rejects with
    * `too_large` with `limit` where no kid is named, and none of the first so many keys made the signature.
    */
   async of(valid: readonly KeyRecord[], claim: Claim): Promise<Verification> {

@@ -50,7 +50,7 @@ async function withVault<T>(act: (vault: Vault) => Promise<T>): Promise<T> {
 const objectIds = (): Promise<string[]> =>
   withVault(async (vault) => (await vault.list()).map(({ objectId }) => objectId).sort());
 
-test('has the members of the contract and nothing private', async () => {
+test('has its members and nothing private', async () => {
   const keyring = await subject.open();
   await keyring.rotate(60);
   await keyring.prepare();

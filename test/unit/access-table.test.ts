@@ -18,7 +18,7 @@ type OfLimited = 'on those' | 'yes' | 'never';
 
 /**
  * Every method, the lowest scope that may call it, what whoever is for some keyrings may do, and the purposes of which
- * one is needed (none: nothing is signed by a keyring's key for the caller). Written by hand, from the contract: whoever
+ * one is needed (none: nothing is signed by a keyring's key for the caller). Written by hand: whoever
  * adds a method says here who is meant to have it.
  */
 const table: Readonly<Record<string, readonly [Scope, OfLimited, ...string[]]>> = {

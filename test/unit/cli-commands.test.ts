@@ -264,7 +264,7 @@ describe('agentctl verify', () => {
 });
 
 describe('failures', () => {
-  it('have the exit codes of the contract', async () => {
+  it('have the documented exit codes', async () => {
     expect(await run('--keyring closed sign')).toMatchObject({
       code: 4,
       err: 'agentctl: not yours\n',

@@ -19,7 +19,7 @@ afterEach(() => {
 
 const hello = Buffer.from('hello').toString('base64url');
 
-test('a line by netcat, as the contract has it', async () => {
+test('a line by netcat, as docs/protocol.md has it', async () => {
   const line = `{"jsonrpc":"2.0","id":1,"method":"sign","params":{"message_b64":"aGVsbG8"}}\n`;
   const { out } = await run('nc', ['-NU', running.socket], line);
   const answer = JSON.parse(out) as { id: number; result: { kid: string; signature_b64: string } };
@@ -30,7 +30,7 @@ test('a line by netcat, as the contract has it', async () => {
   expect(opensslVerifies(Buffer.from('hello'), signature, key)).toBe(true);
 });
 
-test('results have the names and shapes of the contract', async () => {
+test('results have the names and shapes of docs/protocol.md', async () => {
   const names = async (method: string, params: unknown = {}): Promise<string[]> =>
     Object.keys((await client.call(method, params)).result ?? {}).sort();
   expect(await names('describe_backend')).toEqual([

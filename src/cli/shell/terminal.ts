@@ -40,5 +40,5 @@ export interface Invocation<Options = object> {
   readonly options: Options;
 }
 
-/** A command's work; answers the exit code (contract section 1). */
+/** A command's work; answers the exit code (README.md). */
 export type CommandRun<Options> = (invocation: Invocation<Options>) => Promise<number>;

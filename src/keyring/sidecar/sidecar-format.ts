@@ -14,7 +14,7 @@ import {
   time,
 } from '../../files/document-fields.ts';
 
-/** The sidecar: the keystore document without private parts (contract section 3). */
+/** The sidecar: the keystore document without private parts. */
 
 const objectId = z.string().regex(/^([0-9a-f]{2})+$/, 'must be a CKA_ID in lowercase hex');
 

@@ -10,7 +10,7 @@ function isSameKey(one: Credential, other: Credential): boolean {
   return one.id === other.id && Buffer.from(one.hash).equals(other.hash);
 }
 
-/** The methods that are about the agent and the caller (contract section 2). */
+/** The methods that are about the agent and the caller (docs/protocol.md). */
 export const agentMethods = {
   ping: method({ scope: 'none', reach: 'caller', params: {}, act: () => outcome({}) }),
   whoami: method({

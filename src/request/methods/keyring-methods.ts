@@ -8,7 +8,7 @@ const reader = { scope: 'reader', reach: 'keyring', purpose: null } as const;
 const app = { scope: 'app', reach: 'keyring' } as const;
 const admin = { scope: 'admin', reach: 'keyring', purpose: null } as const;
 
-/** The methods that are about one keyring (contract section 2). */
+/** The methods that are about one keyring (docs/protocol.md). */
 export const keyringMethods = {
   describe_backend: method({
     ...reader,

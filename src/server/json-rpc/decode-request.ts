@@ -12,9 +12,9 @@ interface Request {
 export type Decoded =
   { readonly request: Request } | { readonly id: RequestId; readonly refusal: AgentError };
 
-/** Deeper than any request of the contract; keeps the walk over a hostile document short. */
+/** Deeper than any request that there is; keeps the walk over a hostile document short. */
 const maxDepth = 8;
-/** Values of all kinds; more than any request of the contract has, claims of a JWT aside. */
+/** Values of all kinds; more than any request has, claims of a JWT aside. */
 const mostValues = 8192;
 /** An id comes back with the answer: a client that does not read must not make long ones pile up. */
 const longestId = 256;

@@ -7,7 +7,7 @@ interface JsonRpcRequest extends Asked {
   readonly id: string | number;
 }
 
-/** One JSON object a request, and one an answer (contract section 2). */
+/** One JSON object a request, and one an answer (docs/protocol.md). */
 export const jsonRpc: Protocol<JsonRpcRequest, string> = {
   decode(frame) {
     const decoded = decodeRequest(frame);

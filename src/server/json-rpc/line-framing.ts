@@ -10,7 +10,7 @@ import {
   tooSlow,
 } from './refusals.ts';
 
-/** JSON-RPC, one object a line (contract section 2). */
+/** JSON-RPC, one object a line (docs/protocol.md). */
 export const lines: Framing<string> = {
   decoder: (maxFrameBytes) => new FrameDecoder(maxFrameBytes),
   written: (answers) => `${answers.join('\n')}\n`,

@@ -1,4 +1,4 @@
-/** What one client may take of the agent (contract section 2). */
+/** What one client may take of the agent (docs/protocol.md). */
 export interface SocketLimits {
   /** Longest request line, bytes without the newline. */
   readonly maxFrameBytes: number;

@@ -3,7 +3,7 @@ import type { Verification } from '../../../api/signing-backend.ts';
 import { algorithms, signatureLength } from '../../../algorithms/algorithm.ts';
 import type { GivenKey } from './given-key.ts';
 
-/** Strict verification (contract section 4) against one key, without an agent. */
+/** Strict verification (SECURITY.md, "Signatures") against one key, without an agent. */
 export function verifyWithKey(
   message: Uint8Array,
   signature: Uint8Array,
