@@ -46,6 +46,17 @@ test('without a home directory nothing is made wherever it is started: exit 2, a
   }
 });
 
+test('the built agent answers rpc.discover with the document that is checked in, each time', async () => {
+  await daemon.start();
+  const text = readFileSync(new URL('../../docs/openrpc.json', import.meta.url), 'utf8');
+  const client = await LineClient.open(daemon.socket);
+  client.send('{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}');
+  client.send('{"jsonrpc":"2.0","id":2,"method":"rpc.discover"}');
+  await client.until(({ length }) => length === 2);
+  for (const { result } of client.answers) expect(result).toEqual(JSON.parse(text));
+  client.close();
+});
+
 test('nothing but flags: a working agent, closed to others from the first moment', async () => {
   await daemon.start();
   expect(daemon.log.at(-1)).toMatchObject({ level: 'info', msg: 'ready', socket: daemon.socket });

@@ -3,7 +3,7 @@ import type { MethodTexts } from './method-text.ts';
 export const agentTexts: MethodTexts<
   'ping' | 'whoami' | 'status' | 'rpc.discover' | 'authenticate' | 'reload'
 > = {
-  ping: { summary: 'Answers.', errors: [] },
+  ping: { summary: 'Answers, and does nothing else.', errors: [] },
   whoami: { summary: 'Who the agent takes this connection for.', errors: [] },
   status: {
     summary: 'What the agent, its keyrings, its cluster and its audit log are doing.',

@@ -52,8 +52,11 @@ export const registryTexts: MethodTexts<
     errors: ['not_found', ...changesFile],
   },
   clientkey_list: {
-    summary: "The caller's client keys, an admin's choice of all; the newest first.",
-    params: { include_revoked: 'Revoked ones too, the last thousand.' },
+    summary: "The caller's client keys, and for an admin everybody's; the newest first.",
+    params: {
+      include_revoked: 'Revoked ones too, the last thousand.',
+      actor: 'Whose alone: a user (uid or login name) or an API key (its id).',
+    },
     errors: ['not_found', 'backend_unavailable'],
   },
   clientkey_show: {
