@@ -1,4 +1,5 @@
 import type { AgentError } from '../../base/errors.ts';
+import { jsonText } from '../../base/json-text.ts';
 
 /** JSON-RPC 2.0 answers as text, without the newline that ends a frame. */
 
@@ -6,7 +7,7 @@ import type { AgentError } from '../../base/errors.ts';
 export type RequestId = string | number | null;
 
 export function resultAnswer(id: RequestId, result: unknown): string {
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${JSON.stringify(result)}}`;
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${jsonText(result)}}`;
 }
 
 export function errorAnswer(id: RequestId, error: AgentError): string {
