@@ -62,15 +62,7 @@ function section(method, { methods }) {
     '',
     params.length === 0
       ? 'Params: none.'
-      : table(
-          ['param', 'type', '', 'meaning'],
-          params.map((param) => [
-            code(param.name),
-            typeText(param.schema),
-            need(param),
-            param.description,
-          ]),
-        ),
+      : table(['param', 'type', '', 'meaning'], params.flatMap(paramRows)),
     '',
     resultText(result.schema),
     '',
@@ -81,11 +73,27 @@ function section(method, { methods }) {
 
 const purpose = ({ 'x-purpose': of }) => (of === null ? '' : `Purpose: ${code(of)}. `);
 
-const effects = { reads: 'Reads', signs: 'Signs', changes: 'Changes' };
 function repeatable({ 'x-effect': effect, 'x-repeatable': isRepeatable, 'x-shown-by': shownBy }) {
   return isRepeatable
-    ? `${effects[effect]}; may be sent again.`
-    : `${effects[effect]}; where the answer is lost, ask ${code(shownBy)}.`;
+    ? `Effect: ${effect}; may be sent again.`
+    : `Effect: ${effect}; where the answer is lost, ask ${code(shownBy)}.`;
+}
+
+/** A row a param, and one a member of an object that it is. */
+function paramRows({ name, description = '', required, schema }) {
+  const { inside, suffix } = nested(schema);
+  const members = inside.flatMap((of) =>
+    Object.entries(of.properties).map(([member, memberSchema]) => ({
+      name: `${name}${suffix}.${member}`,
+      description: memberSchema.description,
+      required: of.required?.includes(member) ?? false,
+      schema: memberSchema,
+    })),
+  );
+  return [
+    [code(name), typeText(schema), need({ required, schema }), description],
+    ...members.flatMap(paramRows),
+  ];
 }
 
 function need({ required, schema }) {

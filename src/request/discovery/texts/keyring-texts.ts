@@ -1,5 +1,6 @@
 import { ofKeyring, ofSigning, type MethodTexts } from './method-text.ts';
 
+const ofCaToo = 'Name of the keyring; cluster-ca is the CA of the cluster.';
 const ofOneKey = 'The key, 8 hex digits.';
 
 export const keyringTexts: MethodTexts<
@@ -83,11 +84,16 @@ export const keyringTexts: MethodTexts<
   },
   unlock: {
     summary: 'Opens a keyring, or the cluster CA, that waits for its PIN.',
-    params: { pin: 'The PIN.', again: 'Also a PIN that the token has refused before.' },
+    params: {
+      keyring: ofCaToo,
+      pin: 'The PIN.',
+      again: 'Also a PIN that the token has refused before.',
+    },
     errors: ['not_supported', ...ofKeyring],
   },
   lock: {
-    summary: 'Closes a keyring and forgets its PIN.',
+    summary: 'Closes a keyring, or the cluster CA, and forgets its PIN.',
+    params: { keyring: ofCaToo },
     errors: ['not_supported', 'not_found', 'backend_unavailable'],
   },
 };
