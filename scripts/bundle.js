@@ -56,9 +56,7 @@ export async function bundle(root, outdir) {
     build({
       ...here,
       entryPoints: {
-        'bin/module-probe': 'src/bin/module-probe.ts',
         'bin/signing-agent': 'src/bin/signing-agent.ts',
-        'bin/vault-host': 'src/bin/vault-host.ts',
         'client/index': 'src/client/index.ts',
         ...programEntries(sharing),
       },
@@ -71,7 +69,16 @@ export async function bundle(root, outdir) {
       entryPoints: { 'bin/agentctl': 'src/bin/agentctl.ts' },
       plugins: [programsApart],
     }),
-    build({ ...here, entryPoints: programEntries(alone), plugins: [withoutChildProcess] }),
+    build({
+      ...here,
+      entryPoints: {
+        // One file each: they are also started where there are hardly any descriptors left.
+        'bin/module-probe': 'src/bin/module-probe.ts',
+        'bin/vault-host': 'src/bin/vault-host.ts',
+        ...programEntries(alone),
+      },
+      plugins: [withoutChildProcess],
+    }),
   ]);
   const outputs = built.flatMap(({ metafile }) => Object.values(metafile.outputs));
   writeFileSync(join(outdir, 'LICENSES.txt'), licences(root, outputs));
