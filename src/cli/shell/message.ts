@@ -9,11 +9,14 @@ import type { Terminal } from './terminal.ts';
  */
 export const maxSentMessageBytes = 12 * 1024 * 1024 - 1024;
 
+/** A file, or stdin, that cannot be read. */
+export class InputError extends UsageError {}
+
 /** What is read for a key that is given; the whole message has to be in memory. */
 export const maxLocalMessageBytes = 1024 * 1024 * 1024;
 
 /**
- * Reads the whole of a file, or of stdin where the path is undefined or `-`. UsageError where the file
+ * Reads the whole of a file, or of stdin where the path is undefined or `-`. InputError where the file
  * cannot be read, `too_large` beyond `maxBytes`.
  */
 export async function readInput(
@@ -31,7 +34,7 @@ export async function readInput(
   return Buffer.concat(chunks, length);
 }
 
-/** What `readInput` reads, a piece at a time and as much as there is. UsageError where it cannot be read. */
+/** What `readInput` reads, a piece at a time and as much as there is. InputError where it cannot be read. */
 export async function* inputChunks(
   path: string | undefined,
   terminal: Terminal,
@@ -44,7 +47,7 @@ export async function* inputChunks(
   try {
     for await (const chunk of stream) yield chunk as Buffer;
   } catch (error) {
-    throw new UsageError(`cannot read ${path ?? 'stdin'}: ${describeFailure(error)}`, {
+    throw new InputError(`cannot read ${path ?? 'stdin'}: ${describeFailure(error)}`, {
       cause: error,
     });
   }

@@ -7,6 +7,12 @@ export interface SignOptions {
   readonly kid?: string;
   readonly format?: FormatName;
   readonly out?: string;
+  /** Of several files: what is put behind the name of each, for the file of its signature. */
+  readonly suffix?: string;
+  /** The names of the files stand on stdin. */
+  readonly stdinList?: true;
+  /** They end with NUL there, and with a newline otherwise. */
+  readonly null?: true;
   /** Of `jws`. */
   readonly alg?: string;
   /** Of `sshsig`. */

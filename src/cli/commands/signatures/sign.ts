@@ -22,9 +22,17 @@ const formats = {
     (await import('./sign-jws.ts')).signJws(invocation),
 } satisfies Record<FormatName, (invocation: Invocation<SignOptions>) => Promise<Signed>>;
 
-/** `agentctl sign [FILE]`: the signature of a file or of stdin, on stdout or in a file. */
+/** `agentctl sign [FILE...]`: the signature of a file or of stdin, on stdout or in a file; those of several files. */
 export async function sign(invocation: Invocation<SignOptions>): Promise<number> {
-  const { terminal, globals, options } = invocation;
+  const { terminal, globals, args, options } = invocation;
+  if (args.length > 1 || options.stdinList === true || options.suffix !== undefined) {
+    const { signMany } = await import('./sign-many.ts');
+    return signMany(invocation, (format) => {
+      refuseForeignOptions(options, format);
+      return formats[format];
+    });
+  }
+  if (options.null === true) throw new UsageError('--null goes with --stdin-list alone');
   const format = formatOf(invocation);
   refuseForeignOptions(options, format);
   const { result, content } = await formats[format](invocation);

@@ -7,11 +7,14 @@ export function addSigning(program: Command, act: Act): void {
   const formats = new Option('--format <format>', 'b64 unless --out is given, then raw');
   program
     .command('sign')
-    .description('sign a file, or stdin')
-    .argument('[file]', 'what to sign; stdin where it is left out or -')
+    .description('sign files, or stdin')
+    .argument('[file...]', 'what to sign; stdin where it is left out or -')
     .option('--kid <kid>', 'the key (default: the active one)')
     .addOption(formats.choices(['raw', 'b64', 'json', 'sshsig', 'minisign', 'jws']))
     .option('--out <file>', 'write the signature to this file, whole or not at all')
+    .option('--suffix <text>', 'write each signature to the name of its file and this, as in .sig')
+    .option('--stdin-list', 'sign the files whose names stand on stdin, as they come, one a line')
+    .option('-0, --null', 'of --stdin-list: the names end with NUL')
     .addOption(joseAlgOption())
     .option('--namespace <name>', 'of an sshsig: what it is for (default: file)')
     .option('--trusted-comment <text>', 'of a minisign signature (default: time and file name)')
@@ -25,7 +28,13 @@ Examples:
   agentctl --keyring ci sign --format json manifest.json
   agentctl sign release.tar.gz --format sshsig --out release.tar.gz.sig
   agentctl sign release.tar.gz --format minisign --out release.tar.gz.minisig
-  agentctl sign --format jws manifest.json --out manifest.jws`,
+  agentctl sign --format jws manifest.json --out manifest.jws
+  agentctl sign --format minisign --suffix .minisig dist/*.tar.gz
+  find dist -type f -print0 | agentctl --json sign --stdin-list -0
+
+Several files are signed over one connection. Without --suffix there is a line for each, in their order: the signature,
+two spaces and the name; with --json an object that has the name as file. A file that cannot be read is named, the others
+are signed, and the exit code is 1.`,
     );
   program
     .command('verify')
