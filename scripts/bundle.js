@@ -15,6 +15,22 @@ const programs = 'src/cli/programs';
  */
 const alone = ['ca', 'clientkey', 'join-token', 'jwt', 'lock', 'signatures', 'trust'];
 
+/**
+ * In a file alone what is imported from outside is loaded with it, also for a part that is not used yet; what is required
+ * waits for that. Loading native code takes as long as a short command.
+ */
+const nativeWhenUsed = {
+  name: 'native-when-used',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^koffi$/ }, ({ path, namespace }) =>
+      namespace === 'native' ? { path, external: true } : { path, namespace: 'native' },
+    );
+    onLoad({ filter: /.*/, namespace: 'native' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 /** commander loads child_process for commands that are programs of their own; there are none here. */
 const withoutChildProcess = {
   name: 'commander-without-child-process',
@@ -77,7 +93,7 @@ export async function bundle(root, outdir) {
         'bin/vault-host': 'src/bin/vault-host.ts',
         ...programEntries(alone),
       },
-      plugins: [withoutChildProcess],
+      plugins: [withoutChildProcess, nativeWhenUsed],
     }),
   ]);
   const outputs = built.flatMap(({ metafile }) => Object.values(metafile.outputs));
