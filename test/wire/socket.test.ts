@@ -626,6 +626,20 @@ describe('a share that a connection comes to by what it says', () => {
     for (const socket of [first, second]) socket.destroy();
   });
 
+  it('may have as many as it may, each with an object of its own for it', async () => {
+    const agent = await start({
+      limits: { maxConnectionsPerUid: 2 },
+      share: () => ({ kind: 'user', name: 'uid 1001' }),
+    });
+    const [first, second] = [await open(), await open()];
+    while (agent.accepted < 2) await new Promise(setImmediate);
+    for (const socket of [first, second, first, second]) {
+      socket.write('x\n');
+      expect(await readLine(socket)).toBe('echo x\n');
+    }
+    for (const socket of [first, second]) socket.destroy();
+  });
+
   it('has its deadline, where a scope was taken back', async () => {
     let share: Share = { kind: 'user', name: 'uid 1001' };
     await start({ limits: { idleWithoutScopeMs: 20 }, share: () => share });

@@ -172,6 +172,9 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
 
   #move(): void {
     const { handler, shared, noRoomFor } = this.#options;
+    // Each connection has an object of its own for the share that it has with others.
+    const { kind, name } = this.lane.share;
+    if (handler.share.kind === kind && handler.share.name === name) return;
     const fault = noRoomFor(handler.share);
     if (fault !== null) {
       this.finish(fault);
