@@ -22,9 +22,10 @@ const alone = ['ca', 'clientkey', 'join-token', 'jwt', 'lock', 'signatures', 'tr
 const nativeWhenUsed = {
   name: 'native-when-used',
   setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^koffi$/ }, ({ path, namespace }) =>
-      namespace === 'native' ? { path, external: true } : { path, namespace: 'native' },
-    );
+    onResolve({ filter: /^[^.]/ }, ({ path, namespace }) => {
+      if (!native.includes(path)) return undefined;
+      return namespace === 'native' ? { path, external: true } : { path, namespace: 'native' };
+    });
     onLoad({ filter: /.*/, namespace: 'native' }, ({ path }) => ({
       contents: `module.exports = require(${JSON.stringify(path)});`,
     }));
