@@ -15,6 +15,23 @@ const programs = 'src/cli/programs';
  */
 const alone = ['ca', 'clientkey', 'join-token', 'jwt', 'lock', 'signatures', 'trust'];
 
+/**
+ * In a file alone what is imported from outside is loaded with it, also for a part that is not used yet; what is required
+ * waits for that. Loading native code takes as long as a short command.
+ */
+const nativeWhenUsed = {
+  name: 'native-when-used',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^[^.]/ }, ({ path, namespace }) => {
+      if (!native.includes(path)) return undefined;
+      return namespace === 'native' ? { path, external: true } : { path, namespace: 'native' };
+    });
+    onLoad({ filter: /.*/, namespace: 'native' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 /** commander loads child_process for commands that are programs of their own; there are none here. */
 const withoutChildProcess = {
   name: 'commander-without-child-process',
@@ -56,9 +73,7 @@ export async function bundle(root, outdir) {
     build({
       ...here,
       entryPoints: {
-        'bin/module-probe': 'src/bin/module-probe.ts',
         'bin/signing-agent': 'src/bin/signing-agent.ts',
-        'bin/vault-host': 'src/bin/vault-host.ts',
         'client/index': 'src/client/index.ts',
         ...programEntries(sharing),
       },
@@ -71,7 +86,16 @@ export async function bundle(root, outdir) {
       entryPoints: { 'bin/agentctl': 'src/bin/agentctl.ts' },
       plugins: [programsApart],
     }),
-    build({ ...here, entryPoints: programEntries(alone), plugins: [withoutChildProcess] }),
+    build({
+      ...here,
+      entryPoints: {
+        // One file each: they are also started where there are hardly any descriptors left.
+        'bin/module-probe': 'src/bin/module-probe.ts',
+        'bin/vault-host': 'src/bin/vault-host.ts',
+        ...programEntries(alone),
+      },
+      plugins: [withoutChildProcess, nativeWhenUsed],
+    }),
   ]);
   const outputs = built.flatMap(({ metafile }) => Object.values(metafile.outputs));
   writeFileSync(join(outdir, 'LICENSES.txt'), licences(root, outputs));

@@ -110,15 +110,10 @@ export function nameOf(purpose: Purpose): PurposeName {
   return purpose.startsWith(namespacePrefix) ? 'sshsig' : (purpose as PurposeName);
 }
 
-/**
- * What bytes are that are to be signed, all of it where they pass for several things; nothing that is known here: empty.
- * minisign is what nothing else is, since what its messages are told by, others have by chance.
- */
+/** What bytes are that are to be signed, all of it where they pass for several things; nothing that is known here: empty. */
 export function purposesOf(message: Uint8Array): readonly Purpose[] {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-  const { minisign, ...others } = purposeKinds;
-  const found = Object.values(others).flatMap(({ recognise }) => recognise?.(bytes) ?? []);
-  return found.length > 0 ? found : [minisign.recognise?.(bytes) ?? []].flat();
+  return Object.values(purposeKinds).flatMap(({ recognise }) => recognise?.(bytes) ?? []);
 }
 
 export function covers(purposes: Purposes, purpose: Purpose): boolean {

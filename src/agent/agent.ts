@@ -81,7 +81,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   removeCutOffWrites(settings.stateDir, libc, options.world.log);
   const letGoOfReserve = holdReserve(settings.stateDir, options.world);
   const state = await releasedOnFailure(lock, async () => {
-    const manifest = await StateManifest.open(settings.stateDir, options.world);
+    const manifest = await options.world.files.urgently(() =>
+      StateManifest.open(settings.stateDir, options.world),
+    );
     const database = new AgentDatabase(join(settings.stateDir, 'agent.db'), manifest.ledger);
     return { manifest, database, parts: recordedKeyrings(options, database, manifest) };
   });
@@ -97,11 +99,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       });
   };
   try {
-    await database.openExisting();
-    await Promise.all([keyrings.open(), cluster?.open()]);
-    await audit?.start();
-    await manifest.logStarted();
-    await cluster?.start();
+    // Whoever has filled the disk must not keep an agent from starting: nothing could be taken back.
+    await options.world.files.urgently(async () => {
+      await database.openExisting();
+      await Promise.all([keyrings.open(), cluster?.open()]);
+      await audit?.start();
+      await manifest.logStarted();
+      await cluster?.start();
+    });
     return await serve(options, listeners, state, release);
   } catch (failure) {
     await cluster?.stop();

@@ -11,6 +11,7 @@ import { AgentError, describeFailure } from '../base/errors.ts';
 import { openLog, type LogLevel } from '../base/log.ts';
 import { openLibc, type Libc } from '../native/libc.ts';
 import { KeyringError } from '../agent/supervisor.ts';
+import { escapeControls } from '../cli/shell/text.ts';
 import { durableFiles } from '../files/durable-files.ts';
 import { AlreadyRunningError } from '../files/state-dir-lock.ts';
 import { configuredHosts } from '../agent/configured-hosts.ts';
@@ -177,7 +178,8 @@ function tellServiceManager(libc: Libc, world: World, message: string): void {
 }
 
 function fail(failure: unknown): never {
-  process.stderr.write(`signing-agent: ${describeFailure(failure)}\n`);
+  const lines = describeFailure(failure).split('\n').map(escapeControls);
+  process.stderr.write(`signing-agent: ${lines.join('\n')}\n`);
   if (failure instanceof AlreadyRunningError) process.exit(exitCodes.alreadyRunning);
   if (failure instanceof KeyringError) process.exit(exitCodes.keyring);
   if (failure instanceof ConfigError || failure instanceof AgentError) {

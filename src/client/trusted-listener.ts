@@ -94,7 +94,8 @@ export class TrustedListener {
 
   #faultOfPlace(self: number): string | null {
     try {
-      const fault = faultOnPath(this.#path, self);
+      // The connection is older than this look: in a sticky directory another socket may have come in its place.
+      const fault = faultOnPath(this.#path, self, { sticky: 'fault' });
       return fault === null ? null : `${fault.path} ${fault.reason.replace(/: .*$/s, '')}`;
     } catch (failure) {
       return describeFailure(failure);

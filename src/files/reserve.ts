@@ -5,6 +5,7 @@ import {
   lstatSync,
   openSync,
   readdirSync,
+  renameSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -14,6 +15,8 @@ import type { Libc } from '../native/libc.ts';
 import { ensurePrivateDir } from './checked-dir.ts';
 
 const kibibyte = 1024;
+/** Of stat(2)'s st_blocks, bytes. */
+const blockSize = 512;
 /** Bytes of a file, and how many there are: key records are short, lists of API keys may be long. */
 const sizes: readonly (readonly [size: number, count: number])[] = [
   [16 * kibibyte, 48],
@@ -37,8 +40,7 @@ export class Reserve {
     this.#dir = dir;
     this.#libc = libc;
     ensurePrivateDir(dir);
-    // What a kill left may be half of a document, of any size.
-    for (const name of readdirSync(dir)) unlinkSync(join(dir, name));
+    for (const name of readdirSync(dir)) this.#keepOrRemove(name);
     this.fill();
   }
 
@@ -69,9 +71,31 @@ export class Reserve {
   /** A file that has room for so many bytes, and is the caller's from here on; null where there is none. */
   take(bytes: number): string | null {
     for (const [size, paths] of this.#held) {
-      if (size >= bytes && paths.length > 0) return paths.pop() ?? null;
+      const path = size >= bytes ? paths.pop() : undefined;
+      if (path === undefined) continue;
+      const taken = `${path}.taken`;
+      renameSync(path, taken);
+      return taken;
     }
     return null;
+  }
+
+  /** Of an agent before: removed and made anew it would be others' who fill the disk. What was taken is half written. */
+  #keepOrRemove(name: string): void {
+    const path = join(this.#dir, name);
+    const inode = lstatSync(path);
+    const allotted = inode.blocks * blockSize;
+    const [size, count] = sizes.findLast(([bytes]) => bytes <= allotted) ?? [0, 0];
+    const paths = this.#held.get(size) ?? [];
+    const isOurs = inode.uid === process.geteuid?.() && (inode.mode & 0o7777) === 0o600;
+    // Empty with its space behind the end, or zeros.
+    const isWhole = inode.isFile() && (inode.size === 0 || inode.size === size);
+    if (!/^\d+$/.test(name) || !isOurs || !isWhole || paths.length >= count) {
+      unlinkSync(path);
+      return;
+    }
+    paths.push(path);
+    this.#made = Math.max(this.#made, Number(name));
   }
 
   #make(size: number): string {

@@ -2,7 +2,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  ftruncateSync,
   openSync,
   readFileSync,
   readSync,
@@ -12,6 +11,10 @@ import { join } from 'node:path';
 import { errnoName } from '../base/errors.ts';
 import type { Libc } from '../native/libc.ts';
 import { fileFailure, lstatOrNull, refusal, requirePrivate } from './ownership.ts';
+import { isFull } from './reserve.ts';
+
+/** Bytes of the lock file, whatever pid is in it. */
+const pidLength = 16;
 
 /** Another agent is at work here; the agent exits with 3. */
 export class AlreadyRunningError extends Error {
@@ -46,8 +49,7 @@ export function lockStateDir(path: string, libc: Libc): StateDirLock {
     if (lstatOrNull(file)?.ino !== fstatSync(fd).ino) {
       throw refusal(file, 'was replaced while it was being locked: start again');
     }
-    ftruncateSync(fd);
-    writeSync(fd, `${process.pid}\n`, 0);
+    writePid(fd, `${process.pid}`);
   } catch (error) {
     closeSync(fd);
     throw fileFailureOrSame(file, error);
@@ -57,7 +59,7 @@ export function lockStateDir(path: string, libc: Libc): StateDirLock {
       if (!held) return;
       held = false;
       try {
-        ftruncateSync(fd);
+        writePid(fd, '');
       } finally {
         closeSync(fd);
       }
@@ -140,8 +142,20 @@ export function openLockFile(file: string): number {
   throw refusal(file, 'is not a regular file: remove it');
 }
 
+/**
+ * In place and always as long: a file that is cut gives its room on the disk away, and others may have filled that when
+ * the next agent starts. One that has none yet goes without: the lock is the kernel's, and not what is in the file.
+ */
+function writePid(fd: number, pid: string): void {
+  try {
+    writeSync(fd, `${pid.padEnd(pidLength - 1)}\n`, 0);
+  } catch (failure) {
+    if (!isFull(failure)) throw failure;
+  }
+}
+
 function readPid(fd: number): number | null {
-  const text = Buffer.alloc(16);
+  const text = Buffer.alloc(pidLength);
   const bytes = readSync(fd, text, 0, text.length, 0);
   const pid = Number.parseInt(text.toString('latin1', 0, bytes), 10);
   return Number.isSafeInteger(pid) && pid > 0 ? pid : null;

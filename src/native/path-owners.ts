@@ -17,10 +17,15 @@ export interface PathFault {
  * Whether other users could have put that file there or could put another in its place; null where none could. The file
  * itself, every directory above it, and those of each symbolic link on the way must belong to `uid` or root, and neither
  * group nor others may write them. What a directory has is safe from others in a sticky one (/tmp) too: there nobody
- * renames or removes what is not theirs, and what is theirs is a fault. Throws node's own errors for what cannot be
+ * renames or removes what is not theirs, and what is theirs is a fault. `sticky: 'fault'` is for what was opened before:
+ * there others could have had the name until then, and have given it up. Throws node's own errors for what cannot be
  * looked at.
  */
-export function faultOnPath(path: string, uid: number): PathFault | null {
+export function faultOnPath(
+  path: string,
+  uid: number,
+  { sticky = 'safe' }: { readonly sticky?: 'safe' | 'fault' } = {},
+): PathFault | null {
   const trusted = trustedUids(uid);
   const visited = new Set<string>();
   let links = 0;
@@ -32,7 +37,7 @@ export function faultOnPath(path: string, uid: number): PathFault | null {
       at = join(at, name);
       if (visited.has(at)) continue;
       const inode = lstatSync(at);
-      const fault = faultOf(inode, trusted);
+      const fault = faultOf(inode, trusted, sticky);
       if (fault !== null) return { path: at, reason: fault(at) };
       if (inode.isSymbolicLink()) {
         links += 1;
@@ -46,7 +51,11 @@ export function faultOnPath(path: string, uid: number): PathFault | null {
   return walk(resolve(path));
 }
 
-function faultOf(inode: Stats, trusted: ReadonlySet<number>): ((path: string) => string) | null {
+function faultOf(
+  inode: Stats,
+  trusted: ReadonlySet<number>,
+  sticky: 'safe' | 'fault',
+): ((path: string) => string) | null {
   const { uid, mode } = inode;
   if (!trusted.has(uid)) {
     return () =>
@@ -55,7 +64,7 @@ function faultOf(inode: Stats, trusted: ReadonlySet<number>): ((path: string) =>
   // The mode of a link says nothing: it is its directory that lets others replace it. A socket is written by clients.
   if (inode.isSymbolicLink() || inode.isSocket()) return null;
   if ((mode & writableByGroupOrOthers) === 0) return null;
-  if (inode.isDirectory() && (mode & stickyBit) !== 0) return null;
+  if (sticky === 'safe' && inode.isDirectory() && (mode & stickyBit) !== 0) return null;
   return (path) => `may be written by other users: run chmod go-w ${path}`;
 }
 

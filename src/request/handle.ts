@@ -105,7 +105,9 @@ function admitted<Result>(
     authorizePurposes(call.grant, name, method, keyring, checked);
   }
   refuseReserved(checked.messages);
-  if (method.effect !== 'reads') access.takeOperation(caller, call.grant, checked.signatures);
+  // Whoever shows a right key is told once a minute and counted; a wrong one is held back, and refusals have a budget.
+  const isCounted = method.effect !== 'reads' && !method.beforeCredential;
+  if (isCounted) access.takeOperation(caller, call.grant, checked.signatures);
   if (checked.signatures > 0) access.takeSignatures(call.grant, checked.signatures);
   return checked;
 }

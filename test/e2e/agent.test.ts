@@ -220,6 +220,9 @@ describe('exit codes', () => {
     chmodSync(loose, 0o662);
     await refused(2, ['--config', loose], /chmod go-w/);
     chmodSync(loose, 0o600);
+    // What a terminal would obey is shown.
+    const obeyed = daemon.config('"a\\u009b\\u202e" = 1\n');
+    await refused(2, ['--config', obeyed], /unknown key "a\\u\{9b\}\\u\{202e\}"/);
     const wrong = daemon.config('[keyring.default]\n');
     await refused(
       2,

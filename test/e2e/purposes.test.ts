@@ -257,7 +257,7 @@ describe('bytes as they are', () => {
     const token = await daemon.agentctl(words);
     expect(token).toMatchObject({ code: 4, out: '' });
     expect(token.err).toContain('a JSON Web Token, which needs purpose jwt too');
-    put('digest', 'x'.repeat(64));
+    put('digest', 'é'.repeat(32)); // 64 bytes, and no ASCII text
     const digest = await daemon.agentctl(['--keyring', 'bytes', 'sign', at('digest')]);
     expect(digest).toMatchObject({ code: 4, out: '' });
   });
@@ -380,10 +380,10 @@ describe.runIf(isRoot)('rules, for another user', () => {
     }
     const status = JSON.parse((await by('--json', 'status')).out) as {
       keyrings: { name: string }[];
-      access: { warnings: string[] };
+      access: unknown;
     };
     expect(status.keyrings.map(({ name }) => name)).toEqual(['ci', 'web', 'other']);
-    expect(status.access.warnings).toEqual([]);
+    expect(status.access).toBeNull();
   });
 
   test('with a name that there is not allow nobody, and are said', async () => {

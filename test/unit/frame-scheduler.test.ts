@@ -195,3 +195,12 @@ test('what nobody has looked at leaves no room to read more, until it is looked 
   lane.buffered(-1);
   expect(told).toEqual(['first', 'third']);
 });
+
+test('with nothing left to look at, everybody reads on: who is told first may have nothing to read', () => {
+  const lane = laneOf('reader');
+  lane.buffered(lane.limits.maxBufferedBytes);
+  const told: string[] = [];
+  for (const name of ['first', 'second', 'third']) lane.awaitRoom(() => told.push(name));
+  lane.buffered(-lane.limits.maxBufferedBytes);
+  expect(told).toEqual(['first', 'second', 'third']);
+});

@@ -46,6 +46,15 @@ const record = (change: Partial<AuditEvent>): object => ({
 });
 
 describe('what is recorded', () => {
+  test('as many connections as there may be authenticate at once', async () => {
+    for (let left = 200; left > 0; left -= 1) {
+      const answer = await rig.call(rig.access.connect(2001), 'authenticate', {
+        api_key: secretOf('ci'),
+      });
+      expect(kindOf(answer)).toBe('done');
+    }
+  });
+
   test('of a signature: that it was made, of what, with which key', async () => {
     const { result } = await rig.call(admin, 'sign', { message_b64 });
     expect(rig.events).toMatchObject([

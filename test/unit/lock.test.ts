@@ -30,10 +30,15 @@ function modeOf(path: string): number {
   return statSync(path).mode & 0o7777;
 }
 
+/** Always as long: what the file has of the disk stays its own. */
+function inFile(pid: number | ''): string {
+  return `${String(pid).padEnd(15)}\n`;
+}
+
 describe('lockStateDir', () => {
   it('writes the pid into a file of mode 0600', () => {
     const lock = lockStateDir(directory, libc);
-    expect(readFileSync(join(directory, 'lock'), 'utf8')).toBe(`${process.pid}\n`);
+    expect(readFileSync(join(directory, 'lock'), 'utf8')).toBe(inFile(process.pid));
     expect(modeOf(join(directory, 'lock'))).toBe(0o600);
     lock.release();
   });
@@ -67,8 +72,15 @@ describe('lockStateDir', () => {
   it('ignores what an agent left behind that was killed', () => {
     writeFileSync(join(directory, 'lock'), '1\n', { mode: 0o600 });
     const lock = lockStateDir(directory, libc);
-    expect(readFileSync(join(directory, 'lock'), 'utf8')).toBe(`${process.pid}\n`);
+    expect(readFileSync(join(directory, 'lock'), 'utf8')).toBe(inFile(process.pid));
     lock.release();
+  });
+
+  it('keeps the room that its file has on the disk, whoever comes and goes', () => {
+    lockStateDir(directory, libc).release();
+    const file = join(directory, 'lock');
+    expect(readFileSync(file, 'utf8')).toBe(inFile(''));
+    expect(lockHolder(directory)).toEqual({ held: false, pid: null });
   });
 
   it('refuses a symbolic link, a directory and a loose mode by name', () => {

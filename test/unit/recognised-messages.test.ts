@@ -154,6 +154,37 @@ describe('a JWS', () => {
     }
   });
 
+  test('in the base64 and the JSON of readers that take more than the standards', () => {
+    const [alg, claims] = ['{"alg":"EdDSA"}', '{"sub":"ada"}'];
+    const wide = (text: string): Buffer => Buffer.from(text, 'utf16le');
+    for (const spelled of [
+      // Python leaves a padding out where none belongs, Node.js ends at it.
+      `=${header}.${b64(claims)}`,
+      `${header.slice(0, 1)}=${header.slice(1)}.=${b64(claims)}`,
+      `${b64('{alg:"EdDSA"}')}==${b64(Buffer.of(0xff, 0xff))}.${b64(claims)}`,
+      // Python's reader of JSON tells UTF-16 and UTF-32 by themselves.
+      `${b64(wide(alg))}.${b64(claims)}`,
+      `${b64(wide(alg).swap16())}.${b64(wide(claims).swap16())}`,
+      `${b64(wide(`\ufeff${alg}`))}.${b64(wide(`\ufeff \n${claims}`))}`,
+      `${header}.${b64(Buffer.from([...Buffer.from(claims)].flatMap((one) => [0, 0, 0, one])))}`,
+      // Ruby's takes comments; Gson also this, other quotes, and none.
+      `${b64(`/* x */ // {\n${alg}`)}.${b64(`/**//**/${claims}`)}`,
+      `${b64(`)]}'\n#x\n{alg:EdDSA}`)}.${b64("{'sub':'ada'}")}`,
+      `${b64(`/*${'x'.repeat(5000)}*/${alg}`)}.${b64(`#${'x'.repeat(5000)}\n{sub:1}`)}`,
+    ]) {
+      expect(kindOf(spelled), spelled.slice(0, 80)).toBe('jwt');
+    }
+    expect(kindOf(`${header}.${b64('{ is no object')}`)).toBe('jws');
+    expect(kindOf(`${header}.${b64(Buffer.of(0x7b, 0xff, 0x7d))}`)).toBe('jws');
+    expect(kindOf(`${header}.${b64('/* nothing else */')}`)).toBe('jws');
+  });
+
+  test('is told in one pass, whatever stands before it', () => {
+    const comments = '/**/'.repeat(40_000);
+    expect(kindOf(`${header}.${b64(comments)}`)).toBe('jws');
+    expect(kindOf(`${header}.${b64(`${comments}{"a":1}`)}`)).toBe('jwt');
+  });
+
   test('is no text that begins with the same letters, and no JSON', () => {
     for (const text of [
       'example. And so on',
@@ -265,9 +296,29 @@ describe('a part of X.509', () => {
     expect(purposeOf(list)).toBe('x509');
   });
 
+  test('with types that OpenSSL reads and DER does not spell so', () => {
+    // Type 16 as types above 30 are spelled.
+    const tbs = firstOf(certificate);
+    expect(purposeOf(bytes(Buffer.of(0x3f, 0x10), tbs.subarray(1)))).toBe('x509');
+    expect(purposeOf(bytes(Buffer.of(0x3f, 0x80, 0x10), tbs.subarray(1)))).toBe('x509');
+    const from = 2 + ((tbs[1] ?? 0) & 0x7f);
+    const marked = bytes(Buffer.of(0xbf, 0), tbs.subarray(from + 1));
+    expect(purposeOf(sequence(marked))).toBe('x509');
+    // A time that says that it is made of parts.
+    const made = value(0x37, time);
+    expect(purposeOf(sequence(sequence(), sequence(), made))).toBe('x509');
+    expect(purposeOf(sequence(value(0xa1, sequence()), value(0x38, time), sequence()))).toBe(
+      'x509',
+    );
+  });
+
+  test('a request without attributes, which OpenSSL takes', () => {
+    expect(purposeOf(sequence(Buffer.of(2, 1, 0), sequence(), sequence()))).toBe('x509');
+  });
+
   test('is what keeps its reader busy', () => {
     const many = bytes(Buffer.of(0x30, 0x80), Buffer.alloc(20_000, Buffer.of(2, 0)));
-    expect(purposeOf(bytes(Buffer.of(0x30, 0x80), many))).toBe('x509');
+    expect(purposeOf(bytes(Buffer.of(0x30, 0x80), many))).toBe('x509,minisign');
   });
 
   test('is no other DER, and nothing that is cut off', () => {
@@ -314,6 +365,43 @@ describe('what minisign has signed', () => {
     const tooLarge = bytes(Buffer.alloc(63), Buffer.of(0x11), 'comment');
     expect(purposeOf(tooLarge)).toBe('raw');
     expect(purposeOf(bytes(Buffer.alloc(64), 'two\nlines'))).toBe('raw');
+  });
+});
+
+describe('a signature of minisign that passes for something else as well', () => {
+  // Who has the other purpose tries files until their signature, or their digest, begins so.
+  const random = createHash('sha512').update('x').digest();
+  const signature = (...beginning: (string | Uint8Array)[]): Buffer => {
+    const begins = bytes(...beginning);
+    return bytes(begins, random.subarray(begins.length, 63), Buffer.of(0x0f));
+  };
+
+  test('is both', () => {
+    expect(purposeOf(bytes(signature('eyI'), '.x'))).toBe('jws,minisign');
+    expect(purposeOf(bytes(signature('eyI'), '.{"sub":"ada"}'))).toBe('jwt,minisign');
+    expect(purposeOf(signature('eyI.'))).toBe('jws,minisign');
+    const login = ['2\0\0\0\0\0\0\0\0', sshString('publickey')];
+    const session = bytes(signature(Buffer.of(0, 0, 0, 70)), 'x'.repeat(10));
+    expect(purposeOf(bytes(session, ...login))).toBe('ssh-login,minisign');
+    const serial = bytes(signature(Buffer.of(0x30, 0x50, 2, 62)), 'xx');
+    const rest = Buffer.of(0x30, 0, 0x30, 0, 0x30, 0);
+    expect(purposeOf(bytes(serial, rest))).toBe('x509,minisign');
+  });
+
+  test('is none where it begins as no signature and no digest does', () => {
+    const text = Buffer.from('{"alg":"EdDSA","typ":"JWT","kid":"00000000"}').toString('base64url');
+    expect(purposeOf(Buffer.from(`${text}.${text}`.slice(0, 64)))).toBe('jwt');
+    expect(purposeOf(Buffer.from('0'.repeat(64)))).toBe('raw');
+    const file = { namespace: 'file', reserved: Buffer.alloc(0), hash: 'sha256' } as const;
+    expect(sshsigMessage(file, random.subarray(0, 32))).toHaveLength(64);
+    expect(purposeOf(sshsigMessage(file, random.subarray(0, 32)))).toBe('sshsig:file');
+    const version = Buffer.of(0xa0, 3, 2, 1, 2, 2, 1, 1);
+    const names = Buffer.of(0x30, 0, 0x30, 0, 0x30, 0, 0x30, 0, 0x30, 49);
+    const tbs = bytes(Buffer.of(0x30, 0x82, 0, 67), version, names, Buffer.alloc(49, 1));
+    expect(purposeOf(tbs)).toBe('x509');
+    expect(
+      purposeOf(bytes(Buffer.of(0x30, 0x83, 0, 0, 67), version, names, Buffer.alloc(49, 1))),
+    ).toBe('x509,minisign');
   });
 });
 

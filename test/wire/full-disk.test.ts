@@ -151,4 +151,25 @@ describe.each(Object.entries(fileSystems))('on %s that others have filled', (_, 
     }
     expect((await client.call('apikey_list')).result?.['keys']).toEqual([]);
   });
+
+  test('an agent starts again, and takes back what it is told to', async () => {
+    mount(disk);
+    await start();
+    expect(await client.call('apikey_create', { id: 'one', scope: 'app' })).toHaveProperty(
+      'result',
+    );
+    openFire();
+    for (let times = 0; times < 3; times += 1) {
+      await running.stop();
+      client.close();
+      await running.start(join(disk, 'state'));
+      client = await LineClient.open(running.socket);
+    }
+    const { result } = await client.call('active_key_id');
+    expect((await client.call('revoke', { kid: result?.['kid'] })).error).toBeUndefined();
+    expect((await client.call('apikey_revoke', { id: 'one' })).error).toBeUndefined();
+    await ceaseFire();
+    await running.stop();
+    expect(verdictOf(join(disk, 'state', 'audit')).valid).toBe(true);
+  });
 });

@@ -604,6 +604,81 @@ describe('callers without a scope', () => {
   });
 });
 
+describe('a share that a connection comes to by what it says', () => {
+  it('has no more connections than one that it was accepted for', async () => {
+    const withKey = { kind: 'user', name: 'key ci' } as const;
+    let share: Share = stranger;
+    const agent = await start({ limits: { maxConnectionsPerUid: 1 }, share: () => share });
+    const first = await open();
+    share = withKey;
+    first.write('first\n');
+    expect(await readLine(first)).toBe('echo first\n');
+    share = stranger;
+    const second = await open();
+    while (agent.accepted < 2) await new Promise(setImmediate);
+    share = withKey;
+    second.write('second\n');
+    const [answer, lastWords] = (await readAll(second)).split('\n');
+    expect(answer).toBe('echo second');
+    expect(parseError(lastWords ?? '').error.data.kind).toBe('rate_limited');
+    first.write('again\n');
+    expect(await readLine(first)).toBe('echo again\n');
+    for (const socket of [first, second]) socket.destroy();
+  });
+
+  it('may have as many as it may, each with an object of its own for it', async () => {
+    const agent = await start({
+      limits: { maxConnectionsPerUid: 2 },
+      share: () => ({ kind: 'user', name: 'uid 1001' }),
+    });
+    const [first, second] = [await open(), await open()];
+    while (agent.accepted < 2) await new Promise(setImmediate);
+    for (const socket of [first, second, first, second]) {
+      socket.write('x\n');
+      expect(await readLine(socket)).toBe('echo x\n');
+    }
+    for (const socket of [first, second]) socket.destroy();
+  });
+
+  it('has its deadline, where a scope was taken back', async () => {
+    let share: Share = { kind: 'user', name: 'uid 1001' };
+    await start({ limits: { idleWithoutScopeMs: 20 }, share: () => share });
+    const socket = await open();
+    share = stranger;
+    socket.write('x\n');
+    const [answer, lastWords] = (await readAll(socket)).split('\n');
+    expect(answer).toBe('echo x');
+    expect(parseError(lastWords ?? '').error.data.kind).toBe('invalid_request');
+    socket.destroy();
+  });
+});
+
+it('who waits for room for answers goes on when others of its share were sent theirs', async () => {
+  const [large, small] = [1_000_000, 60_000];
+  const [first, second] = [gate(), gate()];
+  const answers: Readonly<Record<string, () => Promise<string>>> = {
+    large: () => Promise.resolve('x'.repeat(large)),
+    first: () => first.opened.then(() => 'x'.repeat(small)),
+    second: () => second.opened.then(() => 'second'),
+    third: () => Promise.resolve('third'),
+  };
+  const agent = await start({
+    accept: () => (frame) => answers[frame.toString()]?.() ?? Promise.reject(new Error('who?')),
+    share: () => stranger,
+  });
+  const [takesNothing, takes, waits] = [await open(), await open(), await open()];
+  takesNothing.pause().write('large\n');
+  takes.resume().write('first\nsecond\n');
+  while (agent.accepted < 3) await new Promise(setImmediate);
+  await new Promise((resolve) => setImmediate(resolve));
+  // Read when the first is answered, and before that is sent.
+  waits.write('third\n');
+  first.open();
+  expect(await readLine(waits)).toBe('third\n');
+  second.open();
+  for (const socket of [takesNothing, takes, waits]) socket.destroy();
+});
+
 it('a few connections are kept for root, whoever has the others', async () => {
   let share: Share = { kind: 'user', name: 'uid 1001' };
   await start({

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -96,6 +97,24 @@ describe('whoever has bound the name first', () => {
     });
     await nobody.close();
     expect(received).toHaveLength(2);
+  });
+
+  test('gets nothing either when the agent has bound the name since', async () => {
+    const client = await connect({ socket });
+    await client.call('ping');
+    rmSync(socket);
+    const agent = createServer().listen(socket);
+    await once(agent, 'listening');
+    try {
+      await expect(client.call('unlock', { pin: 'secret' })).rejects.toMatchObject({
+        reason: 'untrusted',
+      });
+      await client.call('ping');
+      expect(received.join('\n')).not.toContain('secret');
+    } finally {
+      await client.close();
+      agent.close();
+    }
   });
 
   test('agentctl says what it did not do, and how it is done', async () => {

@@ -28,6 +28,9 @@ const forms: Readonly<Record<string, readonly [(value: unknown) => boolean, stri
   aud: [isAudience, 'must be a string or an array of strings'],
 };
 
+/** What the agent or its configuration sets. Some readers take a name in any case, and the last one of those there are. */
+const spelledExactly: readonly string[] = [...agentsOwn, 'iss', 'aud'];
+
 /** Half of a pair, which is no text: JSON can spell it, and many a reader of the token could not. */
 export const halfSurrogate = /\p{Cs}/u;
 
@@ -42,6 +45,11 @@ export function faultsOfClaims({ claims, audience, subject }: TokenRequest): rea
   };
   for (const name of agentsOwn) {
     if (Object.hasOwn(claims, name)) found(`claims.${name}`, 'is set by the agent: leave it out');
+  }
+  for (const name of Object.keys(claims)) {
+    const meant = inOneCase(name);
+    if (name === meant || !spelledExactly.includes(meant)) continue;
+    found(`claims.${name}`, `is ${meant} to readers that take a name in any case: leave it out`);
   }
   for (const [name, [fits, message]] of Object.entries(forms)) {
     if (Object.hasOwn(claims, name) && !fits(claims[name])) found(`claims.${name}`, message);
@@ -110,6 +118,11 @@ function findUnsafe(
       else findUnsafe(one, `${at}.${name}`, found);
     }
   }
+}
+
+/** By way of the upper case: a long s has no lower one. */
+function inOneCase(name: string): string {
+  return name.toUpperCase().toLowerCase();
 }
 
 /** Of integers beyond 2^53 and of infinities the digits that were written are lost. */

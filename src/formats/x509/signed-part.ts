@@ -1,16 +1,17 @@
 /**
  * The parts of X.509 that are signed: TBSCertificate and TBSCertList (RFC 5280, sections 4.1 and 5.1), the request for a
  * certificate (RFC 2986, section 4.1) and the answer about one (RFC 6960, section 4.2.1). Told by the types of what they
- * begin with. Readers take BER too, and verify the bytes as they came: so every spelling of a length counts.
+ * begin with. Readers take BER too, and verify the bytes as they came: so every spelling of a length and of a type counts.
  */
 
+/** Types as `typeOf` gives them. */
 const INTEGER = 0x02;
 const UTC_TIME = 0x17;
 const GENERALIZED_TIME = 0x18;
-const SEQUENCE = 0x30;
-const CONTEXT_0 = 0xa0;
-const CONTEXT_1 = 0xa1;
-const CONTEXT_2 = 0xa2;
+const SEQUENCE = 0x10;
+const CONTEXT_0 = 0x80;
+const CONTEXT_1 = 0x81;
+const CONTEXT_2 = 0x82;
 
 const time = [UTC_TIME, GENERALIZED_TIME];
 
@@ -18,13 +19,11 @@ const time = [UTC_TIME, GENERALIZED_TIME];
 const beginnings: readonly (readonly (readonly number[])[])[] = [
   // version, serial number, algorithm, issuer, validity, subject, key
   [[CONTEXT_0], [INTEGER], [SEQUENCE], [SEQUENCE], [SEQUENCE], [SEQUENCE], [SEQUENCE]],
-  // of version 1, which is left out
-  [[INTEGER], [SEQUENCE], [SEQUENCE], [SEQUENCE], [SEQUENCE], [SEQUENCE]],
-  // version, algorithm, issuer, this update
-  [[INTEGER], [SEQUENCE], [SEQUENCE], time],
+  // of version 1, which is left out: serial number, algorithm, issuer
+  // of a list: version, algorithm, issuer; its version may be left out, and this update follows
+  // of a request: version, subject, key; OpenSSL takes one without attributes
+  [[INTEGER], [SEQUENCE], [SEQUENCE]],
   [[SEQUENCE], [SEQUENCE], time],
-  // version, subject, key, attributes
-  [[INTEGER], [SEQUENCE], [SEQUENCE], [CONTEXT_0]],
   // version, responder, produced at, responses
   [[CONTEXT_0], [CONTEXT_1, CONTEXT_2], [GENERALIZED_TIME], [SEQUENCE]],
   [[CONTEXT_1, CONTEXT_2], [GENERALIZED_TIME], [SEQUENCE]],
@@ -37,7 +36,7 @@ const mostDepth = 32;
 const mostValues = 4096;
 
 export function isX509ToSign(message: Buffer): boolean {
-  if (message[0] !== SEQUENCE) return false;
+  if (message.length === 0 || typeOf(message, 0) !== SEQUENCE) return false;
   const content = contentOf(message, 0);
   if (content === null) return false;
   const types: number[] = [];
@@ -47,7 +46,7 @@ export function isX509ToSign(message: Buffer): boolean {
     const next = endOf(message, at, 0, budget);
     if (budget.left === 0) return true;
     if (next === null) break;
-    types.push(message[at] ?? 0);
+    types.push(typeOf(message, at));
     at = next;
   }
   return beginnings.some((beginning) =>
@@ -73,6 +72,22 @@ function contentOf(
     if (length > bytes.length) return null;
   }
   return { from, length };
+}
+
+/**
+ * Class (the upper two bits) and number; 31 for every number above 30. Whether it says that it is made of others is left
+ * out: strings and times may be. A number below 31 may be spelled as those above it are.
+ */
+function typeOf(bytes: Buffer, at: number): number {
+  const first = bytes[at] ?? 0;
+  let number = first & 0x1f;
+  if (number === 0x1f) {
+    number = 0;
+    for (const octet of bytes.subarray(at + 1, behindType(bytes, at))) {
+      number = Math.min(number * 128 + (octet & 0x7f), 0x1f);
+    }
+  }
+  return (first & 0xc0) | number;
 }
 
 /** Types above 30 take more than one byte. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
+import type { Share } from '../../access/share.ts';
 import type { FrameHandler } from './frame-handler.ts';
 import type { FrameScheduler } from './frame-scheduler.ts';
 import type { Framing } from './framing.ts';
@@ -25,6 +26,8 @@ export interface ConnectionOptions<Answer> {
   readonly unreadBytes: () => number;
   /** Nobody is at the other end any more, to send or to receive. */
   readonly hasHungUp: () => boolean;
+  /** What a client is told that would be one too many of that share, to which it comes; null: there is room. */
+  readonly noRoomFor: (share: Share) => Answer | null;
   /** Called once: when the socket is closed and every request of it has been answered. */
   readonly onDone: () => void;
 }

@@ -19,7 +19,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions<Answer>;
   readonly #input: Input;
-  readonly #idle: IdleDeadline | null;
+  #idle: IdleDeadline | null = null;
   readonly #presence: Presence;
 
   readonly #inFlight: Work;
@@ -55,11 +55,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
         this.#askForTurn();
       },
     });
-    const isStranger = (): boolean => this.lane.share.kind === 'stranger';
-    const onIdle = (): void => {
-      if (isStranger() && this.#inFlight.count === 0) this.finish(framing.idle(limits));
-    };
-    this.#idle = isStranger() ? new IdleDeadline(limits.idleWithoutScopeMs, onIdle) : null;
+    this.#watchIdle();
     this.#presence = new Presence(options.hasHungUp);
     this.#listen();
     // Where others of its share wait, it is read when its turn comes.
@@ -175,12 +171,32 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
   }
 
   #move(): void {
-    const { lanes } = this.#options.shared;
+    const { handler, shared, noRoomFor } = this.#options;
+    // Each connection has an object of its own for the share that it has with others.
+    const { kind, name } = this.lane.share;
+    if (handler.share.kind === kind && handler.share.name === name) return;
+    const fault = noRoomFor(handler.share);
+    if (fault !== null) {
+      this.finish(fault);
+      return;
+    }
     const before = this.lane;
-    this.lane = lanes.enter(this.#options.handler.share);
+    this.lane = shared.lanes.enter(handler.share);
     this.#output.move(this.lane);
     this.#input.move(this.lane);
-    lanes.leave(before);
+    shared.lanes.leave(before);
+    shared.scheduler.eased(before);
+    this.#watchIdle();
+  }
+
+  /** Whose scope was taken back is one of those without. */
+  #watchIdle(): void {
+    const isStranger = (): boolean => this.lane.share.kind === 'stranger';
+    if (!isStranger() || this.#idle !== null) return;
+    const { limits, framing } = this.#options;
+    this.#idle = new IdleDeadline(limits.idleWithoutScopeMs, () => {
+      if (isStranger() && this.#inFlight.count === 0) this.finish(framing.idle(limits));
+    });
   }
 
   #answered(request: Request, answer: Answer): void {
@@ -210,6 +226,8 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
 
   #flush(): void {
     if (!this.#output.flush() && !this.#finishing) this.#input.pause();
+    // What the client has taken may have been all that its share could have.
+    this.#options.shared.scheduler.eased(this.lane);
   }
 
   /** Every whole frame has been handed on. */

@@ -107,10 +107,11 @@ export class Lane {
   buffered(change: number): void {
     this.#bufferedBytes += change;
     if (change >= 0 || !this.hasRoomToRead) return;
-    for (const go of this.#readers) {
+    // One may have nothing to read, and so makes room for nobody: with nothing left to look at, all go on.
+    const going = [...this.#readers].slice(0, this.#bufferedBytes === 0 ? undefined : 1);
+    for (const go of going) {
       this.#readers.delete(go);
       go();
-      return;
     }
   }
 

@@ -106,6 +106,7 @@ export async function listen<Answer extends string | Buffer>(
       log: connectionLog,
       unreadBytes: () => unreadBytes(socket, libc),
       hasHungUp: () => hasHungUp(socket, libc),
+      noRoomFor,
       onDone() {
         handler.closed();
         connections.delete(connection);
@@ -121,9 +122,15 @@ export async function listen<Answer extends string | Buffer>(
 
   /** What a caller of that share is told in place of being accepted; null: it is accepted. */
   function faultOf(share: Share): Answer | null {
-    const { maxConnections, maxConnectionsPerUid, maxConnectionsWithoutScope } = limits;
+    const { maxConnections } = limits;
     const kept = share.kind === 'own' ? 0 : Math.min(keptForOwn, Math.floor(maxConnections / 10));
     if (lanes.total >= maxConnections - kept) return framing.tooManyConnections();
+    return noRoomFor(share);
+  }
+
+  /** Likewise, of that share alone. */
+  function noRoomFor(share: Share): Answer | null {
+    const { maxConnectionsPerUid, maxConnectionsWithoutScope } = limits;
     const open = lanes.connectionsOf(share);
     if (share.kind === 'stranger') {
       return open < maxConnectionsWithoutScope ? null : framing.tooManyWithoutScope(limits);

@@ -5,13 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { AgentError, errnoName } from '../../base/errors.ts';
 import { ensurePrivateDir } from '../../files/checked-dir.ts';
 import { AlreadyRunningError } from '../../files/state-dir-lock.ts';
-import {
-  effectiveUid,
-  fileFailure,
-  lstatOrNull,
-  refusal,
-  requireTrustedParent,
-} from '../../files/ownership.ts';
+import { effectiveUid, fileFailure, lstatOrNull, refusal } from '../../files/ownership.ts';
+import { requireTrustedParents } from '../../files/trusted-path.ts';
 
 /** `sun_path` of struct sockaddr_un holds 108 bytes with the NUL (unix(7)). */
 const longestPathBytes = 107;
@@ -45,7 +40,7 @@ export async function bindSocketFile(
   requireShort(path);
   const directory = dirname(path);
   if (lstatOrNull(directory) === null) ensurePrivateDir(directory);
-  requireTrustedParent(path);
+  requireTrustedParents(path);
   await requireFree(path);
   await removeAbandoned(path);
 
