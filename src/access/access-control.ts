@@ -18,7 +18,7 @@ import { peerForLog } from './principal.ts';
 import type { Principal } from '../api/principal.ts';
 import { OperationRates } from './operation-rates.ts';
 import { RefusedKeyLines } from './refused-key-lines.ts';
-import { SignatureRates } from './signature-rates.ts';
+import { Rates } from './rates.ts';
 
 /** How long the answer to a failed attempt is held back; twice as long for each further one, milliseconds. */
 const firstPause = 100;
@@ -58,7 +58,7 @@ export class AccessControl {
   keys: LoadedApiKeys;
   readonly #machine: string | null;
   readonly #world: AccessParts['world'];
-  readonly #rates: SignatureRates;
+  readonly #rates: Rates;
   readonly #connections = new KeyConnections();
   readonly #lastUsed = new Map<string, { readonly hash: Uint8Array; readonly at: number }>();
   readonly #failures = new Map<string, number>();
@@ -70,7 +70,7 @@ export class AccessControl {
     this.keys = keys;
     this.#machine = machine;
     this.#world = world;
-    this.#rates = new SignatureRates(world.monotonicNow);
+    this.#rates = new Rates(world.monotonicNow);
     this.#operations = new OperationRates(world.monotonicNow);
     this.#lines = new RefusedKeyLines(world.monotonicNow);
   }

@@ -1,7 +1,7 @@
 import type { Scope } from '../api/principal.ts';
 import type { Caller } from './caller.ts';
 import type { Grant } from './grant.ts';
-import { SignatureRates } from './signature-rates.ts';
+import { Rates } from './rates.ts';
 
 /** Recorded operations of a user a second, beside signatures, where nothing is configured: more than one needs. */
 const usualPerSecond: Readonly<Record<Scope, number>> = {
@@ -13,11 +13,11 @@ const usualPerSecond: Readonly<Record<Scope, number>> = {
 
 /** How often a user may have something recorded. Who has no scope has a rate of its own, and takes from nobody's. */
 export class OperationRates {
-  readonly #rates: SignatureRates;
+  readonly #rates: Rates;
 
   /** `monotonicNow`: milliseconds on the monotonic clock. */
   constructor(monotonicNow: () => number) {
-    this.#rates = new SignatureRates(monotonicNow);
+    this.#rates = new Rates(monotonicNow);
   }
 
   /**

@@ -31,7 +31,7 @@ interface PurposeKind {
   readonly noun: string;
   /** What makes it, for whoever tried it by another way. */
   readonly maker: string;
-  /** Whether bytes that are to be signed are one, and for what exactly; null: no bytes can be told for it. */
+  /** Whether bytes that are to be signed are one, and for what exactly; null: none are, or another entry tells it. */
   readonly recognise: ((message: Buffer) => Purpose | null) | null;
 }
 
@@ -61,12 +61,12 @@ export const purposeKinds: Readonly<Record<PurposeName, PurposeKind>> = {
   jwt: {
     noun: 'a JSON Web Token',
     maker: 'jwt_sign (agentctl jwt sign)',
-    recognise: (message) => (kindOfSigningInput(message) === 'jwt' ? 'jwt' : null),
+    recognise: kindOfSigningInput, // of either kind: it is looked at once
   },
   jws: {
     noun: 'a JSON Web Signature',
     maker: 'sign_jws (agentctl sign --format jws)',
-    recognise: (message) => (kindOfSigningInput(message) === 'jws' ? 'jws' : null),
+    recognise: null, // with tokens
   },
   // A certificate of a cluster makes the tokens of its key believed.
   'join-token': {

@@ -16,15 +16,23 @@ interface CompileCache {
 export function keepCompiledCode(): void {
   const { enableCompileCache } = nodeModule as CompileCache;
   if (enableCompileCache === undefined) return;
+  const directory = ownCache(userInfo);
+  if (directory !== null) enableCompileCache(directory);
+}
+
+/** The folder below that home, made where it is missing; null where there is none, or others may write on its way. */
+export function ownCache(
+  who: () => { readonly homedir: string; readonly uid: number },
+): string | null {
   try {
-    const { homedir, uid } = userInfo();
+    const { homedir, uid } = who();
     const caches = join(homedir, '.cache');
     const directory = join(caches, 'signing-agent', 'compiled');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const path = [homedir, caches, join(caches, 'signing-agent'), directory];
-    if (path.every((folder) => isOwn(folder, uid))) enableCompileCache(directory);
+    return path.every((folder) => isOwn(folder, uid)) ? directory : null;
   } catch {
-    // No home, or one that cannot be written.
+    return null; // no home, or one that cannot be written
   }
 }
 

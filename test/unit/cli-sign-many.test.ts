@@ -83,6 +83,13 @@ describe('sign of several files', () => {
     expect(readFileSync(`${paths[1] ?? ''}.minisig`, 'utf8')).toContain('file:beside-1');
   });
 
+  test('what is the same for all files is asked once', async () => {
+    const paths = files(5, 'once');
+    const before = agent.agent.status().counters.requests;
+    expect((await sign([...paths, '--format', 'sshsig', '--suffix', '.sig'])).code).toBe(0);
+    expect(agent.agent.status().counters.requests - before).toBe(1 + paths.length);
+  });
+
   test('a file that is not there is named, and the others are signed', async () => {
     const [first = '', last = ''] = files(2);
     const absent = join(dir, 'absent');

@@ -15,6 +15,7 @@ interface Reached {
 export class AgentSession {
   #client: { readonly socket: string | undefined; readonly made: Promise<AgentClient> } | null =
     null;
+  readonly #answers = new Map<string, Promise<unknown>>();
 
   /** `socket` undefined: the agent's own place. Rejects as `connect` does, and the next call tries again. */
   async client({ socket, apiKey, agentUser }: Reached): Promise<AgentClient> {
@@ -24,6 +25,18 @@ export class AgentSession {
       return await client.made;
     } catch (failure) {
       if (this.#client === client) this.#client = null;
+      throw failure;
+    }
+  }
+
+  /** What one question came to, however often the command has it. A failure is asked again. */
+  async once<T>(question: string, ask: () => Promise<T>): Promise<T> {
+    const answer = (this.#answers.get(question) as Promise<T> | undefined) ?? ask();
+    this.#answers.set(question, answer);
+    try {
+      return await answer;
+    } catch (failure) {
+      this.#answers.delete(question);
       throw failure;
     }
   }

@@ -6,8 +6,11 @@ import type { GlobalOptions } from '../../shell/terminal.ts';
 
 /** The algorithm of the keyring's keys. */
 export async function keyringAlgorithm(globals: GlobalOptions): Promise<AlgorithmName> {
-  const { keyring } = globals;
-  const { algorithm } = await ask<BackendDescription>(globals, 'describe_backend', { keyring });
+  const { keyring, session } = globals;
+  // Asked for each of many files.
+  const { algorithm } = await session.once(`describe_backend ${keyring ?? ''}`, () =>
+    ask<BackendDescription>(globals, 'describe_backend', { keyring }),
+  );
   if (Object.hasOwn(algorithmNames, algorithm)) return algorithm;
   throw new CommandError(`the keyring has an algorithm that is not known here: ${algorithm}`);
 }

@@ -45,7 +45,7 @@ export async function signMany(
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
   });
-  failed.catch(() => undefined);
+  failed.catch(() => undefined); // nobody may wait for it when it comes
   try {
     for (;;) {
       const { done, value: name } = await Promise.race([names.next(), failed]);

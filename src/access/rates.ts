@@ -19,10 +19,10 @@ export interface RateLimit {
 }
 
 /**
- * Signatures a second, by name: a bucket of one second's signatures that fills evenly. A batch is let through
+ * How many a second, by name: a bucket of one second's that fills evenly. A batch of signatures is let through
  * where the bucket holds what it takes or is full, and is paid off before the next.
  */
-export class SignatureRates {
+export class Rates {
   readonly #monotonicNow: () => number;
   /** When the bucket is full again. A time, and not what is in it: it does not drift with every look. */
   readonly #fullAt = new Map<string, number>();
@@ -33,27 +33,27 @@ export class SignatureRates {
   }
 
   /**
-   * Takes so many signatures of every limit, or of none. Throws `rate_limited` with `retry_after_ms` where one of
+   * Takes so many of every limit, or of none. Throws `rate_limited` with `retry_after_ms` where one of
    * them has not enough: the longest wait that any of them asks for.
    */
-  take(signatures: number, limits: readonly RateLimit[]): void {
+  take(count: number, limits: readonly RateLimit[]): void {
     if (limits.length === 0) return;
     const now = this.#monotonicNow();
     let longest: { limit: RateLimit; wait: number } | null = null;
     for (const limit of limits) {
-      const wait = this.#waitFor(signatures, limit, now);
+      const wait = this.#waitFor(count, limit, now);
       if (wait > (longest?.wait ?? rounding)) longest = { limit, wait };
     }
     if (longest !== null) throw tooMany(longest.limit, longest.wait);
     for (const { name, perSecond } of limits) {
       if (this.#fullAt.size >= mostKept && !this.#fullAt.has(name)) this.#forgetFull(now);
-      this.#fullAt.set(name, now + this.#untilFull(name, now) + (signatures / perSecond) * 1000);
+      this.#fullAt.set(name, now + this.#untilFull(name, now) + (count / perSecond) * 1000);
     }
   }
 
   /** Milliseconds until there is enough; 0 or less: now. */
-  #waitFor(signatures: number, { name, perSecond }: RateLimit, now: number): number {
-    const left = perSecond - Math.min(signatures, perSecond);
+  #waitFor(count: number, { name, perSecond }: RateLimit, now: number): number {
+    const left = perSecond - Math.min(count, perSecond);
     return this.#untilFull(name, now) - (left / perSecond) * 1000;
   }
 

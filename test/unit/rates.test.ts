@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SignatureRates, type RateLimit } from '../../src/access/signature-rates.ts';
+import { Rates, type RateLimit } from '../../src/access/rates.ts';
 import { AgentError } from '../../src/base/errors.ts';
 
 /** Milliseconds, moved by hand; it starts where a machine that has run for long is. */
@@ -14,7 +14,7 @@ function limit(perSecond: number, name = 'uid 1'): RateLimit {
 }
 
 /** Milliseconds to wait; null where the signatures were let through. */
-function waitOf(rates: SignatureRates, signatures: number, ...limits: RateLimit[]): number | null {
+function waitOf(rates: Rates, signatures: number, ...limits: RateLimit[]): number | null {
   try {
     rates.take(signatures, limits);
     return null;
@@ -30,7 +30,7 @@ function waitOf(rates: SignatureRates, signatures: number, ...limits: RateLimit[
 
 test("a second's signatures at once, and then one for each of its parts", () => {
   const hand = new Hand();
-  const rates = new SignatureRates(hand.monotonicNow);
+  const rates = new Rates(hand.monotonicNow);
   for (let count = 0; count < 3; count += 1) expect(waitOf(rates, 1, limit(3))).toBeNull();
   expect(waitOf(rates, 1, limit(3))).toBe(335);
   hand.now += 332;
@@ -45,7 +45,7 @@ test("a second's signatures at once, and then one for each of its parts", () => 
 
 test('a batch longer than the limit waits for a full bucket, and is paid off before the next', () => {
   const hand = new Hand();
-  const rates = new SignatureRates(hand.monotonicNow);
+  const rates = new Rates(hand.monotonicNow);
   expect(waitOf(rates, 25, limit(10))).toBeNull();
   expect(waitOf(rates, 1, limit(10))).toBe(1601);
   hand.now += 1600;
@@ -55,7 +55,7 @@ test('a batch longer than the limit waits for a full bucket, and is paid off bef
 
 test('of several limits it takes of all or of none, and says the longest wait', () => {
   const hand = new Hand();
-  const rates = new SignatureRates(hand.monotonicNow);
+  const rates = new Rates(hand.monotonicNow);
   const [wide, narrow] = [limit(10, 'uid 1'), limit(2, 'key ci')];
   expect(waitOf(rates, 2, wide, narrow)).toBeNull();
   for (let count = 0; count < 50; count += 1) {
@@ -68,7 +68,7 @@ test('of several limits it takes of all or of none, and says the longest wait', 
 });
 
 test('names are limited one by one, and no limit is none', () => {
-  const rates = new SignatureRates(() => 0);
+  const rates = new Rates(() => 0);
   expect(waitOf(rates, 5, limit(5, 'uid 1'))).toBeNull();
   expect(waitOf(rates, 5, limit(5, 'uid 2'))).toBeNull();
   expect(waitOf(rates, 1, limit(5, 'uid 1'))).not.toBeNull();
@@ -77,7 +77,7 @@ test('names are limited one by one, and no limit is none', () => {
 
 test('a limit that is lowered counts from then on', () => {
   const hand = new Hand();
-  const rates = new SignatureRates(hand.monotonicNow);
+  const rates = new Rates(hand.monotonicNow);
   expect(waitOf(rates, 1, limit(100))).toBeNull();
   expect(waitOf(rates, 1, limit(1))).toBe(11);
   hand.now += 11;
@@ -87,7 +87,7 @@ test('a limit that is lowered counts from then on', () => {
 
 test('however many names there were, nobody is forgiven what he owes', () => {
   const hand = new Hand();
-  const rates = new SignatureRates(hand.monotonicNow);
+  const rates = new Rates(hand.monotonicNow);
   rates.take(256, [limit(1, 'in debt')]);
   hand.now += 61_000;
   for (let uid = 0; uid < 10_000; uid += 1) rates.take(1, [limit(1, `uid ${uid}`)]);
@@ -108,7 +108,7 @@ test('never more than the rate times the time and one second of it, or one batch
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1000 }), attempts, (perSecond, tries) => {
       const hand = new Hand();
-      const rates = new SignatureRates(hand.monotonicNow);
+      const rates = new Rates(hand.monotonicNow);
       const made: { at: number; signatures: number }[] = [];
       for (const { after, signatures } of tries) {
         hand.now += after;
@@ -136,7 +136,7 @@ test('whoever waits as long as he was told is let through', () => {
       attempts,
       (ofUid, ofKey, tries) => {
         const hand = new Hand();
-        const rates = new SignatureRates(hand.monotonicNow);
+        const rates = new Rates(hand.monotonicNow);
         const limits = [limit(ofUid, 'uid 1'), limit(ofKey, 'key ci')];
         for (const { after, signatures } of tries) {
           hand.now += after;
