@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { describeFailure } from '../base/errors.ts';
 import { requireTrustedPath } from '../files/trusted-path.ts';
 import { ConfigError, defaultConfig, parseConfig } from './load.ts';
@@ -17,15 +17,20 @@ export function readConfig(file: string | undefined, uid: number): Config {
     throw new ConfigError(`${file}: ${describeFailure(failure)}`);
   }
   try {
-    if (!fstatSync(fd).isFile()) throw new ConfigError(`${file}: is not a regular file`);
+    const opened = fstatSync(fd);
+    if (!opened.isFile()) throw new ConfigError(`${file}: is not a regular file`);
     refuseUntrusted(file, uid);
+    // What was looked at is what was opened: until then the name may have been another's, in a sticky directory.
+    const { dev, ino } = statSync(file);
+    if (dev !== opened.dev || ino !== opened.ino) {
+      throw new ConfigError(`${file}: was replaced while it was read: start again`);
+    }
     return parseConfig(readFileSync(fd, 'utf8'), file);
   } finally {
     closeSync(fd);
   }
 }
 
-/** The file is open by now: what is looked at can be no later one that others have put there. */
 function refuseUntrusted(file: string, uid: number): void {
   try {
     requireTrustedPath(file, uid);
