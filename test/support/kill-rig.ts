@@ -19,6 +19,8 @@ import { compare, objectsInToken, type Sidecar, type TokenObject } from './token
 const agentctl = fileURLToPath(new URL('../../dist/bin/agentctl.js', import.meta.url));
 /** As many as it takes for the history of a failure. */
 const remembered = 40;
+/** Why a keyring is locked whose agent was killed twice while it logged in. */
+const twoCutOff = '2 logins in a row were cut off';
 
 export type Victim = 'agent' | 'host' | 'both';
 
@@ -51,6 +53,8 @@ export interface RigToken {
   /** Words before the agent's own, of a program that becomes it. */
   readonly launcher: readonly string[];
   readonly keepsSeal: boolean;
+  /** What an operator types to unlock it, where it has one. */
+  readonly pin?: string;
   /** As another program sees it. `stateDir`: the agent's, for keys whose files are in it. */
   objects(stateDir: string): Promise<readonly TokenObject[]>;
   remove(): Promise<void>;
@@ -68,6 +72,7 @@ async function softHsm(): Promise<RigToken> {
     ...{ environment: token.environment, keyring: '' },
     launcher: [],
     keepsSeal: true,
+    pin: readFileSync(token.pinFile, 'utf8').trim(),
     objects: () => objectsInToken(token),
     remove: () => token.remove(),
   };
@@ -156,6 +161,26 @@ export class KillRig {
     );
     this.#life = life;
     return life;
+  }
+
+  /**
+   * Resolves when the agent that starts has a vault host. Two logins in a row that were cut off lock the keyring until an
+   * operator has seen to the token; then the host is one for `unlock`, whose answer comes with it.
+   */
+  async hostRuns(): Promise<{ readonly unlocking: Promise<Answer | null> | null }> {
+    const { life } = this;
+    const isLocked = (): boolean =>
+      life.isReady &&
+      life.log.some(
+        ({ msg, reason }) => msg === 'a keyring is locked' && String(reason).includes(twoCutOff),
+      );
+    await life.until('a vault host', () => life.host !== null || isLocked());
+    if (life.host !== null) return { unlocking: null };
+    this.note('unlock');
+    const client = await this.#connected();
+    const unlocking = client.call('unlock', { keyring: 'default', pin: this.#token.pin });
+    await life.until('a vault host for unlock', () => life.host !== null);
+    return { unlocking };
   }
 
   /**
