@@ -7,6 +7,8 @@ import type { HostLaunch } from '../vault/host/module-hosts.ts';
 
 const fewestThreads = 2;
 const mostThreads = 128;
+/** Each has a channel, which is a descriptor here and one there. */
+const mostSigners = 64;
 
 /**
  * How the hosts of these keyrings' modules are started. A host's thread pool: signatures that are made on this
@@ -26,6 +28,7 @@ export function configuredHosts(
   const names = needs.flatMap((need) => need.environment);
   return {
     program: programFile('vault-host'),
+    signers: Math.min(threads, mostSigners),
     environment: hostEnvironment(environment, names, threads),
     libraryParameters: libraryParameters(keyrings),
   };
