@@ -125,11 +125,7 @@ export interface Lending {
   /** The private key's handle, once the key was proved here; null before. */
   handleOf(key: VaultKey): Buffer | null;
   /** As `sign`, after the first attempt failed so on a thread. */
-  signAfter(
-    key: VaultKey,
-    message: Uint8Array,
-    failure: SignerFailure,
-  ): Uint8Array | Promise<Uint8Array>;
+  signAfter(key: VaultKey, message: Uint8Array, failure: SignerFailure): Promise<Uint8Array>;
 }
 
 /** A vault as the child process has it. */

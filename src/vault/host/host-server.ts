@@ -81,16 +81,19 @@ export class HostServer {
     );
   }
 
-  /** A thread has met a failure: it gets another session, and what the failure means its vault knows. */
+  /** A thread has met a failure. What that means its vault knows; then the thread gets another session. */
   #signAfter({ id, payload }: Frame): void {
     const { channel, failure, signature } = readSignAfter(payload);
     const { vault: number, key, message } = readSign(signature);
     this.#answerWith(id, number, key, (vault) => {
       const { lending } = vault;
       if (lending === null) return vault.sign(key, message);
-      const session = this.#options.signers.renew(number, lending, channel, failure);
-      this.#note({ note: 'session', vault: number, channel, session });
-      return lending.signAfter(key, message, failure);
+      const { signers } = this.#options;
+      signers.discard(number, lending, channel, failure);
+      return lending.signAfter(key, message, failure).finally(() => {
+        const session = signers.renew(number, lending, channel);
+        this.#note({ note: 'session', vault: number, channel, session });
+      });
     });
   }
 

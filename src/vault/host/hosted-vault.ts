@@ -301,6 +301,9 @@ export class HostedVault implements Vault, HostUser {
       ...{ process, sessions, callTimeout },
       vault: this.#number,
       algorithm: this.algorithm.name,
+      onThreads: (threads) => {
+        world.log.info({ keyring, threads }, 'threads of the vault host sign');
+      },
       onNoThreads: (reason) => {
         world.log.warn({ keyring, reason }, 'signatures are made by one thread');
       },

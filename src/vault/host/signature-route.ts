@@ -15,7 +15,9 @@ export interface SignatureRouteOptions {
   readonly sessions: number;
   /** A signature that takes longer is taken for hung, milliseconds. */
   readonly callTimeout: number;
-  /** Told where the vault lends nothing because it failed. */
+  /** So many threads sign from now on. */
+  readonly onThreads: (threads: number) => void;
+  /** The vault has failed to lend them anything. */
   readonly onNoThreads: (reason: string) => void;
 }
 
@@ -213,12 +215,19 @@ export class SignatureRoute {
           this.#lanes.push({ channel, session: handleOf(session), underWay: 0 });
         }
         // A vault that lends nothing is asked once.
-        this.#isLending = sessions.length === 0;
+        if (sessions.length > 0) void this.#takeThreads();
       },
       (failure: unknown) => {
         onNoThreads(describeFailure(failure));
       },
     );
+  }
+
+  async #takeThreads(): Promise<void> {
+    this.#isLending = false;
+    const used = this.#lanes.filter(({ session }) => session !== null);
+    await Promise.all(used.map(({ channel }) => channel.ready));
+    this.#options.onThreads(used.length);
   }
 
   #settled(): void {

@@ -44,6 +44,11 @@ export class SignerChannel {
   #out: Buffer[] = [];
   #round = 0;
   #isReady = false;
+  #announceReady: () => void = () => undefined;
+  /** Resolves when the thread takes requests; never, where it does not start. */
+  readonly ready = new Promise<void>((resolve) => {
+    this.#announceReady = resolve;
+  });
   /** When the job that is first now became so. */
   #firstSince = 0;
   /** Milliseconds a signature. */
@@ -140,6 +145,7 @@ export class SignerChannel {
     const answer = readAnswer(bytes, at);
     if (answer.is === 'ready') {
       this.#isReady = true;
+      this.#announceReady();
       return;
     }
     const job = this.#jobs.shift();

@@ -34,10 +34,10 @@ export type SignerAnswer =
 
 const algorithms: readonly AlgorithmName[] = ['ed25519', 'es256'];
 const steps: readonly SignerFailure['step'][] = ['init', 'sign', 'length'];
-const kinds = { ready: 1, signed: 2, wrong: 3, failed: 4, skipped: 5 } as const;
+const kinds: readonly SignerAnswer['is'][] = ['ready', 'signed', 'wrong', 'failed', 'skipped'];
 
 /** sizeof(CK_ULONG) where this program runs. */
-export const handleBytes = 8;
+const handleBytes = 8;
 const lengthBytes = 4;
 const roundAt = 5;
 const sessionAt = 6;
@@ -91,36 +91,17 @@ export function readSignerRequest(bytes: Buffer, at: number, end: number): Signe
 
 /** Writes an answer at `at`. */
 export function writeAnswer(into: Buffer, at: number, answer: SignerAnswer): void {
-  into[at] = kinds[answer.is];
+  into[at] = kinds.indexOf(answer.is);
   if (answer.is === 'signed') into.set(answer.signature, at + 1);
-  if (answer.is !== 'failed') return;
-  into[at + 1] = steps.indexOf(answer.failure.step);
-  into.writeUInt32BE(answer.failure.value, at + 2);
+  if (answer.is === 'failed') writeFailure(into, at + 1, answer.failure);
 }
 
 /** Of a whole answer. Throws where it is none: both sides are this program. */
 export function readAnswer(bytes: Buffer, at: number): SignerAnswer {
   const end = at + answerBytes;
-  switch (bytes[at]) {
-    case kinds.signed:
-      return { is: 'signed', signature: bytes.subarray(at + 1, end) };
-    case kinds.failed:
-      return {
-        is: 'failed',
-        failure: {
-          step: known(steps[bytes[at + 1] ?? NaN]),
-          value: bytes.readUInt32BE(at + 2),
-        },
-      };
-    case kinds.wrong:
-      return { is: 'wrong' };
-    case kinds.skipped:
-      return { is: 'skipped' };
-    case kinds.ready:
-      return { is: 'ready' };
-    default:
-      throw new Error(`an answer of kind ${String(bytes[at])}`);
-  }
+  const is = known(kinds[bytes[at] ?? NaN]);
+  if (is === 'signed') return { is, signature: bytes.subarray(at + 1, end) };
+  return is === 'failed' ? { is, failure: readFailure(bytes, at + 1) } : { is };
 }
 
 /** The bytes of a failure in a frame of another channel. */

@@ -40,18 +40,20 @@ export class SignerThreads {
     };
   }
 
-  /** Another session for the thread of a channel, which met a failure with the one that it has; in hex, null for none. */
-  renew(
-    vault: VaultNumber,
-    lending: Lending,
-    channel: number,
-    failure: SignerFailure,
-  ): string | null {
+  /** The thread of a channel has met a failure with the session that it has. */
+  discard(vault: VaultNumber, lending: Lending, channel: number, failure: SignerFailure): void {
     const sessions = this.#lent.get(vault);
     const session = sessions?.[channel];
-    if (sessions === undefined || session === undefined || session === null) return null;
+    if (sessions === undefined || session === undefined || session === null) return;
+    sessions[channel] = null;
     lending.takeBack(session, failure);
-    sessions[channel] = sessionOf(lending);
+  }
+
+  /** Another one, where the vault is still open and has one: its handle in hex, null for none. */
+  renew(vault: VaultNumber, lending: Lending, channel: number): string | null {
+    const sessions = this.#lent.get(vault);
+    if (sessions === undefined) return null;
+    sessions[channel] ??= sessionOf(lending);
     return sessions[channel]?.toString('hex') ?? null;
   }
 

@@ -174,11 +174,11 @@ export class TokenVault implements Vault {
   }
 
   /** Once more where the session or the handle had gone stale; else what the thread met, in words. */
-  #signAfter(
+  async #signAfter(
     key: VaultKey,
     message: Uint8Array,
     failure: SignerFailure,
-  ): Uint8Array | Promise<Uint8Array> {
+  ): Promise<Uint8Array> {
     const { length } = this.algorithm.toBeSigned(message);
     const met = failureOnThread(failure, length);
     if (met === null) return this.signAlone(key, message);
