@@ -59,7 +59,6 @@ new HostServer({
       shield(),
     );
   },
-  threads: Number(process.env['UV_THREADPOOL_SIZE']),
   signers: new SignerThreads({ start: startSigner, most: Number(signers) }),
   testPoint,
   stopped: () => process.exit(0),

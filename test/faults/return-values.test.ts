@@ -79,6 +79,18 @@ describe('a session or a handle that is stale, beside others', () => {
   });
 });
 
+describe('a module without locks', () => {
+  it('CKR_CANT_LOCK from C_Initialize: started without, and called by one thread', async () => {
+    agent.module.script('C_Initialize at next return 0xa');
+    process.kill(agent.host(), 'SIGKILL');
+    const calls = await agent.calls(() => agent.signAtOnce(20));
+    expect(calls).toMatchObject({ C_Initialize: 2, C_Login: 1, 'calls of other threads': 0 });
+    await agent.freshHost();
+    const others = await agent.calls(() => agent.signAtOnce(20));
+    expect(others['calls of other threads']).toBeGreaterThan(0);
+  });
+});
+
 describe('a login that the token has forgotten', () => {
   beforeEach(() => agent.freshHost());
 

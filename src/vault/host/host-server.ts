@@ -26,8 +26,6 @@ export interface HostServerOptions {
   readonly channel: Socket;
   /** Begins the side of a kind that this process has; rejects for one that is opened in no vault host. */
   readonly serve: (backend: BackendName) => Promise<HostedKind>;
-  /** Of the thread pool. */
-  readonly threads: number;
   /** Those that do nothing but sign. */
   readonly signers: SignerThreads;
   /** Kill tests end this process at certain steps. */
@@ -35,12 +33,6 @@ export interface HostServerOptions {
   /** Called once everything was closed. */
   readonly stopped: () => void;
 }
-
-/** Answers that may wait for each other, and for how many milliseconds at most. */
-const mostHeld = 8;
-const longestHold = 2;
-/** Signatures a thread that must be left when answers wait. */
-const enoughAtWork = 3;
 
 /** The vault host's side of the channel: opens tokens, signs, and answers in any order. */
 export class HostServer {
@@ -52,8 +44,6 @@ export class HostServer {
   readonly #reader = new FrameReader();
   #working = 0;
   #out: Buffer[] = [];
-  #flushPlanned = false;
-  #holding = false;
 
   constructor(options: HostServerOptions) {
     this.#options = options;
@@ -316,27 +306,11 @@ export class HostServer {
     return { kind, message, details, ...(this.#kind?.failureOf(thrown) ?? plain) };
   }
 
-  /**
-   * Answers are written together: what is ready by the end of this turn of the event loop, and while enough
-   * signatures are under way to keep every thread at work, a few more, for a moment. Each write wakes the agent
-   * and then its client, which costs them more than the answer itself.
-   */
+  /** Answers are written together: what is ready by the end of this turn of the event loop. */
   #send(frame: Buffer): void {
     this.#out.push(frame);
-    if (this.#flushPlanned) return;
-    if (this.#out.length < mostHeld && this.#working >= enoughAtWork * this.#options.threads) {
-      if (!this.#holding) {
-        this.#holding = true;
-        setTimeout(() => {
-          this.#holding = false;
-          this.#flush();
-        }, longestHold);
-      }
-      return;
-    }
-    this.#flushPlanned = true;
+    if (this.#out.length > 1) return;
     setImmediate(() => {
-      this.#flushPlanned = false;
       this.#flush();
     });
   }

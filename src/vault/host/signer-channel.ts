@@ -30,7 +30,7 @@ export interface SignerChannelOptions {
 }
 
 /** Requests that may lie in a channel: as many as the thread makes in so many milliseconds, from two to so many. */
-const aheadTime = 8;
+const aheadTime = 4;
 const fewestAhead = 2;
 const mostAhead = 32;
 /** Of the newest time in the mean. */

@@ -38,6 +38,7 @@ export function signUntilEnd({ read, write, sign, now }: SignerLoopOptions): voi
   let end = 0;
   let held = 0;
   let holdsSince = 0;
+  let last = 0;
   /** Of the last failure. */
   let skipped: number | null = null;
   const flush = (): void => {
@@ -49,13 +50,17 @@ export function signUntilEnd({ read, write, sign, now }: SignerLoopOptions): voi
     const time = now();
     if (held === 0) holdsSince = time;
     held += 1;
-    if (held === mostHeld || time - holdsSince >= longestHold) flush();
+    // One that took so long lets none wait for the next, which would take as long.
+    const isSlow = time - last >= longestHold;
+    last = time;
+    if (isSlow || held === mostHeld || time - holdsSince >= longestHold) flush();
   };
   answer({ is: 'ready' });
   for (;;) {
     flush();
     const length = read(input, end);
     if (length === 0) return;
+    last = now();
     end += length;
     let at = 0;
     for (;;) {

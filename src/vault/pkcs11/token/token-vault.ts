@@ -44,7 +44,7 @@ export class TokenVault implements Vault {
   readonly openings = 0;
   readonly flaw = null;
   readonly sealStore: SealStore;
-  readonly lending: Lending;
+  readonly lending: Lending | null;
   readonly algorithm: Algorithm;
   readonly #parts: TokenVaultParts;
   readonly #lib: PKCS11;
@@ -61,22 +61,14 @@ export class TokenVault implements Vault {
     this.algorithm = parts.algorithm;
     this.#names = new KeyNames(parts.label, parts.quirks.ids);
     this.sealStore = sealObjects(this.#lib, parts.sessions, parts.label, parts.quirks);
-    const { module, sessions, quirks } = parts;
-    this.lending = {
-      library: module.path,
-      longest: quirks.longestMessage,
-      lend: () => sessions.lend(),
-      takeBack: (session, failure) => {
-        sessions.takeBack(session, failure && (failureOnThread(failure, 1) ?? failure));
-      },
-      handleOf: (key) => this.#keys.handleOf(key),
-      signAfter: (key, message, failure) => this.#signAfter(key, message, failure),
-    };
+    const { module } = parts;
+    this.lending = module.wantsOneThread ? null : this.#lends(module.path);
     this.#protection = protectionOf(parts.mechanismFlags, []);
     this.#keys = new PrivateKeys({
       lib: this.#lib,
       algorithm: parts.algorithm,
       names: this.#names,
+      wantsOneThread: parts.module.wantsOneThread,
       longestMessage: parts.quirks.longestMessage,
       inspect: (attributes) => {
         this.#noteProtection(attributes);
@@ -171,6 +163,20 @@ export class TokenVault implements Vault {
       if (isStale(failure)) return this.#sign(key, message, failure);
       throw translate(failure, 'sign');
     }
+  }
+
+  #lends(library: string): Lending {
+    const { sessions, quirks } = this.#parts;
+    return {
+      library,
+      longest: quirks.longestMessage,
+      lend: () => sessions.lend(),
+      takeBack: (session, failure) => {
+        sessions.takeBack(session, failure && (failureOnThread(failure, 1) ?? failure));
+      },
+      handleOf: (key) => this.#keys.handleOf(key),
+      signAfter: (key, message, failure) => this.#signAfter(key, message, failure),
+    };
   }
 
   /** Once more where the session or the handle had gone stale; else what the thread met, in words. */
