@@ -131,12 +131,12 @@ export class SignerChannel {
     }
     const end = whole * answerBytes;
     this.#rest = end === bytes.length ? null : bytes.subarray(end);
-    if (asked > 0) this.#measure(whole);
+    if (asked > 0 && whole > 0) this.#measure(whole);
   }
 
   #measure(answers: number): void {
     const now = performance.now();
-    const each = (now - this.#firstSince) / Math.max(1, answers);
+    const each = (now - this.#firstSince) / answers;
     this.#pace += weight * (each - this.#pace);
     this.#firstSince = now;
   }
