@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { familyOf } from './family.js';
 
 const started = new Set();
+/** Bytes: reconcile has a line for each of 100,000 keys. */
+const mostOutput = 1e9;
 /** Seconds beyond the time that an order is to take. */
 const grace = 60;
 
@@ -19,6 +21,7 @@ export function run(program, args, { seconds, environment = {} }) {
       encoding: 'utf8',
       timeout: seconds * 1000,
       killSignal: 'SIGKILL',
+      maxBuffer: mostOutput,
     };
     const child = execFile(program, args, options, (failure, stdout, stderr) => {
       started.delete(child);
