@@ -4,7 +4,7 @@
 // JSON document, and at the end what was to be reached. Measures; never judges. `--compare` takes a document of an
 // earlier run. `--signatures` and `--minutes` bound the part `time`.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { program } from './agents.js';
 import { readFlags } from './flags.js';
@@ -32,7 +32,7 @@ try {
   const watched = watch();
   const { figures, results } = await measure();
   warnings.push(...watched().map((text) => `while it ran: ${text}`));
-  const machine = { processors: cpus().length, processor: cpus()[0]?.model ?? 'unknown' };
+  const machine = { processors: availableParallelism(), processor: cpus()[0]?.model ?? 'unknown' };
   const about = {
     date: new Date().toISOString(),
     node: process.version,
