@@ -33,28 +33,44 @@ export const tpm = {
   table: (figures) => contestTable('TPM (swtpm), ES256', figures),
 };
 
-/** A YubiHSM 2 (the tests' emulator, behind an emulated connector) through its PKCS#11 module. */
-export const yubihsm = {
-  async prepare(stage) {
-    const module = yubihsmModule();
-    if (module === null) {
-      return { unavailable: 'yubihsm-pkcs11 is not here: scripts/install-test-deps puts it there' };
-    }
-    const [ours, theirs] = [
-      await startYubiHsm(stage, 'ours', module),
-      await startYubiHsm(stage, 'theirs', module),
-    ];
-    const folder = join(stage.folder, 'yubihsm-agent');
-    const agent = await configureAgent(folder, {
-      keyrings: { [keyring]: `${onToken(ours)}\nenvironment = ["LD_LIBRARY_PATH"]` },
-      token: ours,
-    }).start();
-    await stage.warmUpAll(agent, [keyring]);
-    const loops = threadsOf([1, 2, 4], (threads) => stage.loop(theirs, { threads }));
-    return contest(loops, loadsOf(stage, agent, keyring, loads));
-  },
-  table: (figures) => contestTable('YubiHSM 2 (emulator), Ed25519', figures),
-};
+/** What a command is given where the emulator takes the time of a device, milliseconds. */
+const commandTime = 10;
+
+/**
+ * A YubiHSM 2 (the tests' emulator, behind an emulated connector) through its PKCS#11 module: as fast as the emulator
+ * goes, which is a contest for the processors, and with a time for each command, as a device takes one.
+ */
+export const yubihsm = yubihsmWith(0, 'YubiHSM 2 (emulator), Ed25519');
+export const slowYubihsm = yubihsmWith(
+  commandTime,
+  `YubiHSM 2 (emulator, ${commandTime} ms a command), Ed25519`,
+);
+
+function yubihsmWith(milliseconds, title) {
+  return {
+    async prepare(stage) {
+      const module = yubihsmModule();
+      if (module === null) {
+        return {
+          unavailable: 'yubihsm-pkcs11 is not here: scripts/install-test-deps puts it there',
+        };
+      }
+      const [ours, theirs] = [
+        await startYubiHsm(stage, `ours-${milliseconds}`, module, milliseconds),
+        await startYubiHsm(stage, `theirs-${milliseconds}`, module, milliseconds),
+      ];
+      const folder = join(stage.folder, `yubihsm-agent-${milliseconds}`);
+      const agent = await configureAgent(folder, {
+        keyrings: { [keyring]: `${onToken(ours)}\nenvironment = ["LD_LIBRARY_PATH"]` },
+        token: ours,
+      }).start();
+      await stage.warmUpAll(agent, [keyring]);
+      const loops = threadsOf([1, 2, 4], (threads) => stage.loop(theirs, { threads }));
+      return contest(loops, loadsOf(stage, agent, keyring, loads));
+    },
+    table: (figures) => contestTable(title, figures),
+  };
+}
 
 /** Answers its socket, which serves one program at a time. */
 async function startTpm({ folder, progress }, name) {
@@ -69,13 +85,13 @@ async function startTpm({ folder, progress }, name) {
 }
 
 /** Answers a token, as makeToken does. */
-async function startYubiHsm({ folder, progress }, name, modulePath) {
+async function startYubiHsm({ folder, progress }, name, modulePath, milliseconds) {
   progress(`starting an emulator of a YubiHSM (${name})`);
   const loader = join(root, 'test/support/typescript-loader.js');
   const emulator = join(root, 'test/devices/yubihsm/main.ts');
   const { line } = await startUntil(
     '127.0.0.1:',
-    [process.execPath, '--import', loader, emulator, '0'],
+    [process.execPath, '--import', loader, emulator, ...['0', '', '2.4.0', String(milliseconds)]],
     { output: 'stderr' },
   );
   const port = /127\.0\.0\.1:(\d+)/.exec(line)?.[1];
