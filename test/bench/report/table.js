@@ -13,7 +13,10 @@ export const cpuHeads = ['agent CPU us', 'host CPU us', 'load CPU us'];
 
 /** CPU microseconds a signature, user + system, by process; a loop in C has the load's place. */
 export function cpuCells({ agent, host, load, loop } = {}) {
-  const split = ({ total, system }) => `${fixed(total - system, 1)} + ${fixed(system, 1)}`;
+  const split = ({ total, system }) => {
+    const digits = total >= 1000 ? 0 : 1;
+    return `${fixed(total - system, digits)} + ${fixed(system, digits)}`;
+  };
   if (loop !== undefined) return ['', '', fixed(loop.total, 1)];
   return [agent, host, load].map((one) => (one === undefined ? '' : split(one)));
 }
