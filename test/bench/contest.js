@@ -55,9 +55,10 @@ export function contest(loops, others, processors = null) {
 /** As it would be with all of the processors busy and nothing else on them: of what a loop in as many threads reaches. */
 function ratioByCpu(results, loops, name, processors) {
   return medianRatio(
-    results[name].map(
-      ({ cpu }) => processors / Object.values(cpu).reduce((sum, { total }) => sum + total, 0),
-    ),
+    results[name].map(({ cpu }) => {
+      const all = Object.entries(cpu).filter(([process]) => process !== 'main');
+      return processors / all.reduce((sum, [, { total }]) => sum + total, 0);
+    }),
     results[name].map((_, round) =>
       bestByCpu(
         loops.map((loop) => results[loop][round]),
