@@ -55,10 +55,7 @@ export function contest(loops, others, processors = null) {
 /** As it would be with all of the processors busy and nothing else on them: of what a loop in as many threads reaches. */
 function ratioByCpu(results, loops, name, processors) {
   return medianRatio(
-    results[name].map(({ cpu }) => {
-      const all = Object.entries(cpu).filter(([process]) => process !== 'main');
-      return processors / all.reduce((sum, [, { total }]) => sum + total, 0);
-    }),
+    results[name].map(({ cpu }) => processors / cpuOfAll(cpu)),
     results[name].map((_, round) =>
       bestByCpu(
         loops.map((loop) => results[loop][round]),
@@ -67,6 +64,20 @@ function ratioByCpu(results, loops, name, processors) {
     ),
   );
 }
+
+/** What a contestant's rate would be of that of another one, with the same processors and nothing else on them. */
+export function ratioOfCpu(results, name, reference) {
+  const [own, others] = [name, reference].map((one) =>
+    results[one].map(({ cpu }) => cpuOfAll(cpu)),
+  );
+  return medianRatio(others, own);
+}
+
+/** The main thread's is a part of the agent's. */
+const cpuOfAll = (cpu) =>
+  Object.entries(cpu)
+    .filter(([process]) => process !== 'main')
+    .reduce((sum, [, { total }]) => sum + total, 0);
 
 /** Median and p99 in microseconds, and CPU time a signature, where they were measured. */
 export function timesOf(results) {

@@ -47,6 +47,7 @@ export const targets = [
     sense: 'at least',
     wanted,
     reached: (figures) => contestant(figures, `${keyring}, on`).ratio_to_off,
+    byCpu: (figures) => contestant(figures, `${keyring}, on`).ratio_by_cpu,
   })),
   {
     name: 'sign_batch of 256, file keyring, of single requests',
@@ -54,6 +55,7 @@ export const targets = [
     sense: 'at least',
     wanted: 1.3,
     reached: (figures) => contestant(figures, 'file, batches of 256').ratio_to_single,
+    byCpu: (figures) => contestant(figures, 'file, batches of 256').ratio_by_cpu,
   },
   {
     name: 'agentctl sign, CPU: 1.3 x node -e 0 + 15 ms',
