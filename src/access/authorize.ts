@@ -1,6 +1,7 @@
 import { AgentError } from '../base/errors.ts';
 import {
   boundsOf,
+  hasScopeOn,
   isAtLeast,
   purposesOn,
   purposesOverAll,
@@ -64,8 +65,8 @@ export function authorizeKeyring(
   needs: Needs,
   keyring: string,
 ): void {
+  if (hasScopeOn(grant, keyring, needs.scope)) return;
   const scope = scopeOn(grant, keyring);
-  if (isAtLeast(scope, needs.scope)) return;
   throw forbidden(
     scope === 'none'
       ? `${method}: ${whoIs(grant)} is not for that keyring`

@@ -51,7 +51,7 @@ export async function handle<Request extends Asked<Result>, Answer, Result>(
     return protocol.error(request, asAgentError(refusal, request, caller, context.world));
   }
   try {
-    const result = await answer(request, caller, context);
+    const { result } = await answer(request, caller, context);
     failed = false;
     return protocol.result(request, result);
   } catch (failure) {
@@ -61,22 +61,25 @@ export async function handle<Request extends Asked<Result>, Answer, Result>(
   }
 }
 
-/** Up to the act nothing waits: what comes behind an `authenticate` goes by it. */
-async function answer<Result>(
+/** Up to the act nothing waits: what comes behind an `authenticate` goes by it. Throws as it rejects. */
+function answer<Result>(
   request: Asked<Result>,
   caller: Caller,
   context: RequestContext,
-): Promise<Result> {
+): Promise<Outcome<Result>> {
   const call = callOf(request, caller);
   let checked: CheckedCall<Result>;
   try {
     checked = admitted(call, request, context);
   } catch (refusal) {
-    await recordRefusal(call, refusal, context.audit);
-    throw refusal;
+    return refused(call, refusal, context.audit);
   }
-  const { result } = await perform(call, checked, context);
-  return result;
+  return perform(call, checked, context);
+}
+
+async function refused(call: RecordedCall, refusal: unknown, audit: Audit): Promise<never> {
+  await recordRefusal(call, refusal, audit);
+  throw refusal;
 }
 
 function callOf<Result>({ name, method }: Asked<Result>, caller: Caller): RecordedCall<Result> {
@@ -124,15 +127,16 @@ async function recordRefusal(
   await audit.record(eventOf(call, 'refused', { failure: refusal, repeats }));
 }
 
-async function perform<Result>(
+/** Throws as it rejects. */
+function perform<Result>(
   call: RecordedCall<Result>,
   checked: CheckedCall<Result>,
   { services, audit, world }: RequestContext,
 ): Promise<Outcome<Result>> {
   const { method, caller, grant } = call;
   if (grant === null) throw new Error('a call is performed before it was authorized');
-  const doIt = (): Promise<Outcome<Result>> => checked.act(services, { caller, grant });
-  const act = method.isUrgent ? () => world.files.urgently(doIt) : doIt;
+  const doIt = (): Acting<Result> => checked.act(services, { caller, grant });
+  const act = method.isUrgent ? () => world.files.urgently(async () => doIt()) : doIt;
   switch (method.effect) {
     case 'reads':
       return actUnlessRefused(call, act, audit);
@@ -140,15 +144,21 @@ async function perform<Result>(
       audit.requireReady();
       return actThenRecord(call, act, audit, () => checked.undo?.(services, { caller, grant }));
     case 'changes':
-      await foresee(call, () => checked.foresee?.(services, { caller, grant }), audit);
-      return recordThenAct(call, act, audit, world);
+      return recordThenAct(
+        call,
+        { foresee: () => checked.foresee?.(services, { caller, grant }), act },
+        audit,
+        world,
+      );
   }
 }
+
+type Acting<Result> = Outcome<Result> | Promise<Outcome<Result>>;
 
 /** Some are allowed by what they are about, which the act alone can tell: whose a client key is. */
 async function actUnlessRefused<Result>(
   call: RecordedCall,
-  act: () => Promise<Outcome<Result>>,
+  act: () => Acting<Result>,
   audit: Audit,
 ): Promise<Outcome<Result>> {
   try {
@@ -162,7 +172,7 @@ async function actUnlessRefused<Result>(
 /** What was made leaves only when it is recorded; where it cannot be, it is thrown away or taken back. */
 async function actThenRecord<Result>(
   call: RecordedCall,
-  act: () => Promise<Outcome<Result>>,
+  act: () => Acting<Result>,
   audit: Audit,
   undo: () => void,
 ): Promise<Outcome<Result>> {
@@ -185,7 +195,7 @@ async function actThenRecord<Result>(
 }
 
 /** What would change nothing is counted, and has no record of its own. */
-async function foresee(call: RecordedCall, look: () => void, audit: Audit): Promise<void> {
+async function lookAhead(call: RecordedCall, look: () => void, audit: Audit): Promise<void> {
   try {
     look();
   } catch (refusal) {
@@ -198,10 +208,11 @@ async function foresee(call: RecordedCall, look: () => void, audit: Audit): Prom
 /** Nothing is changed before it is recorded that it will be. */
 async function recordThenAct<Result>(
   call: RecordedCall,
-  act: () => Promise<Outcome<Result>>,
+  { foresee, act }: { readonly foresee: () => void; readonly act: () => Acting<Result> },
   audit: Audit,
   world: World,
 ): Promise<Outcome<Result>> {
+  await lookAhead(call, foresee, audit);
   const of = await audit.record(eventOf(call, 'begun', {}));
   try {
     const came = await act();
