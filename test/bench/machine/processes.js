@@ -1,10 +1,15 @@
 // The processes of a run. Each one is bounded in time and ended here, with the children that it made.
 import { execFile, fork, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { familyOf } from './family.js';
 
 const started = new Set();
+/** Bytes: reconcile has a line for each of 100,000 keys. */
+const mostOutput = 1e9;
 /** Seconds beyond the time that an order is to take. */
 const grace = 60;
 
@@ -16,6 +21,7 @@ export function run(program, args, { seconds, environment = {} }) {
       encoding: 'utf8',
       timeout: seconds * 1000,
       killSignal: 'SIGKILL',
+      maxBuffer: mostOutput,
     };
     const child = execFile(program, args, options, (failure, stdout, stderr) => {
       started.delete(child);
@@ -64,23 +70,56 @@ export async function startUntil(sign, [program, ...args], options = {}) {
   const ready = new Promise((resolve, reject) => {
     const lines = createInterface({ input: child[output] });
     lines.on('line', (line) => {
-      if (line.includes(sign)) resolve(performance.now() - begun);
+      if (line.includes(sign)) resolve({ startMs: performance.now() - begun, line });
       else if (said.length < 20) said.push(line);
     });
     // The last lines come after the process has ended.
     lines.on('close', () => reject(new Error(`${program} ended: ${said.join('\n')}`)));
   });
   try {
-    return { pid: child.pid, startMs: await within(seconds, ready), stop };
+    return { pid: child.pid, ...(await within(seconds, ready)), stop };
   } catch (failure) {
     kill(child);
     throw failure;
   }
 }
 
-/** A child that does one order at a time, sent to it over IPC. `file`: beside this one, or a URL. */
-export function worker(file) {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)));
+/** Starts a program that says nothing, and waits until it takes connections on a Unix socket. */
+export async function startListening(path, [program, ...args], { environment = {} } = {}) {
+  const child = spawn(program, args, {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'ignore', 2],
+  });
+  started.add(child);
+  let failure = null;
+  child.once('error', (reason) => (failure = reason));
+  child.once('exit', (code) => {
+    started.delete(child);
+    failure ??= new Error(`it ended with ${code}`);
+  });
+  const listens = () =>
+    new Promise((resolve) => {
+      const client = connect(path, () => resolve(true));
+      client.on('error', () => resolve(false));
+      client.on('connect', () => client.destroy());
+    });
+  for (let tries = 0; !(await listens()); tries += 1) {
+    if (failure !== null) throw new Error(`${program}: ${failure.message}`);
+    if (tries === 1000) throw new Error(`${program} does not listen on ${path}`);
+    await sleep(20);
+  }
+  return { pid: child.pid };
+}
+
+/**
+ * A child that does one order at a time, sent to it over IPC. `file`: in programs/. `launcher`: words before node's
+ * own, of a program that becomes what it is told.
+ */
+export function worker(file, [command, ...words] = []) {
+  const script = fileURLToPath(new URL(`../programs/${file}`, import.meta.url));
+  const options =
+    command === undefined ? {} : { execPath: command, execArgv: [...words, process.execPath] };
+  const child = fork(script, options);
   started.add(child);
   let settle = () => undefined;
   child.on('message', (answer) => settle(answer));
@@ -89,6 +128,7 @@ export function worker(file) {
     settle({ failure: 'it ended' });
   });
   return {
+    pid: child.pid,
     order: (order) => {
       const answered = new Promise((resolve, reject) => {
         settle = (answer) => {
@@ -120,6 +160,17 @@ export function residentOf(pid) {
   });
 }
 
+/** What a process and those that it started have: open files, threads and mapped pieces of memory. */
+export function holdingsOf(pid) {
+  const family = familyOf(pid);
+  const countOf = (of) => family.reduce((sum, member) => sum + of(member), 0);
+  return {
+    descriptors: countOf((member) => readdirSync(`/proc/${member}/fd`).length),
+    threads: countOf((member) => readdirSync(`/proc/${member}/task`).length),
+    mappings: countOf((member) => readFileSync(`/proc/${member}/maps`, 'utf8').split('\n').length),
+  };
+}
+
 function kill(child) {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   for (const member of familyOf(child.pid)) {
@@ -129,25 +180,6 @@ function kill(child) {
       // it has ended meanwhile
     }
   }
-}
-
-/** A process and everything that descends from it. */
-function familyOf(pid) {
-  const parents = new Map();
-  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      // The name before it may contain anything, parentheses too.
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch {
-      // it has ended meanwhile
-    }
-  }
-  const family = [pid];
-  for (const member of family) {
-    for (const [child, parent] of parents) if (parent === member) family.push(child);
-  }
-  return family;
 }
 
 function within(seconds, promise) {

@@ -3,7 +3,9 @@ import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const madeAt = '2025-01-01T00:00:00Z';
-const endedAt = '2025-06-01T00:00:00Z';
+const revokedAt = '2025-06-01T00:00:00Z';
+/** Later than any run: a key whose grace has ended is pruned. */
+const graceUntil = '2999-01-01T00:00:00Z';
 
 /** A token keyring's sidecar: `count` revoked keys, whose records stay. */
 export function addRevokedRecords(path, count) {
@@ -19,12 +21,12 @@ export function addRevokedRecords(path, count) {
   );
   document.revoked = {
     ...document.revoked,
-    ...Object.fromEntries(keys.map(({ kid }) => [kid, { at: endedAt, reason: 'bench' }])),
+    ...Object.fromEntries(keys.map(({ kid }) => [kid, { at: revokedAt, reason: 'bench' }])),
   };
   write(path, document);
 }
 
-/** A keystore file: `count` keys whose grace has ended, each with its seed. */
+/** A keystore file: `count` keys in grace, each with its seed. */
 export function addRetiredKeys(path, count) {
   const document = JSON.parse(readFileSync(path, 'utf8'));
   const keys = newKeys(count, document.keys);
@@ -33,7 +35,7 @@ export function addRetiredKeys(path, count) {
   );
   document.retired_grace_until = {
     ...document.retired_grace_until,
-    ...Object.fromEntries(keys.map(({ kid }) => [kid, endedAt])),
+    ...Object.fromEntries(keys.map(({ kid }) => [kid, graceUntil])),
   };
   write(path, document);
 }

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run } from './processes.js';
+import { run } from '../machine/processes.js';
 
-/** Compiles direct.c, roundtrip.c and ssh-load.c into `folder`; needs a C compiler and libc, nothing else. */
+/** Compiles the C programs into `folder`; needs a C compiler and libc, nothing else. */
 export async function buildC(folder) {
-  const [direct, roundtrip, sshLoad] = await Promise.all(
-    ['direct', 'roundtrip', 'ssh-load'].map(build),
+  const [direct, roundtrip, sshLoad, timed, tpmLoop] = await Promise.all(
+    ['direct', 'roundtrip', 'ssh-load', 'timed', 'tpm-loop'].map(build),
   );
-  return { direct, roundtrip, sshLoad };
+  return { direct, roundtrip, sshLoad, timed, tpmLoop };
 
   async function build(name) {
     const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));

@@ -1,11 +1,11 @@
 // The loop that a file keyring is compared with: node:crypto on one thread, in a process that does nothing else.
-// Told what to do over IPC: {seconds} → {perSecond}.
+// Told what to do over IPC: {seconds, bytes} → {perSecond}.
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-const message = Buffer.alloc(32, 7);
 const { privateKey } = generateKeyPairSync('ed25519');
 
-process.on('message', ({ seconds }) => {
+process.on('message', ({ seconds, bytes = 32 }) => {
+  const message = Buffer.alloc(bytes, 7);
   const started = performance.now();
   const end = started + seconds * 1000;
   let made = 0;

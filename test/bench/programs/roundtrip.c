@@ -83,17 +83,19 @@ static int by_value(const void *a, const void *b) {
   return left < right ? -1 : left > right;
 }
 
-static void print(uint64_t *times, size_t made, double seconds) {
+/* `all`: answers, with those of the warm-up. */
+static void print(uint64_t *times, size_t made, double seconds, size_t all) {
   if (made == 0) die("nothing was answered in %g s", seconds);
   qsort(times, made, sizeof *times, by_value);
-  printf("{\"perSecond\":%.1f,\"medianUs\":%.1f,\"p99Us\":%.1f}\n", (double)made / seconds,
-         (double)times[made / 2] / 1e3, (double)times[(size_t)((double)made * 0.99)] / 1e3);
+  printf("{\"perSecond\":%.1f,\"medianUs\":%.1f,\"p99Us\":%.1f,\"signatures\":%zu}\n",
+         (double)made / seconds, (double)times[made / 2] / 1e3,
+         (double)times[(size_t)((double)made * 0.99)] / 1e3, all);
 }
 
 /* `must_have` NULL: the answer must be the request. */
 static void measure(int fd, const char *request, size_t length, double seconds, const char *must_have) {
   static char answer[LONGEST_LINE];
-  size_t made = 0, room = 65536;
+  size_t made = 0, room = 65536, all = 0;
   uint64_t *times = malloc(room * sizeof *times);
   uint64_t warm_at = now() + (uint64_t)(WARM_UP * 1e9);
   uint64_t end_at = warm_at + (uint64_t)(seconds * 1e9);
@@ -103,12 +105,13 @@ static void measure(int fd, const char *request, size_t length, double seconds, 
     uint64_t after = now();
     if (must_have == NULL ? received != length : strstr(answer, must_have) == NULL)
       die("not the answer that was expected: %.200s", answer);
+    all++;
     if (made == room) times = realloc(times, (room *= 2) * sizeof *times);
     if (times == NULL) die("out of memory");
     if (before >= warm_at && after <= end_at) times[made++] = after - before;
     before = now();
   }
-  print(times, made, seconds);
+  print(times, made, seconds, all);
   free(times);
 }
 

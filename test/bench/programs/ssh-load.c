@@ -175,11 +175,13 @@ static int by_value(const void *a, const void *b) {
   return left < right ? -1 : left > right;
 }
 
-static void print(uint64_t *times, size_t made, double seconds) {
+/* `all`: signatures, with those of the warm-up. */
+static void print(uint64_t *times, size_t made, double seconds, size_t all) {
   if (made == 0) die("nothing was signed in %g s", seconds);
   qsort(times, made, sizeof *times, by_value);
-  printf("{\"perSecond\":%.1f,\"medianUs\":%.1f,\"p99Us\":%.1f}\n", (double)made / seconds,
-         (double)times[made / 2] / 1e3, (double)times[(size_t)((double)made * 0.99)] / 1e3);
+  printf("{\"perSecond\":%.1f,\"medianUs\":%.1f,\"p99Us\":%.1f,\"signatures\":%zu}\n",
+         (double)made / seconds, (double)times[made / 2] / 1e3,
+         (double)times[(size_t)((double)made * 0.99)] / 1e3, all);
 }
 
 int main(int count, char **arguments) {
@@ -200,7 +202,7 @@ int main(int count, char **arguments) {
   }
   prepare(&all[0]);
 
-  size_t made = 0, room = 65536;
+  size_t made = 0, room = 65536, answered = 0;
   uint64_t *times = malloc(room * sizeof *times);
   uint64_t warm_at = now() + (uint64_t)(WARM_UP * 1e9);
   uint64_t end_at = warm_at + (uint64_t)(seconds * 1e9);
@@ -215,12 +217,13 @@ int main(int count, char **arguments) {
       if (!receive(one)) continue;
       time = now();
       require_signature(one);
+      answered++;
       if (made == room) times = realloc(times, (room *= 2) * sizeof *times);
       if (times == NULL) die("out of memory");
       if (one->sent_at >= warm_at && time <= end_at) times[made++] = time - one->sent_at;
       send_sign(one);
     }
   }
-  print(times, made, seconds);
+  print(times, made, seconds, answered);
   return 0;
 }

@@ -1,26 +1,26 @@
 // The memory of the agent and of the processes that it starts, over many signatures.
-import { residentOf } from './processes.js';
-import { megabytes, row } from './table.js';
+import { residentOf } from '../machine/processes.js';
+import { megabytes, row } from '../report/table.js';
 
 const signatures = 200_000;
 const step = 40_000;
 
 export const memory = {
   async prepare(stage) {
-    const { pid, socket } = await stage.agent();
+    const agent = await stage.agent();
     return {
       contestants: {},
       async figures() {
         stage.progress(`${signatures} signatures for the memory`);
         const at = (made) => {
-          const processes = residentOf(pid);
+          const processes = residentOf(agent.pid);
           const rss = processes.reduce((sum, { rss: own }) => sum + own, 0);
           return { signatures: made, rss, processes };
         };
         const measured = [at(0)];
         for (let made = step; made <= signatures; made += step) {
           for (const keyring of ['file', 'softhsm']) {
-            await stage.sign(socket, { keyring, connections: 8, depth: 16, count: step / 2 });
+            await stage.sign(agent, { keyring, connections: 8, depth: 16, count: step / 2 });
           }
           measured.push(at(made));
         }
