@@ -35,21 +35,31 @@ export interface Admission {
  * The request path: decode → admit → authenticate → authorize → audit → act → answer. Takes one frame, answers one,
  * never rejects. How both are spelled is the protocol's; all between is the same for every one.
  */
-export async function handle<Request extends Asked<Result>, Answer, Result>(
+export function handle<Request extends Asked<Result>, Answer, Result>(
   frame: Buffer,
   caller: Caller,
   context: RequestContext,
   protocol: Protocol<Request, Answer, Result>,
 ): Promise<Answer> {
   const decoded = protocol.decode(frame);
-  if ('refusal' in decoded) return decoded.refusal;
+  if ('refusal' in decoded) return Promise.resolve(decoded.refusal);
   const { request } = decoded;
-  let failed = true;
   try {
     context.admission.enter(caller);
   } catch (refusal) {
-    return protocol.error(request, asAgentError(refusal, request, caller, context.world));
+    const error = asAgentError(refusal, request, caller, context.world);
+    return Promise.resolve(protocol.error(request, error));
   }
+  return handleAdmitted(request, caller, context, protocol);
+}
+
+async function handleAdmitted<Request extends Asked<Result>, Answer, Result>(
+  request: Request,
+  caller: Caller,
+  context: RequestContext,
+  protocol: Protocol<Request, Answer, Result>,
+): Promise<Answer> {
+  let failed = true;
   try {
     const { result } = await answer(request, caller, context);
     failed = false;
@@ -183,9 +193,9 @@ async function actThenRecord<Result>(
     await audit.record(eventOf(call, outcomeOf(failure), { failure }));
     throw failure;
   }
+  if (!audit.isOn || came.recorded === 'never') return came;
+  const repeats = came.recorded === 'once' ? 'folded' : undefined;
   try {
-    if (came.recorded === 'never') return came;
-    const repeats = came.recorded === 'once' ? 'folded' : undefined;
     await audit.record(eventOf(call, 'done', { came, repeats }));
   } catch (failure) {
     undo();
