@@ -16,7 +16,7 @@ const defaultTimeoutMs = 10_000;
  *
  * @example
  * import { readFile } from 'node:fs/promises';
- * import { connect } from 'signing-agent';
+ * import { connect } from 'signing-agent-client';
  *
  * const agent = await connect({
  *   keyring: 'ci',
