@@ -37,6 +37,7 @@ export class DocumentSession {
     for (const name of ['agentctl', 'signing-agent']) {
       symlinkSync(join(root, 'dist', 'bin', `${name}.js`), join(bin, name));
     }
+    symlinkSync(root, join(this.home, 'signing-agent'));
     this.#own = new Normalised([
       [this.home, '/home/me'],
       [root.replace(/\/$/, ''), '/home/me/signing-agent'],
@@ -46,7 +47,7 @@ export class DocumentSession {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {
         ...{ PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: this.home, LANG: 'C.UTF-8' },
-        ...{ TZ: 'UTC', CHECKOUT: root, UV_THREADPOOL_SIZE: '3' },
+        ...{ TZ: 'UTC', UV_THREADPOOL_SIZE: '3', NO_UPDATE_NOTIFIER: '1' },
       },
     });
     if (this.#shell.stdout === null) throw new Error('the shell has no output');

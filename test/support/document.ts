@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** A part of a document that a test does something with, in the order of the document. */
 export type Part =
@@ -111,3 +111,13 @@ export function linksOf(
 
 export const readDocument = (path: string): string =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** Every document that a user reads, by its path in the repository. */
+export function documents(): readonly string[] {
+  const folder = (path: string): readonly string[] =>
+    readdirSync(new URL(`../../${path}/`, import.meta.url), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `${path}/${name}`);
+  const top = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
+  return [...top, 'softhsm/README.md', ...folder('docs'), ...folder('examples')].sort();
+}

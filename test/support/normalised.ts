@@ -45,13 +45,16 @@ const relative = /(?:in (?:\d+[dhms] ?)+|(?:\d+[dhms] ?)+ago|now)(?= \(TIME\))/g
 /** In this order: what is longer comes first. */
 const volatile: readonly (readonly [RegExp, string])[] = [
   [time, 'TIME'],
+  [/\b\d{8}T\d{6}\.\d+Z/g, 'TIME'],
   [relative, 'WHEN'],
   [/\b1[5-9]\d{8}\b/g, 'SECONDS'],
   [/\b(?:[0-9a-f]{4} ){15}[0-9a-f]{4}\b/g, 'FINGERPRINT'],
   [/\b[0-9a-f]{32,}\b/g, 'HEX'],
   [/\bSHA256:[A-Za-z0-9+/]{43}/g, 'SHA256:BASE64'],
+  [/\bAAAA[A-Za-z0-9+/]{30,}={0,2}/g, 'BASE64'],
   [/[A-Za-z0-9+/]{43}=/g, 'BASE64'],
   // Signatures, keys and tokens, with the dots of a JWS; words are not that long.
-  [/\b[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{20,})*/g, 'BASE64'],
+  [/(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{20,})*/g, 'BASE64'],
   [/\bpid \d+/g, 'pid N'],
+  [/\bserial [0-9a-f]{16}\b/g, 'serial N'],
 ];
