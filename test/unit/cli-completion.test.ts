@@ -47,6 +47,7 @@ describe('completion in bash', () => {
     'sign',
     'verify',
     'verify-attestation',
+    'help',
     'jwks',
     'jwt',
     'unlock',
