@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
+import { rmSync } from 'node:fs';
+import { availableParallelism, constants } from 'node:os';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { startAgent, type Agent } from '../agent/agent.ts';
@@ -17,6 +19,7 @@ import { AlreadyRunningError } from '../files/state-dir-lock.ts';
 import { configuredHosts } from '../agent/configured-hosts.ts';
 import { version } from '../base/version.ts';
 import type { World } from '../base/world.ts';
+import { runEphemeral } from './ephemeral.ts';
 import { failpoint } from './failpoint.ts';
 import { environmentBefore, relaunchSized } from './relaunch.ts';
 
@@ -43,16 +46,22 @@ const program = new Command('signing-agent')
       'silent',
     ]),
   )
+  .option('--ephemeral', 'run COMMAND beside an agent of its own, whose keys are in memory')
+  .addOption(new Option('--ephemeral-of <pid>').argParser(Number).hideHelp())
+  .argument('[command...]', 'with --ephemeral, behind --: a program and its arguments')
   .version(version(), '--version')
-  .allowExcessArguments(false)
   .addHelpText(
     'after',
     `
 Exit codes: 0 stopped; 2 bad flags or configuration; 3 another agent holds the state dir;
 4 a keyring could not be opened.
 
-Example:
-  signing-agent --state-dir ~/agent --socket ~/agent/agent.sock`,
+With --ephemeral the keyring "default" and its keys are there for one command, which finds the agent by
+SIGNING_AGENT_SOCK and SSH_AUTH_SOCK; they are gone when it ends, and its exit code is this one's.
+
+Examples:
+  signing-agent --state-dir ~/agent --socket ~/agent/agent.sock
+  signing-agent --ephemeral -- sh -c 'agentctl sign notes.txt'`,
   )
   .exitOverride((failure) => {
     process.exit(failure.exitCode === 0 ? 0 : exitCodes.usage);
@@ -63,11 +72,41 @@ process.on('SIGUSR1', () => undefined);
 // A limit on the size of files is a failed write, and not the end of the agent.
 process.on('SIGXFSZ', () => undefined);
 program.parse();
-await main(program.opts<Flags & { config?: string; logLevel?: LogLevel }>());
 
-async function main({ config: file, ...flags }: Flags & { config?: string }): Promise<void> {
+interface Given extends Flags {
+  readonly config?: string;
+  readonly logLevel?: LogLevel;
+  readonly ephemeral?: true;
+  /** The pid of a process with `--ephemeral`. */
+  readonly ephemeralOf?: number;
+}
+
+const given = program.opts<Given>();
+if (given.ephemeral) await ephemeral(given, program.args);
+else if (program.args.length === 0) await main(given);
+else program.error('error: a command wants --ephemeral');
+
+/** `signing-agent --ephemeral -- COMMAND`. */
+async function ephemeral(flags: Given, command: readonly string[]): Promise<void> {
+  if (command.length === 0) program.error('error: --ephemeral wants a command behind --');
+  const others = ['config', 'stateDir', 'socket'] as const;
+  if (others.some((name) => flags[name] !== undefined)) {
+    program.error('error: with --ephemeral there is no --config, --state-dir and --socket');
+  }
+  process.umask(0o077);
+  try {
+    const { execPath, env, stderr, argv } = process;
+    const agent = [execPath, argv[1] ?? ''] as const;
+    process.exitCode = await runEphemeral({ command, agent: [...agent], env, stderr });
+  } catch (failure) {
+    fail(failure);
+  }
+}
+
+async function main({ config: file, ephemeralOf, ...flags }: Given): Promise<void> {
   process.umask(0o077);
   const libc = openLibc();
+  if (ephemeralOf !== undefined) endWith(ephemeralOf, libc);
   const uid = process.geteuid?.() ?? 0;
   const processors = availableParallelism();
   try {
@@ -80,6 +119,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     };
     const readSettings = (): Settings => resolveSettings(readConfig(file, uid), flags, where);
     const settings = readSettings();
+    if (ephemeralOf !== undefined) removeAtExit(dirname(settings.stateDir));
     const world: World = {
       now: () => Date.now(),
       monotonicNow: () => performance.now(),
@@ -114,6 +154,19 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
   } catch (failure) {
     fail(failure);
   }
+}
+
+/** An agent for one command must not outlive who started both. */
+function endWith(parent: number, libc: Libc): void {
+  libc.signalAtParentsEnd(constants.signals.SIGTERM);
+  if (process.ppid !== parent) process.exit(exitCodes.stopped);
+}
+
+/** Who started it does that too, unless it was killed. */
+function removeAtExit(folder: string): void {
+  process.on('exit', () => {
+    rmSync(folder, { recursive: true, force: true });
+  });
 }
 
 interface Signals {
