@@ -22,6 +22,7 @@ import type { World } from '../base/world.ts';
 import { runEphemeral } from './ephemeral.ts';
 import { failpoint } from './failpoint.ts';
 import { environmentBefore, relaunchSized } from './relaunch.ts';
+import { ServiceManager } from './service-manager.ts';
 
 /** Exit codes, as the README has them. */
 const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
@@ -137,7 +138,11 @@ async function main({ config: file, ephemeralOf, ...flags }: Given): Promise<voi
     };
     relaunchSized({ processors, durable: settings.audit?.fsync === true }, libc, world);
     libc.refuseCoreDumps();
-    const signals = obeySignals(world, libc);
+    const manager = new ServiceManager({
+      ...{ env: process.env, pid: process.pid, libc, world },
+      monotonicUs: () => process.hrtime.bigint() / 1000n,
+    });
+    const signals = obeySignals(world, manager);
     const agent = await startAgent({
       settings,
       readSettings,
@@ -150,7 +155,13 @@ async function main({ config: file, ephemeralOf, ...flags }: Given): Promise<voi
     });
     if (signals.started(agent)) return;
     world.log.info({ socket: agent.socketPath, pid: process.pid }, 'ready');
-    tellServiceManager(libc, world, 'READY=1');
+    manager.ready(inWords(agent));
+    const { aliveEvery } = manager;
+    if (aliveEvery !== null) {
+      setInterval(() => {
+        manager.sayAlive();
+      }, aliveEvery).unref();
+    }
   } catch (failure) {
     fail(failure);
   }
@@ -178,12 +189,12 @@ interface Signals {
  * A signal while the agent starts waits until it has started: some modules rewrite the token as they log in, and
  * must not be cut off there.
  */
-function obeySignals(world: World, libc: Libc): Signals {
+function obeySignals(world: World, manager: ServiceManager): Signals {
   let running: Agent | null = null;
   let received: string | null = null;
   const stop = (agent: Agent): void => {
     world.log.info({ signal: received }, 'stopping');
-    tellServiceManager(libc, world, 'STOPPING=1');
+    manager.stopping();
     agent.stop().then(
       () => {
         world.log.info('stopped');
@@ -208,8 +219,11 @@ function obeySignals(world: World, libc: Libc): Signals {
   process.on('SIGTERM', receive);
   process.on('SIGINT', receive);
   process.on('SIGHUP', () => {
-    if (running !== null) running.reload();
-    else world.log.info('SIGHUP while the agent starts: it reads everything anyway');
+    if (running !== null) {
+      manager.reloading();
+      running.reload();
+      manager.ready(inWords(running));
+    } else world.log.info('SIGHUP while the agent starts: it reads everything anyway');
   });
   return {
     started(agent) {
@@ -220,14 +234,14 @@ function obeySignals(world: World, libc: Libc): Signals {
   };
 }
 
-function tellServiceManager(libc: Libc, world: World, message: string): void {
-  const address = process.env['NOTIFY_SOCKET'];
-  if (address === undefined || address === '') return;
-  try {
-    libc.notify(address, message);
-  } catch (failure) {
-    world.log.error({ reason: describeFailure(failure) }, 'could not tell the service manager');
-  }
+/** For `systemctl status`. */
+function inWords(agent: Agent): string {
+  const { keyrings } = agent.status();
+  const counts = ['ok', 'locked', 'unavailable'].flatMap((health) => {
+    const count = keyrings.filter((keyring) => keyring.health === health).length;
+    return count === 0 ? [] : [`${count} ${health}`];
+  });
+  return `keyrings: ${counts.join(', ') || 'none'}`;
 }
 
 function fail(failure: unknown): never {
