@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, InvalidArgumentError, Option } from 'commander';
 import { startAgent, type Agent } from '../agent/agent.ts';
 import { ConfigError } from '../config/load.ts';
 import { readConfig } from '../config/read.ts';
@@ -15,8 +14,8 @@ import { escapeControls } from '../cli/shell/text.ts';
 import { durableFiles } from '../files/durable-files.ts';
 import { AlreadyRunningError } from '../files/state-dir-lock.ts';
 import { configuredHosts } from '../agent/configured-hosts.ts';
-import { version } from '../base/version.ts';
 import type { World } from '../base/world.ts';
+import { daemonProgram } from './daemon-program.ts';
 import { failpoint } from './failpoint.ts';
 import { environmentBefore, relaunchSized } from './relaunch.ts';
 
@@ -26,37 +25,9 @@ const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as con
 /** What was admitted is answered for 5 s; then tokens and files are let go of, milliseconds. */
 const longestStop = 7500;
 
-const program = new Command('signing-agent')
-  .description(
-    'Signs for programs on this machine with keys in a PKCS#11 token or a keystore file.\n' +
-      'Runs in the foreground, serves a Unix socket, logs JSON lines to stderr.',
-  )
-  .option('--config <file>', 'configuration (TOML); without it one file keyring, "default"')
-  .option('--state-dir <dir>', 'where keys and state are kept', notEmpty)
-  .option('--socket <path>', 'the Unix socket to serve', notEmpty)
-  .addOption(
-    new Option('--log-level <level>', 'what is logged').choices([
-      'debug',
-      'info',
-      'warn',
-      'error',
-      'silent',
-    ]),
-  )
-  .version(version(), '--version')
-  .allowExcessArguments(false)
-  .addHelpText(
-    'after',
-    `
-Exit codes: 0 stopped; 2 bad flags or configuration; 3 another agent holds the state dir;
-4 a keyring could not be opened.
-
-Example:
-  signing-agent --state-dir ~/agent --socket ~/agent/agent.sock`,
-  )
-  .exitOverride((failure) => {
-    process.exit(failure.exitCode === 0 ? 0 : exitCodes.usage);
-  });
+const program = daemonProgram().exitOverride((failure) => {
+  process.exit(failure.exitCode === 0 ? 0 : exitCodes.usage);
+});
 
 // Node's own handler opens the inspector to every user of the machine.
 process.on('SIGUSR1', () => undefined);
@@ -186,9 +157,4 @@ function fail(failure: unknown): never {
     process.exit(exitCodes.usage);
   }
   throw failure;
-}
-
-function notEmpty(value: string): string {
-  if (value === '') throw new InvalidArgumentError('must not be empty');
-  return value;
 }

@@ -38,7 +38,7 @@ describe.each([...documents(), ...notes])('%s', (path) => {
 const runBy: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   sh: {
     'README.md': 'test/e2e/readme.test.ts',
-    'CONTRIBUTING.md': 'scripts/checks.js',
+    'CONTRIBUTING.md': 'test/unit/documents.test.ts',
   },
   ts: { 'docs/client.md': 'test/contract/client-examples.test.ts' },
   python: { 'examples/python/README.md': 'test/contract/python-client.test.ts' },
@@ -68,6 +68,37 @@ describe.each(documents().filter((path) => blocksOf(read(path)).length > 0))('%s
       expect(settings.keyrings.length).toBeGreaterThan(0);
     },
   );
+});
+
+/** Of the shell blocks of a document: each command, without what stands behind `#`. */
+function shellCommands(path: string): readonly string[] {
+  const shell = blocksOf(read(path)).filter(({ language }) => language === 'sh');
+  const lines = shell.flatMap(({ text }) => text.split(/\n| && /));
+  return lines.map((line) => line.replace(/\s+#.*$/, '').trim()).filter((line) => line !== '');
+}
+
+test('README has the two commands that install and test', () => {
+  const commands = shellCommands('README.md');
+  expect(commands.slice(0, 2)).toEqual(['./scripts/install-packages', './scripts/test']);
+  for (const command of commands.slice(0, 2)) {
+    expect(statSync(join(root, command)).mode & 0o111, command).toBe(0o111);
+  }
+});
+
+test('the commands of CONTRIBUTING.md are there', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: object };
+  const commands = shellCommands('CONTRIBUTING.md');
+  expect(commands.length).toBeGreaterThan(5);
+  for (const command of commands) {
+    const [, script] = /^npm run (\w+)$/.exec(command) ?? [];
+    const [, file] = /^(?:npx vitest run |)((?:test|scripts)\/\S+)/.exec(command) ?? [];
+    const [, project] = /--project (\w+)$/.exec(command) ?? [];
+    const isThere =
+      (script !== undefined && script in scripts) ||
+      (file !== undefined && existsSync(join(root, file))) ||
+      (project !== undefined && existsSync(join(root, 'test', project)));
+    expect(isThere, command).toBe(true);
+  }
 });
 
 test('what runs other blocks is there', () => {
