@@ -19,7 +19,7 @@ import { daemonProgram } from './daemon-program.ts';
 import { failpoint } from './failpoint.ts';
 import { environmentBefore, relaunchSized } from './relaunch.ts';
 
-/** Exit codes, as the README has them. */
+/** Exit codes, as signing-agent(8) has them. */
 const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
 
 /** What was admitted is answered for 5 s; then tokens and files are let go of, milliseconds. */

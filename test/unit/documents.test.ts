@@ -2,8 +2,12 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { buildProgram } from '../../src/cli/program.ts';
+import { everyCommand } from '../../src/cli/programs/all.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
+import { errorTexts } from '../../src/request/discovery/texts/error-texts.ts';
+import { terminalOf } from '../support/cli-session.ts';
 import { anchorsOf, blocksOf, documents, linksOf, partsOf } from '../support/document.ts';
 import { Normalised } from '../support/normalised.ts';
 
@@ -108,6 +112,47 @@ test('what runs other blocks is there', () => {
       expect(existsSync(join(root, file)), file).toBe(true);
     }
   }
+});
+
+describe('commands of agentctl that are named', () => {
+  const program = buildProgram(terminalOf().terminal, () => undefined, everyCommand);
+  const valued = program.options.flatMap(({ long, required }) => (required ? [long] : []));
+
+  /** What stands behind `agentctl` that is no command of it; null where all is well. */
+  function unknownIn(line: string): string | null {
+    const words = line.split(/\s+/).slice(1);
+    while (words[0]?.startsWith('-') === true) words.splice(0, valued.includes(words[0]) ? 2 : 1);
+    let { commands } = program;
+    for (const word of words) {
+      if (commands.length === 0) return null;
+      const found = word.split('|').map((name) => commands.find((one) => one.name() === name));
+      if (found.includes(undefined)) return line;
+      commands = found[0]?.commands ?? [];
+    }
+    return null;
+  }
+
+  test.each([...documents(), ...notes])('%s', (path) => {
+    const prose = read(path).replaceAll(/^```[^]*?^```$/gm, '');
+    const named = [...prose.matchAll(/`(agentctl [^`\n]*)`/g)].map(([, line = '']) => line);
+    expect(named.map(unknownIn).filter((line) => line !== null)).toEqual([]);
+  });
+
+  test('in what is said of errors', () => {
+    const texts = Object.values(errorTexts).flatMap(({ operator, repeat }) => [
+      operator,
+      repeat.text,
+    ]);
+    const named = texts.flatMap((text) => text.match(/agentctl [a-z]+(?: list)?/g) ?? []);
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.map(unknownIn).filter((line) => line !== null)).toEqual([]);
+  });
+
+  test('one that there is not is found', () => {
+    expect(unknownIn('agentctl --keyring ci keys rotate --grace 1d')).toBeNull();
+    expect(unknownIn('agentctl whoami')).toBe('agentctl whoami');
+    expect(unknownIn('agentctl keys rename')).toBe('agentctl keys rename');
+  });
 });
 
 describe('a session of a document', () => {
