@@ -4,7 +4,6 @@ import { rmSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, InvalidArgumentError, Option } from 'commander';
 import { startAgent, type Agent } from '../agent/agent.ts';
 import { ConfigError } from '../config/load.ts';
 import { readConfig } from '../config/read.ts';
@@ -17,56 +16,22 @@ import { escapeControls } from '../cli/shell/text.ts';
 import { durableFiles } from '../files/durable-files.ts';
 import { AlreadyRunningError } from '../files/state-dir-lock.ts';
 import { configuredHosts } from '../agent/configured-hosts.ts';
-import { version } from '../base/version.ts';
 import type { World } from '../base/world.ts';
+import { daemonProgram } from './daemon-program.ts';
 import { runEphemeral } from './ephemeral.ts';
 import { failpoint } from './failpoint.ts';
 import { environmentBefore, relaunchSized } from './relaunch.ts';
 import { ServiceManager } from './service-manager.ts';
 
-/** Exit codes, as the README has them. */
+/** Exit codes, as signing-agent(8) has them. */
 const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
 
 /** What was admitted is answered for 5 s; then tokens and files are let go of, milliseconds. */
 const longestStop = 7500;
 
-const program = new Command('signing-agent')
-  .description(
-    'Signs for programs on this machine with keys in a PKCS#11 token or a keystore file.\n' +
-      'Runs in the foreground, serves a Unix socket, logs JSON lines to stderr.',
-  )
-  .option('--config <file>', 'configuration (TOML); without it one file keyring, "default"')
-  .option('--state-dir <dir>', 'where keys and state are kept', notEmpty)
-  .option('--socket <path>', 'the Unix socket to serve', notEmpty)
-  .addOption(
-    new Option('--log-level <level>', 'what is logged').choices([
-      'debug',
-      'info',
-      'warn',
-      'error',
-      'silent',
-    ]),
-  )
-  .option('--ephemeral', 'run COMMAND beside an agent of its own, whose keys are in memory')
-  .addOption(new Option('--ephemeral-of <pid>').argParser(Number).hideHelp())
-  .argument('[command...]', 'with --ephemeral, behind --: a program and its arguments')
-  .version(version(), '--version')
-  .addHelpText(
-    'after',
-    `
-Exit codes: 0 stopped; 2 bad flags or configuration; 3 another agent holds the state dir;
-4 a keyring could not be opened.
-
-With --ephemeral the keyring "default" and its keys are there for one command, which finds the agent by
-SIGNING_AGENT_SOCK and SSH_AUTH_SOCK; they are gone when it ends, and its exit code is this one's.
-
-Examples:
-  signing-agent --state-dir ~/agent --socket ~/agent/agent.sock
-  signing-agent --ephemeral -- sh -c 'agentctl sign notes.txt'`,
-  )
-  .exitOverride((failure) => {
-    process.exit(failure.exitCode === 0 ? 0 : exitCodes.usage);
-  });
+const program = daemonProgram().exitOverride((failure) => {
+  process.exit(failure.exitCode === 0 ? 0 : exitCodes.usage);
+});
 
 // Node's own handler opens the inspector to every user of the machine.
 process.on('SIGUSR1', () => undefined);
@@ -253,9 +218,4 @@ function fail(failure: unknown): never {
     process.exit(exitCodes.usage);
   }
   throw failure;
-}
-
-function notEmpty(value: string): string {
-  if (value === '') throw new InvalidArgumentError('must not be empty');
-  return value;
 }

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -68,11 +68,4 @@ test('the block of five minutes signs, rotates and verifies, in a home that is n
     'next: keys whose grace has ended are removed WHEN (TIME)',
     "software: the key can be copied by whoever controls this machine's token or file",
   ]);
-});
-
-test('the two commands install and test', () => {
-  const [commands = ''] = shBlocks('README.md');
-  expect(commands.match(/^\S+/gm)).toEqual(['./scripts/install-packages', './scripts/test']);
-  for (const name of commands.match(/^\S+/gm) ?? [])
-    expect(existsSync(join(root, name))).toBe(true);
 });

@@ -2,8 +2,12 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { buildProgram } from '../../src/cli/program.ts';
+import { everyCommand } from '../../src/cli/programs/all.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { resolveSettings } from '../../src/config/settings.ts';
+import { errorTexts } from '../../src/request/discovery/texts/error-texts.ts';
+import { terminalOf } from '../support/cli-session.ts';
 import { anchorsOf, blocksOf, documents, linksOf, partsOf } from '../support/document.ts';
 import { Normalised } from '../support/normalised.ts';
 
@@ -38,7 +42,7 @@ describe.each([...documents(), ...notes])('%s', (path) => {
 const runBy: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   sh: {
     'README.md': 'test/e2e/readme.test.ts',
-    'CONTRIBUTING.md': 'scripts/checks.js',
+    'CONTRIBUTING.md': 'test/unit/documents.test.ts',
   },
   ts: { 'docs/client.md': 'test/contract/client-examples.test.ts' },
   python: { 'examples/python/README.md': 'test/contract/python-client.test.ts' },
@@ -70,6 +74,37 @@ describe.each(documents().filter((path) => blocksOf(read(path)).length > 0))('%s
   );
 });
 
+/** Of the shell blocks of a document: each command, without what stands behind `#`. */
+function shellCommands(path: string): readonly string[] {
+  const shell = blocksOf(read(path)).filter(({ language }) => language === 'sh');
+  const lines = shell.flatMap(({ text }) => text.split(/\n| && /));
+  return lines.map((line) => line.replace(/\s+#.*$/, '').trim()).filter((line) => line !== '');
+}
+
+test('README has the two commands that install and test', () => {
+  const commands = shellCommands('README.md');
+  expect(commands.slice(0, 2)).toEqual(['./scripts/install-packages', './scripts/test']);
+  for (const command of commands.slice(0, 2)) {
+    expect(statSync(join(root, command)).mode & 0o111, command).toBe(0o111);
+  }
+});
+
+test('the commands of CONTRIBUTING.md are there', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: object };
+  const commands = shellCommands('CONTRIBUTING.md');
+  expect(commands.length).toBeGreaterThan(5);
+  for (const command of commands) {
+    const [, script] = /^npm run (\w+)$/.exec(command) ?? [];
+    const [, file] = /^(?:npx vitest run |)((?:test|scripts)\/\S+)/.exec(command) ?? [];
+    const [, project] = /--project (\w+)$/.exec(command) ?? [];
+    const isThere =
+      (script !== undefined && script in scripts) ||
+      (file !== undefined && existsSync(join(root, file))) ||
+      (project !== undefined && existsSync(join(root, 'test', project)));
+    expect(isThere, command).toBe(true);
+  }
+});
+
 test('what runs other blocks is there', () => {
   for (const files of Object.values(runBy)) {
     for (const [document, file] of Object.entries(files)) {
@@ -77,6 +112,47 @@ test('what runs other blocks is there', () => {
       expect(existsSync(join(root, file)), file).toBe(true);
     }
   }
+});
+
+describe('commands of agentctl that are named', () => {
+  const program = buildProgram(terminalOf().terminal, () => undefined, everyCommand);
+  const valued = program.options.flatMap(({ long, required }) => (required ? [long] : []));
+
+  /** What stands behind `agentctl` that is no command of it; null where all is well. */
+  function unknownIn(line: string): string | null {
+    const words = line.split(/\s+/).slice(1);
+    while (words[0]?.startsWith('-') === true) words.splice(0, valued.includes(words[0]) ? 2 : 1);
+    let { commands } = program;
+    for (const word of words) {
+      if (commands.length === 0) return null;
+      const found = word.split('|').map((name) => commands.find((one) => one.name() === name));
+      if (found.includes(undefined)) return line;
+      commands = found[0]?.commands ?? [];
+    }
+    return null;
+  }
+
+  test.each([...documents(), ...notes])('%s', (path) => {
+    const prose = read(path).replaceAll(/^```[^]*?^```$/gm, '');
+    const named = [...prose.matchAll(/`(agentctl [^`\n]*)`/g)].map(([, line = '']) => line);
+    expect(named.map(unknownIn).filter((line) => line !== null)).toEqual([]);
+  });
+
+  test('in what is said of errors', () => {
+    const texts = Object.values(errorTexts).flatMap(({ operator, repeat }) => [
+      operator,
+      repeat.text,
+    ]);
+    const named = texts.flatMap((text) => text.match(/agentctl [a-z]+(?: list)?/g) ?? []);
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.map(unknownIn).filter((line) => line !== null)).toEqual([]);
+  });
+
+  test('one that there is not is found', () => {
+    expect(unknownIn('agentctl --keyring ci keys rotate --grace 1d')).toBeNull();
+    expect(unknownIn('agentctl whoami')).toBe('agentctl whoami');
+    expect(unknownIn('agentctl keys rename')).toBe('agentctl keys rename');
+  });
 });
 
 describe('a session of a document', () => {
