@@ -50,7 +50,7 @@ interface Given extends Flags {
 const given = program.opts<Given>();
 if (given.ephemeral) await ephemeral(given, program.args);
 else if (program.args.length === 0) await main(given);
-else program.error('error: a command wants --ephemeral');
+else program.error('error: an argument that is no flag: a command wants --ephemeral before it');
 
 /** `signing-agent --ephemeral -- COMMAND`. */
 async function ephemeral(flags: Given, command: readonly string[]): Promise<void> {
