@@ -29,8 +29,13 @@ export function configuredHosts(
   const ofHosts = hostEnvironment(environment, names, threads);
   return {
     program: programFile('vault-host'),
-    signers: Math.min(Number(ofHosts['UV_THREADPOOL_SIZE']) || threads, mostSigners),
+    signers: Math.min(positive(ofHosts['UV_THREADPOOL_SIZE']) ?? threads, mostSigners),
     environment: ofHosts,
     libraryParameters: libraryParameters(keyrings),
   };
+}
+
+/** null: no whole number above 0. */
+function positive(text: string | undefined): number | null {
+  return text !== undefined && /^[1-9]\d{0,5}$/.test(text) ? Number(text) : null;
 }

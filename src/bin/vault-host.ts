@@ -78,8 +78,8 @@ function crash(failure: Error): never {
 
 function dieWithParent(): void {
   libc.signalAtParentsEnd(constants.signals.SIGKILL);
-  // It may have ended just before.
-  if (process.ppid !== Number(parent)) process.exit(0);
+  // It may have ended just before. `exit` would wait for threads that hang in the module.
+  if (process.ppid !== Number(parent)) process.kill(process.pid, 'SIGKILL');
 }
 
 /**

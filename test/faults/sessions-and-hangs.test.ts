@@ -34,6 +34,28 @@ describe('SESSION_COUNT', () => {
   });
 });
 
+describe('two keyrings on a token with few sessions', () => {
+  // Each has one that holds the login, and one of its own.
+  it.each([4, 5, 6])('%i in all: both sign, whoever is opened first', async (most) => {
+    const two = await FaultyAgent.start({
+      tables: ({ uri }) =>
+        `[keyrings.other]\nbackend = "pkcs11"\nuri = "${uri}"\nsessions = 4\nprune = false\n`,
+    });
+    try {
+      two.module.script(`max-sessions ${most}`);
+      for (let round = 0; round < 3; round += 1) {
+        await Promise.all([two.sign(), two.sign('other')]);
+        process.kill(two.host(), 'SIGKILL');
+        await Promise.all([two.signAtOnce(50), two.signAtOnce(50, 'other')]);
+      }
+      const absent = two.daemon.log.filter(({ msg }) => msg.startsWith('the token is away'));
+      expect(absent).toEqual([]);
+    } finally {
+      await two.remove();
+    }
+  });
+});
+
 describe('a token that has no session left but those that threads have', () => {
   // The main thread's, and one holds the login.
   it('the main thread loses its own: it waits for none of theirs', async () => {

@@ -119,9 +119,10 @@ export class FaultyAgent {
     if (this.host() === before) throw new Error('the vault host is the one before');
   }
 
-  /** How often threads were said to sign. */
+  /** How often it was said which threads sign. */
   #threadsSaid(): number {
-    return this.daemon.log.filter(({ msg }) => msg === 'threads of the vault host sign').length;
+    const said = ['threads of the vault host sign', 'signatures are made by one thread'];
+    return this.daemon.log.filter(({ msg }) => said.includes(msg)).length;
   }
 
   /** Attempts to open the token again that have failed, as logged. */

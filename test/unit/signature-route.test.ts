@@ -52,6 +52,7 @@ async function rig(): Promise<{
   };
   const route = new SignatureRoute({
     ...{ process, vault: 1, algorithm: 'ed25519', sessions: 4, callTimeout: 1000 },
+    mayLend: () => true,
     onThreads: () => undefined,
     onNoThreads: () => undefined,
   });

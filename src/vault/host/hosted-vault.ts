@@ -121,6 +121,10 @@ export class HostedVault implements Vault, HostUser {
     return state.is === 'away' || state.is === 'locked' ? state.failure : null;
   }
 
+  get isOpening(): boolean {
+    return this.#state.is === 'opening';
+  }
+
   get openings(): number {
     return this.#openings;
   }
@@ -296,11 +300,12 @@ export class HostedVault implements Vault, HostUser {
   }
 
   #routeTo(process: HostProcess): SignatureRoute {
-    const { keyring, sessions, callTimeout, world } = this.#options;
+    const { host, keyring, sessions, callTimeout, world } = this.#options;
     return new SignatureRoute({
       ...{ process, sessions, callTimeout },
       vault: this.#number,
       algorithm: this.algorithm.name,
+      mayLend: () => !host.isOpening,
       onThreads: (threads) => {
         world.log.info({ keyring, threads }, 'threads of the vault host sign');
       },

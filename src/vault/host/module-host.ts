@@ -9,6 +9,8 @@ export interface HostUser {
   /** Its token was open in this process, which has ended. */
   lost(process: HostProcess, end: HostEnd): void;
   noted(note: VaultNote): void;
+  /** Its token is about to be open. */
+  readonly isOpening: boolean;
 }
 
 export interface ModuleHostOptions {
@@ -73,6 +75,11 @@ export class ModuleHost {
 
   get users(): number {
     return this.#users.size;
+  }
+
+  /** One of them is being opened. */
+  get isOpening(): boolean {
+    return [...this.#users.values()].some((user) => user.isOpening);
   }
 
   /** One login at a time: what one of them learns about a PIN the next must know. */

@@ -1,42 +1,24 @@
 import type { AlgorithmName } from '../../api/signing-backend.ts';
-import { describeFailure } from '../../base/errors.ts';
 import type { VaultKey } from '../vault.ts';
 import { HostLost } from './host-end.ts';
 import type { HostProcess } from './host-process.ts';
-import { readSigned, type Lent, type VaultNumber } from './messages.ts';
+import { readSigned } from './messages.ts';
 import type { Answer, SignatureJob } from './signature-jobs.ts';
-import type { SignerChannel } from './signer-channel.ts';
+import {
+  SignerLanes,
+  type Lane,
+  type LanesProcess,
+  type SignerLanesOptions,
+} from './signer-lanes.ts';
 
-type RouteChannel = Pick<SignerChannel, 'isReady' | 'ready' | 'length' | 'window' | 'send'>;
-export type RouteProcess = Pick<HostProcess, 'sign' | 'signAfter' | 'call'> & {
-  readonly signers: readonly RouteChannel[];
-};
+export type RouteProcess = LanesProcess & Pick<HostProcess, 'sign' | 'signAfter'>;
 
-export interface SignatureRouteOptions {
+export interface SignatureRouteOptions extends SignerLanesOptions {
   readonly process: RouteProcess;
-  readonly vault: VaultNumber;
   readonly algorithm: AlgorithmName;
   /** Of the vault, those that it lends among them. */
   readonly sessions: number;
-  /** A signature that takes longer is taken for hung, milliseconds. */
-  readonly callTimeout: number;
-  /** So many threads sign from now on. */
-  readonly onThreads: (threads: number) => void;
-  /** The vault has failed to lend them anything. */
-  readonly onNoThreads: (reason: string) => void;
 }
-
-/** A thread, for one vault. */
-interface Lane {
-  readonly channel: RouteChannel;
-  /** null while it has none that can be used. */
-  session: Buffer | null;
-  /** Of this vault, in the channel. */
-  underWay: number;
-}
-
-/** Threads at first; their number is doubled while there is work for more. */
-const firstThreads = 2;
 
 /**
  * How the signatures of an open token go to its process. The first of each key goes to the main thread, which finds the
@@ -45,14 +27,12 @@ const firstThreads = 2;
  */
 export class SignatureRoute {
   readonly #options: SignatureRouteOptions;
-  readonly #lanes: Lane[] = [];
+  readonly #lanes: SignerLanes;
   /** Of keys that were proved, by object id. */
   readonly #handles = new Map<
     string,
     { readonly publicKey: Uint8Array; readonly handle: Buffer }
   >();
-  #longest = 0;
-  #isLending = false;
   /** At the main thread. */
   #atMain = 0;
   #underWay = 0;
@@ -60,16 +40,17 @@ export class SignatureRoute {
 
   constructor(options: SignatureRouteOptions) {
     this.#options = options;
+    this.#lanes = new SignerLanes(options);
   }
 
   /** As SignatureJobsOptions.send. */
   send(job: SignatureJob, answer: Answer, alone: boolean): boolean {
     const handle = alone ? null : this.#handleOf(job.key);
     const { length } = job.message;
-    if (handle !== null && length > 0 && length <= this.#longest) {
-      const lane = this.#freeLane();
+    if (handle !== null && length > 0 && length <= this.#lanes.longest) {
+      const lane = this.#lanes.free();
       if (lane !== null) this.#sendToThread(lane, job, handle, answer);
-      else if (this.#canWait()) return false;
+      else if (this.#lanes.canWait()) return false;
       else return this.#sendToMain(job, answer);
       return true;
     }
@@ -81,37 +62,15 @@ export class SignatureRoute {
     this.#handles.delete(objectId);
   }
 
-  /** As the note of the host says. */
+  /** As SignerLanes.renewed. */
   renewed(channel: number, session: string | null): void {
-    const lane = this.#lanes[channel];
-    if (lane !== undefined) lane.session = handleOf(session);
+    this.#lanes.renewed(channel, session);
   }
 
   /** Resolves when nothing is under way: no thread uses a session of the vault then. */
   async done(): Promise<void> {
     if (this.#underWay === 0) return;
     await new Promise<void>((resolve) => this.#whenDone.push(resolve));
-  }
-
-  /** The one with the least to do that has room for another request of this vault. */
-  #freeLane(): Lane | null {
-    let best: Lane | null = null;
-    let areAllFull = this.#lanes.length > 0;
-    for (const lane of this.#lanes) {
-      const { channel, session, underWay } = lane;
-      if (session === null) continue;
-      if (underWay < channel.window) areAllFull = false;
-      else continue;
-      if (!channel.isReady) continue;
-      if (best === null || channel.length < best.channel.length) best = lane;
-    }
-    if (areAllFull) this.#lendMore();
-    return best;
-  }
-
-  /** Whether a thread will have room. */
-  #canWait(): boolean {
-    return this.#lanes.some(({ session, underWay }) => session !== null && underWay > 0);
   }
 
   #sendToThread(lane: Lane, { key, message }: SignatureJob, handle: Buffer, answer: Answer): void {
@@ -141,9 +100,10 @@ export class SignatureRoute {
         failed: (failure) => {
           // Closed by the main thread, which gives the thread another.
           lane.session = null;
+          lane.failures += 1;
           // The main thread decides which handles are stale.
           this.#handles.clear();
-          const met = { channel: this.#lanes.indexOf(lane), failure };
+          const met = { channel: lane.number, failure };
           const main = this.#mainAnswer(key, answer);
           process.signAfter({ vault, key, message }, met, callTimeout, main);
           settle();
@@ -169,10 +129,11 @@ export class SignatureRoute {
   }
 
   #sendToMain({ key, message }: SignatureJob, answer: Answer): boolean {
-    const { process, vault, sessions, callTimeout } = this.#options;
-    // Each finds a session free, so that its time limit is that of the module's call.
-    const lent = this.#lanes.filter(({ session }) => session !== null).length;
-    if (this.#atMain >= Math.max(1, sessions - lent)) return false;
+    const { process, vault, sessions, callTimeout, mayLend } = this.#options;
+    // Each finds a session free, so that its time limit is that of the module's call. One leaves others to those that are
+    // opened beside it.
+    const most = mayLend() ? sessions - this.#lanes.lent : 1;
+    if (this.#atMain >= Math.max(1, most)) return false;
     process.sign({ vault, key, message }, callTimeout, this.#mainAnswer(key, answer));
     return true;
   }
@@ -201,41 +162,7 @@ export class SignatureRoute {
 
   #note(key: VaultKey, handle: Buffer): void {
     this.#handles.set(key.objectId, { publicKey: key.publicKey, handle });
-    if (this.#lanes.length === 0) this.#lend(firstThreads);
-  }
-
-  #lendMore(): void {
-    if (this.#lanes.length < this.#options.process.signers.length) {
-      this.#lend(2 * this.#lanes.length);
-    }
-  }
-
-  #lend(threads: number): void {
-    const { process, vault, callTimeout, onNoThreads } = this.#options;
-    if (this.#isLending || process.signers.length === 0) return;
-    this.#isLending = true;
-    process.call<Lent>({ op: 'lend', vault, threads }, callTimeout).then(
-      ({ longest, sessions }) => {
-        this.#longest = longest;
-        for (const [index, session] of sessions.entries()) {
-          const channel = process.signers[index];
-          if (channel === undefined || index < this.#lanes.length) continue;
-          this.#lanes.push({ channel, session: handleOf(session), underWay: 0 });
-        }
-        // A vault that lends nothing is asked once.
-        if (sessions.length > 0) void this.#takeThreads();
-      },
-      (failure: unknown) => {
-        onNoThreads(describeFailure(failure));
-      },
-    );
-  }
-
-  async #takeThreads(): Promise<void> {
-    this.#isLending = false;
-    const used = this.#lanes.filter(({ session }) => session !== null);
-    await Promise.all(used.map(({ channel }) => channel.ready));
-    this.#options.onThreads(used.length);
+    this.#lanes.begin();
   }
 
   #settled(): void {
@@ -243,8 +170,4 @@ export class SignatureRoute {
     if (this.#underWay > 0) return;
     for (const done of this.#whenDone.splice(0)) done();
   }
-}
-
-function handleOf(hex: string | null): Buffer | null {
-  return hex === null ? null : Buffer.from(hex, 'hex');
 }

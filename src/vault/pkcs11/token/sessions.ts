@@ -79,6 +79,12 @@ export class SessionPool {
     return result;
   }
 
+  /** Opens the first, so that nobody else's need leaves none. Throws where the token opens none. */
+  openFirst(): void {
+    const first = this.#open === 0 ? this.#tryOpen() : null;
+    if (first !== null) this.#idle.push(first);
+  }
+
   /**
    * A session for someone who keeps it, until `takeBack`; null where there is none beside the one that stays here. Throws
    * where the token opens none.

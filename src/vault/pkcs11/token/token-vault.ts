@@ -240,6 +240,7 @@ export class TokenVault implements Vault {
 
   /** Takes account of what the token says of the keys that are there already. */
   async inspect(): Promise<void> {
+    this.#openFirst();
     if (this.#parts.quirks.ids === 'two_bytes') {
       await this.#parts.sessions.run('list its ids', (session) => {
         for (const id of idsInToken(this.#lib, session)) this.#taken.add(id);
@@ -252,6 +253,14 @@ export class TokenVault implements Vault {
         this.#noteProtection(readKeyAttributes(this.#lib, session, object));
       }
     });
+  }
+
+  #openFirst(): void {
+    try {
+      this.#parts.sessions.openFirst();
+    } catch (thrown) {
+      throw translate(thrown, 'open a session');
+    }
   }
 
   #makeAndProve(name: KeyName): Promise<VaultKey> {
