@@ -33,35 +33,53 @@ export const tpm = {
     const args = [theirs.socket, String(stage.seconds)];
     const loop = () => measureWith(tpmLoop, args, stage);
     const loops = { 'TPM2_Sign in C': () => withDevice(theirs, loop) };
-    return besideDevice(stage, loops, agent, ours);
+    return besideDevice(stage, loops, agent, ours, availableParallelism());
   },
   table: (figures) => deviceTable('TPM (swtpm), ES256', figures),
 };
 
-/** A YubiHSM 2 (the tests' emulator, behind an emulated connector) through its PKCS#11 module. */
-export const yubihsm = {
-  async prepare(stage) {
-    const module = yubihsmModule();
-    if (module === null) {
-      return { unavailable: 'yubihsm-pkcs11 is not here: scripts/install-test-deps puts it there' };
-    }
-    const [ours, theirs] = [
-      await startYubiHsm(stage, 'ours', module),
-      await startYubiHsm(stage, 'theirs', module),
-    ];
-    const folder = join(stage.folder, 'yubihsm-agent');
-    const agent = await configureAgent(folder, {
-      keyrings: { [keyring]: `${onToken(ours)}\nenvironment = ["LD_LIBRARY_PATH"]` },
-      token: ours,
-    }).start();
-    await stage.warmUpAll(agent, [keyring]);
-    const loops = threadsOf([1, 2, 4], (threads) =>
-      withDevice(theirs, () => stage.loop(theirs, { threads })),
-    );
-    return besideDevice(stage, loops, agent, ours);
-  },
-  table: (figures) => deviceTable('YubiHSM 2 (emulator), Ed25519', figures),
-};
+/** What a command is given where the emulator takes the time of a device, milliseconds. */
+const commandTime = 10;
+
+/**
+ * A YubiHSM 2 (the tests' emulator, behind an emulated connector) through its PKCS#11 module: as fast as the emulator
+ * goes, which is a contest for the processors, and with a time for each command, as a device takes one.
+ */
+export const yubihsm = yubihsmWith(0, 'YubiHSM 2 (emulator), Ed25519');
+export const slowYubihsm = yubihsmWith(
+  commandTime,
+  `YubiHSM 2 (emulator, ${commandTime} ms a command), Ed25519`,
+);
+
+function yubihsmWith(milliseconds, title) {
+  return {
+    async prepare(stage) {
+      const module = yubihsmModule();
+      if (module === null) {
+        return {
+          unavailable: 'yubihsm-pkcs11 is not here: scripts/install-test-deps puts it there',
+        };
+      }
+      const [ours, theirs] = [
+        await startYubiHsm(stage, `ours-${milliseconds}`, module, milliseconds),
+        await startYubiHsm(stage, `theirs-${milliseconds}`, module, milliseconds),
+      ];
+      const folder = join(stage.folder, `yubihsm-agent-${milliseconds}`);
+      const agent = await configureAgent(folder, {
+        keyrings: { [keyring]: `${onToken(ours)}\nenvironment = ["LD_LIBRARY_PATH"]` },
+        token: ours,
+      }).start();
+      await stage.warmUpAll(agent, [keyring]);
+      const loops = threadsOf([1, 2, 4], (threads) =>
+        withDevice(theirs, () => stage.loop(theirs, { threads })),
+      );
+      // A device that waits is bound by that time, and not by its CPU's.
+      const processors = milliseconds === 0 ? availableParallelism() : null;
+      return besideDevice(stage, loops, agent, ours, processors);
+    },
+    table: (figures) => deviceTable(title, figures),
+  };
+}
 
 /** The loop's result, with the CPU time of its emulator. */
 async function withDevice({ pid }, loop) {
@@ -70,9 +88,9 @@ async function withDevice({ pid }, loop) {
   return { ...result, deviceUs: since(result.signatures).device.total };
 }
 
-function besideDevice(stage, loops, agent, { pid }) {
-  const others = loadsOf(stage, agent, keyring, loads, pid);
-  return contest(loops, others, availableParallelism());
+/** `processors`: as `contest` has them. */
+function besideDevice(stage, loops, agent, { pid }, processors) {
+  return contest(loops, loadsOf(stage, agent, keyring, loads, pid), processors);
 }
 
 function deviceTable(title, figures) {
@@ -96,13 +114,13 @@ async function startTpm({ folder, progress }, name) {
 }
 
 /** Answers a token, as makeToken does. */
-async function startYubiHsm({ folder, progress }, name, modulePath) {
+async function startYubiHsm({ folder, progress }, name, modulePath, milliseconds) {
   progress(`starting an emulator of a YubiHSM (${name})`);
   const loader = join(root, 'test/support/typescript-loader.js');
   const emulator = join(root, 'test/devices/yubihsm/main.ts');
   const { pid, line } = await startUntil(
     '127.0.0.1:',
-    [process.execPath, '--import', loader, emulator, '0'],
+    [process.execPath, '--import', loader, emulator, ...['0', '', '2.4.0', String(milliseconds)]],
     { output: 'stderr' },
   );
   const port = /127\.0\.0\.1:(\d+)/.exec(line)?.[1];

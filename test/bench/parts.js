@@ -1,6 +1,6 @@
 import { audit } from './audit.js';
 import { batch } from './batch.js';
-import { tpm, yubihsm } from './devices.js';
+import { slowYubihsm, tpm, yubihsm } from './devices.js';
 import { forwarder } from './forwarder.js';
 import { apiKeys } from './growth/api-keys.js';
 import { connections } from './growth/connections.js';
@@ -22,7 +22,19 @@ import { processes, start } from './whole-processes.js';
  * `table` makes lines of the figures.
  */
 const speed = {
-  ...{ file, softhsm, yubihsm, tpm, forwarder, batch, verification, ssh, audit, latency },
+  ...{
+    file,
+    softhsm,
+    yubihsm,
+    'yubihsm-10ms': slowYubihsm,
+    tpm,
+    forwarder,
+    batch,
+    verification,
+    ssh,
+    audit,
+    latency,
+  },
   ...{ processes, start, memory },
 };
 const growth = {

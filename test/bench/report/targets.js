@@ -22,6 +22,7 @@ export const targets = [
   ...[
     ['softhsm', 'SoftHSM', 0.92],
     ['yubihsm', 'YubiHSM (emulated)', allowedLoss],
+    ['yubihsm-10ms', 'YubiHSM (emulated, 10 ms a command)', allowedLoss],
     ['tpm', 'TPM (emulated)', allowedLoss],
   ].map(([part, title, wanted]) => ({
     name: `${title}, 8 x 16, of the best loop in C`,
