@@ -9,12 +9,12 @@ const allLoads = [
   [8, 16],
 ];
 
-/** Contestants by name: an agent's keyring under these loads, each so many connections and requests in flight on each. */
-export const loadsOf = (stage, agent, keyring, loads = allLoads) =>
+/** Contestants by name: an agent's keyring under these loads, each so many connections and requests in flight on each. `device`: the process of an emulated one. */
+export const loadsOf = (stage, agent, keyring, loads = allLoads, device = undefined) =>
   Object.fromEntries(
     loads.map(([connections, depth]) => [
       `agent, ${counted(connections, 'connection')}, depth ${depth}`,
-      () => stage.sign(agent, { keyring, connections, depth }),
+      () => stage.sign(agent, { keyring, connections, depth, device }),
     ]),
   );
 
@@ -55,7 +55,9 @@ export function contest(loops, others, processors = null) {
 /** As it would be with all of the processors busy and nothing else on them: of what a loop in as many threads reaches. */
 function ratioByCpu(results, loops, name, processors) {
   return medianRatio(
-    results[name].map(({ cpu }) => processors / cpuOfAll(cpu)),
+    results[name].map(({ cpu }) =>
+      Math.min(processors / cpuOfAll(cpu), 1 / (cpu.device?.total ?? 0)),
+    ),
     results[name].map((_, round) =>
       bestByCpu(
         loops.map((loop) => results[loop][round]),
@@ -81,12 +83,19 @@ const cpuOfAll = (cpu) =>
 
 /** Median and p99 in microseconds, and CPU time a signature, where they were measured. */
 export function timesOf(results) {
-  const [{ medianUs, cpu, cpuUs }] = results;
+  const [{ medianUs, cpu, cpuUs, deviceUs }] = results;
   return {
     ...(medianUs === undefined
       ? {}
       : { median_us: medianOf(results, 'medianUs'), p99_us: medianOf(results, 'p99Us') }),
-    ...(cpuUs === undefined ? {} : { cpu_us: { loop: { total: medianOf(results, 'cpuUs') } } }),
+    ...(cpuUs === undefined
+      ? {}
+      : {
+          cpu_us: {
+            loop: { total: medianOf(results, 'cpuUs') },
+            ...(deviceUs === undefined ? {} : { device: { total: medianOf(results, 'deviceUs') } }),
+          },
+        }),
     ...(cpu === undefined
       ? {}
       : {

@@ -1,13 +1,15 @@
 // Devices, emulated: what the agent gets out of one beside a loop in C that has one for itself. Each contestant has an
 // emulator of its own, since a device's time is shared by all that use it.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configureAgent, onToken } from './agents.js';
 import { contest, contestTable, loadsOf, threadsOf } from './contest.js';
+import { meter } from './machine/cpu.js';
 import { libraryIn } from './machine/libraries.js';
 import { measureWith, startListening, startUntil } from './machine/processes.js';
+import { fixed } from './report/table.js';
 
 const keyring = 'default';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -22,15 +24,18 @@ export const tpm = {
     if (!existsSync('/usr/bin/swtpm')) return { unavailable: 'swtpm is not installed' };
     const [ours, theirs] = [await startTpm(stage, 'ours'), await startTpm(stage, 'theirs')];
     const agent = await configureAgent(join(stage.folder, 'tpm-agent'), {
-      keyrings: { [keyring]: `backend = "tpm"\ndevice = "unix:${ours}"\nalgorithm = "es256"` },
+      keyrings: {
+        [keyring]: `backend = "tpm"\ndevice = "unix:${ours.socket}"\nalgorithm = "es256"`,
+      },
     }).start();
     await stage.warmUpAll(agent, [keyring]);
     const { tpmLoop } = await stage.programs();
-    const args = [theirs, String(stage.seconds)];
-    const loops = { 'TPM2_Sign in C': () => measureWith(tpmLoop, args, stage) };
-    return contest(loops, loadsOf(stage, agent, keyring, loads));
+    const args = [theirs.socket, String(stage.seconds)];
+    const loop = () => measureWith(tpmLoop, args, stage);
+    const loops = { 'TPM2_Sign in C': () => withDevice(theirs, loop) };
+    return besideDevice(stage, loops, agent, ours, availableParallelism());
   },
-  table: (figures) => contestTable('TPM (swtpm), ES256', figures),
+  table: (figures) => deviceTable('TPM (swtpm), ES256', figures),
 };
 
 /** What a command is given where the emulator takes the time of a device, milliseconds. */
@@ -65,23 +70,47 @@ function yubihsmWith(milliseconds, title) {
         token: ours,
       }).start();
       await stage.warmUpAll(agent, [keyring]);
-      const loops = threadsOf([1, 2, 4], (threads) => stage.loop(theirs, { threads }));
-      return contest(loops, loadsOf(stage, agent, keyring, loads));
+      const loops = threadsOf([1, 2, 4], (threads) =>
+        withDevice(theirs, () => stage.loop(theirs, { threads })),
+      );
+      // A device that waits is bound by that time, and not by its CPU's.
+      const processors = milliseconds === 0 ? availableParallelism() : null;
+      return besideDevice(stage, loops, agent, ours, processors);
     },
-    table: (figures) => contestTable(title, figures),
+    table: (figures) => deviceTable(title, figures),
   };
 }
 
-/** Answers its socket, which serves one program at a time. */
+/** The loop's result, with the CPU time of its emulator. */
+async function withDevice({ pid }, loop) {
+  const since = meter({ device: { pid } });
+  const result = await loop();
+  return { ...result, deviceUs: since(result.signatures).device.total };
+}
+
+/** `processors`: as `contest` has them. */
+function besideDevice(stage, loops, agent, { pid }, processors) {
+  return contest(loops, loadsOf(stage, agent, keyring, loads, pid), processors);
+}
+
+function deviceTable(title, figures) {
+  const devices = figures.contestants.map(({ cpu_us }) => fixed(cpu_us.device.total, 0));
+  return [
+    ...contestTable(title, figures),
+    `  the emulator's own CPU us a signature, in the same order: ${devices.join(', ')}`,
+  ];
+}
+
+/** Answers its process and its socket, which serves one program at a time. */
 async function startTpm({ folder, progress }, name) {
   progress(`starting a TPM (${name})`);
   const [state, socket] = [join(folder, `tpm-${name}`), join(folder, `tpm-${name}.sock`)];
   mkdirSync(state);
-  await startListening(socket, [
+  const { pid } = await startListening(socket, [
     ...['swtpm', 'socket', '--tpm2', '--tpmstate', `dir=${state}`],
     ...['--flags', 'not-need-init,startup-clear', '--server', `type=unixio,path=${socket}`],
   ]);
-  return socket;
+  return { pid, socket };
 }
 
 /** Answers a token, as makeToken does. */
@@ -89,7 +118,7 @@ async function startYubiHsm({ folder, progress }, name, modulePath, milliseconds
   progress(`starting an emulator of a YubiHSM (${name})`);
   const loader = join(root, 'test/support/typescript-loader.js');
   const emulator = join(root, 'test/devices/yubihsm/main.ts');
-  const { line } = await startUntil(
+  const { pid, line } = await startUntil(
     '127.0.0.1:',
     [process.execPath, '--import', loader, emulator, ...['0', '', '2.4.0', String(milliseconds)]],
     { output: 'stderr' },
@@ -108,7 +137,7 @@ async function startYubiHsm({ folder, progress }, name, modulePath, milliseconds
     YUBIHSM_PKCS11_CONF: configuration,
     LD_LIBRARY_PATH: dirname(dirname(modulePath)),
   };
-  return { uri, label, modulePath, pinFile, environment };
+  return { pid, uri, label, modulePath, pinFile, environment };
 }
 
 /** Where scripts/unpack-yubihsm puts it, or installed; null: neither. */

@@ -16,11 +16,12 @@ export function openStage({ folder, seconds, signatures, minutes, progress }) {
     return buildC(folder);
   });
   const load = once(() => Promise.resolve(worker('load.js')));
-  const sign = async (agent, { keyring, keyrings = [keyring], ...order }, by = null) => {
+  const sign = async (agent, { keyring, keyrings = [keyring], device, ...order }, by = null) => {
     const generator = by ?? (await load());
     const since = meter({
       agent: { pid: agent.pid, children: 'host' },
       load: { pid: generator.pid },
+      ...(device === undefined ? {} : { device: { pid: device } }),
     });
     const result = await generator.order({ socket: agent.socket, keyrings, seconds, ...order });
     return { ...result, cpu: since(result.signatures) };
@@ -59,7 +60,7 @@ export function openStage({ folder, seconds, signatures, minutes, progress }) {
     agent,
     /**
      * Signs as load.js does, by the shared load program or by one of one's own; the result has the CPU time a signature
-     * too, of the agent, of its hosts and of the load program.
+     * too, of the agent, of its hosts and of the load program, and of the process `device`.
      */
     sign,
     /** Signs with each of these keyrings until V8 has compiled what runs often; answers the agent. */

@@ -23,6 +23,12 @@ describe('statistics', () => {
     expect(bestByCpu(loops, 16)).toBeCloseTo(8 / 108);
   });
 
+  it('takes no more signatures of an emulated device than it makes one after the other', () => {
+    const loops = [1, 4].map((threads) => ({ threads, cpuUs: 50, deviceUs: 150 }));
+    expect(bestByCpu(loops, 1)).toBeCloseTo(1 / 200);
+    expect(bestByCpu(loops, 16)).toBeCloseTo(1 / 150);
+  });
+
   it('takes ratios round by round: a round in which all is slow changes none', () => {
     expect(medianRatio([10, 2, 30], [20, 4, 60])).toBe(0.5);
   });

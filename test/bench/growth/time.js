@@ -28,11 +28,20 @@ export const time = {
   table: ({ wanted, slices: measured }) => {
     const made = measured.at(-1).signatures;
     return [
-      row('time, after signatures', 'MB RSS', 'descriptors', 'threads', 'mappings', ...heads),
+      row(
+        'time, after signatures',
+        'MB agent',
+        'MB host',
+        'descriptors',
+        'threads',
+        'mappings',
+        ...heads,
+      ),
       ...measured.map((one) =>
         row(
           `  ${one.signatures}`,
-          megabytes(one.rss),
+          megabytes(one.agent_rss),
+          megabytes(one.host_rss),
           ...[one.descriptors, one.threads, one.mappings],
           ...Object.keys(shares).flatMap((keyring) => {
             const { median_us, p99_us, cpu_us } = one[keyring];
@@ -54,11 +63,12 @@ async function oneSlice(stage, agent, before) {
     const count = Math.round((requests * share) / 100);
     by[keyring] = await stage.sign(agent, { keyring, ...load, seconds: undefined, count });
   }
-  const rss = residentOf(agent.pid).reduce((sum, member) => sum + member.rss, 0);
+  const [ours, ...hosts] = residentOf(agent.pid).map(({ rss }) => rss);
   const made = Object.values(by).reduce((sum, { signatures }) => sum + signatures, 0);
   const times = Object.entries(by).map(([keyring, result]) => [keyring, timesOf([result])]);
   return {
-    ...{ signatures: before + made, rss },
+    ...{ signatures: before + made, agent_rss: ours },
+    host_rss: hosts.reduce((sum, rss) => sum + rss, 0),
     ...holdingsOf(agent.pid),
     ...Object.fromEntries(times),
   };
