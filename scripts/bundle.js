@@ -1,4 +1,5 @@
-// What of src/ is built into dist/: each program and the client library, with the packages that they use inside.
+// What of src/ is built into dist/: each program, with the packages that it uses inside (scripts/client-package.js builds
+// the client library).
 // Loading hundreds of files costs a program more than its work: a third of an agent's start, half of `agentctl sign`.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, parse } from 'node:path';
@@ -63,7 +64,7 @@ const options = {
   logLevel: 'warning',
 };
 
-/** Writes the programs, the client and the licences of what is in them into that folder. */
+/** Writes the programs and the licences of what is in them into that folder. */
 export async function bundle(root, outdir) {
   const here = { ...options, absWorkingDir: root, outdir };
   const sharing = readdirSync(join(root, programs))
@@ -74,7 +75,6 @@ export async function bundle(root, outdir) {
       ...here,
       entryPoints: {
         'bin/signing-agent': 'src/bin/signing-agent.ts',
-        'client/index': 'src/client/index.ts',
         ...programEntries(sharing),
       },
       splitting: true,

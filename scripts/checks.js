@@ -17,6 +17,7 @@ const checks = [
   ['floors', bin('depcruise'), ['--no-progress', 'src']],
   ['unused code', bin('knip'), []],
   ['package', bin('publint'), ['--strict']],
+  ['client package', bin('publint'), ['--strict', 'dist/client']],
 ];
 /** The README's first command, as a new user runs it. Last, because it builds again what the tests run. */
 const lastChecks = [

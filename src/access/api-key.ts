@@ -1,7 +1,7 @@
 import type { Scope } from '../api/principal.ts';
 import type { Purposes } from './purposes.ts';
 
-/** An API key as it is kept (interop-formats, API keys file). The secret itself is not. */
+/** An API key as it is kept (docs/formats.md, "The API keys file"). The secret itself is not. */
 export interface ApiKey {
   readonly id: string;
   /** SHA-256 of the secret, 32 bytes. */

@@ -6,7 +6,7 @@ import type { ApiKey } from './api-key.ts';
 import { parsePurpose } from './purposes.ts';
 
 /**
- * The API keys file (interop-formats), version 1, as other programs of a cluster write it too.
+ * The API keys file (docs/formats.md), version 1, as other programs of a cluster write it too.
  * `allowed_purposes`, `max_signatures_per_second` and `max_connections` are optional additions of ours; null is read as
  * a member that is left out. What cannot be understood without doubt gives nobody anything: a file that is none is refused whole, an
  * entry whose scope or restrictions cannot be evaluated is refused by name, and both are left as they are.

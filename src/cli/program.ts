@@ -77,16 +77,6 @@ export function buildProgram(
         // The failure is thrown as well, and reported like every other.
       },
     });
-  program.addHelpText(
-    'after',
-    `
-Exit codes: 0 done; 1 refused or failed; 2 usage; 3 no agent reachable; 4 not authorised; 5 does not verify.
-
-Examples:
-  agentctl status
-  agentctl sign release.tar.gz --out release.tar.gz.sig
-  agentctl --keyring ci keys list`,
-  );
   for (const add of commands) add(program, act);
   return program;
 }

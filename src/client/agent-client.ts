@@ -57,7 +57,7 @@ export interface ConnectOptions {
  * - with the reason of `signal`, and with a RangeError for a `timeoutMs` that is not above 0.
  *
  * @example
- * import { AgentError, connect } from 'signing-agent';
+ * import { AgentError, connect } from 'signing-agent-client';
  *
  * const agent = await connect({ keyring: 'ci' });
  * try {

@@ -20,7 +20,7 @@ import type { AgentClient } from './agent-client.ts';
  * with whoever made it.
  *
  * @example
- * import { connect, RemoteBackend, type SigningBackend } from 'signing-agent';
+ * import { connect, RemoteBackend, type SigningBackend } from 'signing-agent-client';
  *
  * const agent = await connect();
  * const backend: SigningBackend = new RemoteBackend(agent, 'ci');

@@ -6,7 +6,7 @@ import { jwtKeys } from './jwt.ts';
 import { keyringTable } from './keyring-table.ts';
 import { rotationKeys } from './rotation.ts';
 
-/** The configuration file (README.md, "Configuration"), as it is written. Pure: no file is read here. */
+/** The configuration file (docs/configuration.md), as it is written. Pure: no file is read here. */
 
 /** Also part of a file name under the state dir, so nothing that could leave it. */
 const keyringName = /^[a-z0-9][a-z0-9_-]{0,30}$/;

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { configureAgent, makeToken, onFile, onToken } from './agents.js';
-import { contestTable, timesOf } from './contest.js';
+import { contestTable, ratioOfCpu, timesOf } from './contest.js';
 import { medianOf, medianRatio } from './report/statistics.js';
 import { fixed } from './report/table.js';
 
@@ -65,12 +65,16 @@ function inTurn(contestants) {
 function figures(results) {
   const perSecond = (name) => results[name].map((result) => result.perSecond);
   return {
-    contestants: Object.keys(results).map((name) => ({
-      name,
-      per_second: medianOf(results[name], 'perSecond'),
-      ratio_to_off: medianRatio(perSecond(name), perSecond(`${name.split(',')[0]}, off`)),
-      audit_bytes: medianOf(results[name], 'auditBytes'),
-      ...timesOf(results[name]),
-    })),
+    contestants: Object.keys(results).map((name) => {
+      const reference = `${name.split(',')[0]}, off`;
+      return {
+        name,
+        per_second: medianOf(results[name], 'perSecond'),
+        ratio_to_off: medianRatio(perSecond(name), perSecond(reference)),
+        ratio_by_cpu: ratioOfCpu(results, name, reference),
+        audit_bytes: medianOf(results[name], 'auditBytes'),
+        ...timesOf(results[name]),
+      };
+    }),
   };
 }

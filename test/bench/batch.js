@@ -1,5 +1,5 @@
 // `sign_batch` of 256 messages, against as many single requests.
-import { contestTable, timesOf } from './contest.js';
+import { contestTable, ratioOfCpu, timesOf } from './contest.js';
 import { medianOf, medianRatio } from './report/statistics.js';
 
 const size = 256;
@@ -20,15 +20,16 @@ export const batch = {
       figures(results) {
         const perSecond = (name) => results[name].map((result) => result.perSecond);
         return {
-          contestants: Object.keys(results).map((name) => ({
-            name,
-            per_second: medianOf(results[name], 'perSecond'),
-            ratio_to_single: medianRatio(
-              perSecond(name),
-              perSecond(`${name.split(',')[0]}, single requests`),
-            ),
-            ...timesOf(results[name]),
-          })),
+          contestants: Object.keys(results).map((name) => {
+            const reference = `${name.split(',')[0]}, single requests`;
+            return {
+              name,
+              per_second: medianOf(results[name], 'perSecond'),
+              ratio_to_single: medianRatio(perSecond(name), perSecond(reference)),
+              ratio_by_cpu: ratioOfCpu(results, name, reference),
+              ...timesOf(results[name]),
+            };
+          }),
         };
       },
     };

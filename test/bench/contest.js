@@ -1,5 +1,5 @@
 // An agent's signatures beside loops that sign with nothing around them.
-import { median, medianOf, medianRatio } from './report/statistics.js';
+import { bestByCpu, median, medianOf, medianRatio } from './report/statistics.js';
 import { cpuCells, cpuHeads, fixed, row } from './report/table.js';
 
 const allLoads = [
@@ -24,8 +24,11 @@ export const threadsOf = (counts, run) =>
     counts.map((threads) => [`PKCS#11 in C, ${counted(threads, 'thread')}`, () => run(threads)]),
   );
 
-/** What `prepare` of a part answers: the best of `loops` in each round is what all are compared with. */
-export function contest(loops, others) {
+/**
+ * What `prepare` of a part answers: the best of `loops` in each round is what all are compared with. `processors`: where
+ * everything that works is among the processes whose CPU time is measured, how many they have.
+ */
+export function contest(loops, others, processors = null) {
   return {
     contestants: { ...loops, ...others },
     figures(results) {
@@ -39,12 +42,42 @@ export function contest(loops, others) {
           name,
           per_second: medianOf(results[name], 'perSecond'),
           ratio_to_best_loop: medianRatio(perSecond(name), best),
+          ...(processors === null || results[name][0].cpu === undefined
+            ? {}
+            : { ratio_by_cpu: ratioByCpu(results, Object.keys(loops), name, processors) }),
           ...timesOf(results[name]),
         })),
       };
     },
   };
 }
+
+/** As it would be with all of the processors busy and nothing else on them: of what a loop in as many threads reaches. */
+function ratioByCpu(results, loops, name, processors) {
+  return medianRatio(
+    results[name].map(({ cpu }) => processors / cpuOfAll(cpu)),
+    results[name].map((_, round) =>
+      bestByCpu(
+        loops.map((loop) => results[loop][round]),
+        processors,
+      ),
+    ),
+  );
+}
+
+/** What a contestant's rate would be of that of another one, with the same processors and nothing else on them. */
+export function ratioOfCpu(results, name, reference) {
+  const [own, others] = [name, reference].map((one) =>
+    results[one].map(({ cpu }) => cpuOfAll(cpu)),
+  );
+  return medianRatio(others, own);
+}
+
+/** The main thread's is a part of the agent's. */
+const cpuOfAll = (cpu) =>
+  Object.entries(cpu)
+    .filter(([process]) => process !== 'main')
+    .reduce((sum, [, { total }]) => sum + total, 0);
 
 /** Median and p99 in microseconds, and CPU time a signature, where they were measured. */
 export function timesOf(results) {
@@ -69,13 +102,15 @@ export function timesOf(results) {
 
 /** Rows with CPU microseconds a signature, user + system, by process. `ratio`: its member, `of`: its head. */
 export function contestTable(title, { contestants }, ratio = 'ratio_to_best_loop', of = 'of best') {
+  const byCpu = contestants.some(({ ratio_by_cpu }) => ratio_by_cpu !== undefined);
   return [
-    row(title, 'sign/s', of, 'median ms', 'p99 ms', ...cpuHeads),
+    row(title, 'sign/s', of, ...(byCpu ? ['by CPU'] : []), 'median ms', 'p99 ms', ...cpuHeads),
     ...contestants.map(({ name, per_second, median_us, p99_us, cpu_us, ...more }) =>
       row(
         `  ${name}`,
         fixed(per_second, 0),
         fixed(more[ratio], 2),
+        ...(byCpu ? [fixed(more.ratio_by_cpu, 2)] : []),
         milliseconds(median_us),
         milliseconds(p99_us),
         ...cpuCells(cpu_us),

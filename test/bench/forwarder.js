@@ -1,6 +1,7 @@
 // Another program that forwards signatures to a token: p11-kit's server, whose clients load p11-kit-client.so. ES256,
 // since that is what its protocol carries of what the agent signs with; the same token, the same loop in C.
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { configureAgent, makeToken, onToken } from './agents.js';
@@ -44,7 +45,8 @@ export const forwarder = {
       [8, 1],
       [8, 16],
     ];
-    return contest(loops, { ...ways, ...loadsOf(stage, agent, keyring, loads) });
+    const others = { ...ways, ...loadsOf(stage, agent, keyring, loads) };
+    return contest(loops, others, availableParallelism());
   },
   table: (figures) => [
     ...contestTable('ES256 on softhsm, forwarded', figures),

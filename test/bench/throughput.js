@@ -1,4 +1,5 @@
 // Signatures a second, against loops that sign with nothing around them.
+import { availableParallelism } from 'node:os';
 import { worker } from './machine/processes.js';
 import { contest, contestTable, loadsOf, threadsOf } from './contest.js';
 
@@ -14,7 +15,7 @@ export const file = {
     const loops = {
       'node:crypto, one thread': () => loop.order({ seconds: stage.seconds }),
     };
-    return contest(loops, loadsOf(stage, await stage.agent(), 'file'));
+    return contest(loops, loadsOf(stage, await stage.agent(), 'file'), availableParallelism());
   },
   table: (figures) => contestTable(keyrings.file, figures),
 };
@@ -23,7 +24,7 @@ export const file = {
 export const softhsm = {
   async prepare(stage) {
     const loops = threadsOf([1, 2, 4, 8], (threads) => stage.direct(threads));
-    return contest(loops, loadsOf(stage, await stage.agent(), 'softhsm'));
+    return contest(loops, loadsOf(stage, await stage.agent(), 'softhsm'), availableParallelism());
   },
   table: (figures) => contestTable(keyrings.softhsm, figures),
 };

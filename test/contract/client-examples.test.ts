@@ -5,7 +5,7 @@ import { connect } from '../../src/client/connect.ts';
 import {
   agentClientExample,
   connectExample,
-  readmeExample,
+  documentExample,
   remoteBackendExample,
 } from '../support/client-examples.ts';
 import { InProcessAgent } from '../support/in-process-agent.ts';
@@ -41,9 +41,8 @@ function exampleIn(file: string): string {
   return (comment?.[1] ?? '').replaceAll(/^ \* ?/gm, '');
 }
 
-function exampleInReadme(): string {
-  const section = readFileSync(join(root, 'README.md'), 'utf8').split('## From a program')[1] ?? '';
-  return /```ts\n([^`]*)```/.exec(section)?.[1] ?? '';
+function exampleInDocument(): string {
+  return /```ts\n([^`]*)```/.exec(readFileSync(join(root, 'docs/client.md'), 'utf8'))?.[1] ?? '';
 }
 
 /** What stands between the braces of that function. */
@@ -63,7 +62,7 @@ describe.each([
   ['connect', exampleIn('src/client/connect.ts'), connectExample],
   ['AgentClient', exampleIn('src/client/agent-client.ts'), agentClientExample],
   ['RemoteBackend', exampleIn('src/client/remote-backend.ts'), remoteBackendExample],
-  ['the README', exampleInReadme(), readmeExample],
+  ['docs/client.md', exampleInDocument(), documentExample],
 ] as const)('the example of %s', (_, example, run) => {
   test('is the one that the compiler has seen', () => {
     const code = example.replaceAll(/^import .*\n/gm, '').trim();

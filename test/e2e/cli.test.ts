@@ -99,7 +99,7 @@ describe('a session at a terminal', () => {
 });
 
 describe('refusals', () => {
-  it('name what is wrong and exit as the README says', () => {
+  it('name what is wrong and exit as agentctl(1) says', () => {
     const refused: [string, number, RegExp][] = [
       ['agentctl', 2, /no command was given/],
       ['agentctl sing', 2, /Did you mean sign\?/],

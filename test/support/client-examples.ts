@@ -36,7 +36,7 @@ export async function remoteBackendExample(): Promise<void> {
   await agent.close();
 }
 
-export async function readmeExample(): Promise<void> {
+export async function documentExample(): Promise<void> {
   const agent = await connect(); // $SIGNING_AGENT_SOCK, else the agent's default
   const { kid, signature } = await agent.sign(Buffer.from('hello'));
   const publicKey = await agent.publicKeyB64(kid); // base64url of the raw key

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readFlags } from '../bench/flags.js';
+import { groups, parts } from '../bench/parts.js';
 import { parseStat, perSignature } from '../bench/machine/cpu.js';
 import { parseProcessors, warningsOf } from '../bench/machine/quiet.js';
 import { compare, compareLines } from '../bench/report/compare.js';
-import { median, medianRatio } from '../bench/report/statistics.js';
+import { bestByCpu, median, medianRatio } from '../bench/report/statistics.js';
 import { judge, shortBy, targetLines, targets } from '../bench/report/targets.js';
 
 // What the bench measures no test asserts; what it makes of it is tested here.
@@ -12,6 +14,13 @@ describe('statistics', () => {
   it('takes the middle, or what lies between the two of it', () => {
     expect(median([3, 1, 2])).toBe(2);
     expect(median([4, 1, 3, 2])).toBe(2.5);
+  });
+
+  it('takes the loop that uses the processors best: threads beyond them make no signature more', () => {
+    const loops = [1, 2, 8].map((threads) => ({ threads, cpuUs: 100 + threads }));
+    expect(bestByCpu(loops, 1)).toBeCloseTo(1 / 101);
+    expect(bestByCpu(loops, 2)).toBeCloseTo(2 / 102);
+    expect(bestByCpu(loops, 16)).toBeCloseTo(8 / 108);
   });
 
   it('takes ratios round by round: a round in which all is slow changes none', () => {
@@ -84,6 +93,7 @@ describe('targets', () => {
     wanted: 1.5,
     reached: ({ ratio }: { ratio: number }) => ratio,
   };
+  const byCpu = ({ ratio }: { ratio: number }) => ratio + 0.2;
   const atMost = {
     ...atLeast,
     name: 'small',
@@ -100,9 +110,9 @@ describe('targets', () => {
   });
 
   it('have a line each, also where their part was not measured or cannot run here', () => {
-    const judged = judge({ file: { ratio: 1.2 } }, machine, [atLeast, atMost]);
+    const judged = judge({ file: { ratio: 1.2 } }, machine, [{ ...atLeast, byCpu }, atMost]);
     expect(targetLines(judged)).toEqual([
-      '  fast       1.20, wanted at least 1.50    short by 20 %',
+      '  fast       1.20, wanted at least 1.50    short by 20 %, by CPU 1.40',
       '  small      1 ms, wanted at most 100 ms  reached',
     ]);
     for (const figures of [{}, { file: { unavailable: 'there is none' } }]) {
@@ -166,6 +176,20 @@ describe('flags of the bench', () => {
       speed: ['file', 'softhsm'],
       all: ['file', 'keys'],
     });
+
+  it('are those that docs/benchmarks.md types, with parts that there are', () => {
+    const text = readFileSync(new URL('../../docs/benchmarks.md', import.meta.url), 'utf8');
+    const typed = [...text.matchAll(/^npm run bench(?: --)?([^#\n]*)/gm)].map(([, flags = '']) =>
+      flags
+        .trim()
+        .split(/\s+/)
+        .filter((word) => word !== ''),
+    );
+    expect(typed.length).toBeGreaterThan(3);
+    for (const args of typed) {
+      expect(readFlags(args, Object.keys(parts), groups).only.length).toBeGreaterThan(0);
+    }
+  });
 
   it('name parts and groups of them, each part once', () => {
     expect(read().only).toEqual(['file', 'softhsm']);

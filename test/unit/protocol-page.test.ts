@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { withTables } from '../../scripts/protocol-page.js';
 import type { OpenRpcDocument } from '../../src/api/discovery.ts';
 import { methodCatalogue } from '../../src/api/methods.ts';
@@ -19,6 +19,25 @@ test('every method has a section, and every kind of error a row', () => {
   for (const [kind, code] of Object.entries(errorCodes)) {
     expect(page).toContain(`\n| \`${kind}\` | ${code} | `);
   }
+});
+
+describe.each(Object.keys(errorCodes))('%s', (kind) => {
+  const row = page.split('\n').find((line) => line.startsWith(`| \`${kind}\` | -`)) ?? '';
+  const [, , meaning = '', repeat = '', operator = '', data = ''] = row.split(' | ');
+
+  test('says what it means, whether repeating helps, and what an operator does', () => {
+    for (const text of [meaning, repeat, operator])
+      expect(text).toMatch(/^[A-Za-z].{8,}\.$|^No\.$/);
+    expect(repeat).toMatch(/^(?:Yes|No|Perhaps|After)\b/);
+    expect(meaning).not.toBe(operator);
+  });
+
+  test('where the agent says when to repeat, repeating helps', () => {
+    const tells = data.includes('retry_after_ms');
+    const promises = repeat.includes('retry_after_ms');
+    expect(tells || !promises).toBe(true);
+    if (tells) expect(repeat).toMatch(/^Yes\b/);
+  });
 });
 
 test('a page without a place for a table is refused, not left without it', () => {

@@ -13,9 +13,10 @@ import { addInitCommand } from '../commands/init/init-command.ts';
 import { addOfflineCommands } from '../commands/offline-commands.ts';
 import { addAuditCommand } from '../commands/audit/audit-commands.ts';
 import { addCompletionCommand } from '../commands/completion/completion-command.ts';
+import { addHelpCommand } from '../commands/help/help-command.ts';
 import { withCommands } from '../run.ts';
 
-/** In the order of `agentctl --help`. */
+/** In the order of `agentctl help all`. */
 export const everyCommand = [
   addStatusCommands,
   addKeysCommand,
@@ -32,6 +33,7 @@ export const everyCommand = [
   addOfflineCommands,
   addAuditCommand,
   addCompletionCommand,
+  addHelpCommand,
 ];
 
 export const run = withCommands(everyCommand);

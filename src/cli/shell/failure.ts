@@ -4,7 +4,7 @@ import { AgentError, describeFailure, type ErrorDetails } from '../../base/error
 import { escapeControls, jsonText } from './text.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Exit codes, as the README has them. */
+/** Exit codes, as agentctl(1) has them. */
 export const exitCodes = {
   done: 0,
   /** The agent refused or failed, or what was asked for could not be finished here. */

@@ -40,5 +40,5 @@ export interface Invocation<Options = object> {
   readonly options: Options;
 }
 
-/** A command's work; answers the exit code (README.md). */
+/** A command's work; answers the exit code (docs/configuration.md, "agentctl"). */
 export type CommandRun<Options> = (invocation: Invocation<Options>) => Promise<number>;

@@ -25,7 +25,7 @@ export const apiKeys = {
       const used = all.filter((_, at) => at % step === 0);
       const { stop } = await configured.start();
       await stop();
-      entries.push([`${count} API keys`, () => startAndSign(stage, configured, used)]);
+      entries.push([count, () => startAndSign(stage, configured, used)]);
     }
     return growthOf({ file: Object.fromEntries(entries) });
   },

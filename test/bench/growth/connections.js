@@ -20,17 +20,17 @@ export const connections = {
     await stage.warmUpAll(agent, [keyring]);
     const { roundtrip } = await stage.programs();
     const idle = counts.map((count) => [
-      `${count} more`,
+      count,
       () => beside(stage, agent, [roundtrip, 'idle', agent.socket, String(count)], count),
     ]);
     const busy = counts.map((count) => [
-      `${count} at once`,
+      count,
       async () =>
         withHoldings(agent, await stage.sign(agent, { keyring, connections: count, depth: 1 })),
     ]);
     return growthOf({
-      'busy, file': Object.fromEntries(busy),
-      'idle beside one': Object.fromEntries(idle),
+      'that ask, file': Object.fromEntries(busy),
+      'idle beside one that asks': Object.fromEntries(idle),
     });
   },
   table: (figures) => growthTable('connections', figures),

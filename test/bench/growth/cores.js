@@ -26,7 +26,7 @@ export const cores = {
       const load = worker('load.js', launcher);
       for (const keyring of keyrings) {
         await stage.sign(agent, { keyring, ...warmUp }, load);
-        series[keyring][`${count} processors`] = () =>
+        series[keyring][count] = () =>
           stage.sign(agent, { keyring, connections: 8, depth: 16 }, load);
       }
     }

@@ -19,7 +19,7 @@ export const keyrings = {
       });
       const { stop } = await configured.start();
       await stop();
-      entries.push([`${count} keyrings`, () => startAndSign(stage, configured, names)]);
+      entries.push([count, () => startAndSign(stage, configured, names)]);
     }
     return growthOf({ file: Object.fromEntries(entries) });
   },

@@ -19,7 +19,7 @@ export const keys = {
         softhsm: await softhsmWith(stage, count),
       };
       for (const [backend, agent] of Object.entries(agents)) {
-        series[backend][`${count} keys`] = () => startAndSign(stage, agent);
+        series[backend][count] = () => startAndSign(stage, agent);
       }
     }
     return growthOf(series);

@@ -36,7 +36,7 @@ export function cpuOf(pid) {
 
 /**
  * Starts to count. `processes`: name → pid, each with what descends from it; a name with `children` has those apart,
- * under that name. Answers a function that takes how many signatures were made and answers, by name, {total, system} in
+ * under that name, and its main thread, which does one thing at a time, under `main`. Answers a function that takes how many signatures were made and answers, by name, {total, system} in
  * microseconds a signature.
  */
 export function meter(processes) {
@@ -47,6 +47,7 @@ export function meter(processes) {
       return [
         [name, own],
         [children, others],
+        ['main', timesOf(parseStat(readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8')))],
       ];
     });
   const before = read();

@@ -112,11 +112,12 @@ export async function startListening(path, [program, ...args], { environment = {
 }
 
 /**
- * A child that does one order at a time, sent to it over IPC. `file`: in programs/. `launcher`: words before node's
+ * A child that does one order at a time, sent to it over IPC. `file`: a URL, or in programs/. `launcher`: words before node's
  * own, of a program that becomes what it is told.
  */
 export function worker(file, [command, ...words] = []) {
-  const script = fileURLToPath(new URL(`../programs/${file}`, import.meta.url));
+  const own = new URL('../programs/', import.meta.url);
+  const script = fileURLToPath(new URL(file, own));
   const options =
     command === undefined ? {} : { execPath: command, execArgv: [...words, process.execPath] };
   const child = fork(script, options);

@@ -20,6 +20,7 @@ export function compare(before, after) {
         const others = old.get(member);
         if (others === undefined) return [];
         const [was, is] = [median(others), median(values)];
+        if (was === 0 && is === 0) return []; // a process that there is not
         const beyond = isApart(others, values);
         return [
           { name: `${part}: ${name}`, member, before: was, after: is, ratio: is / was, beyond },

@@ -5,6 +5,7 @@ export interface Target {
   readonly unit?: string;
   readonly wanted: number | ((figures: never, machine: Machine) => number);
   readonly reached: (figures: never) => number;
+  readonly byCpu?: (figures: never) => number | undefined;
 }
 
 export interface Machine {
@@ -20,6 +21,7 @@ export interface Judged {
   readonly reached: number | null;
   /** A part of 1. */
   readonly short_by: number | null;
+  readonly by_cpu: number | null;
 }
 
 export const targets: readonly Target[];

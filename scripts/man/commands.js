@@ -1,0 +1,116 @@
+// agentctl(1) and signing-agent(8), from the commands and flags that the programs have.
+import {
+  bold,
+  escaped,
+  heading,
+  inline,
+  italic,
+  page,
+  paragraph,
+  subheading,
+  tagged,
+  title,
+  verbatim,
+} from './roff.js';
+import { agentText, ctlText } from './texts.js';
+
+/** agentctl(1). `program`: its tree of commands. */
+export function agentctlPage(program, version) {
+  return page([
+    title('agentctl', 1, version),
+    ...[heading('Name'), 'agentctl \\- sign with a signing\\-agent, and look after its keys'],
+    ...[heading('Synopsis'), `${bold('agentctl')} [${italic('options')}] ${italic('COMMAND')}`],
+    heading('Description'),
+    ctlText.description.map(paragraph),
+    ...[heading('Options'), program.options.map(option)],
+    tagged(`${bold('-h')}, ${bold('--help')}`, 'print help'),
+    ...[heading('Commands'), leaves(program).map(command)],
+    sections(ctlText.sections),
+  ]);
+}
+
+/** signing-agent(8). `program`: the agent's flags. */
+export function agentPage(program, version) {
+  return page([
+    title('signing-agent', 8, version),
+    ...[heading('Name'), 'signing\\-agent \\- signs for the programs of one machine'],
+    ...[heading('Synopsis'), `${bold('signing-agent')} ${program.options.map(synopsis).join(' ')}`],
+    heading('Description'),
+    agentText.description.map(paragraph),
+    ...[heading('Options'), program.options.map(option)],
+    tagged(`${bold('-h')}, ${bold('--help')}`, 'print help'),
+    sections(agentText.sections),
+  ]);
+}
+
+/** Commands that have none below them. */
+function leaves(command) {
+  return command.commands.flatMap((one) => (one.commands.length === 0 ? [one] : leaves(one)));
+}
+
+function pathOf(command) {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+function command(one) {
+  const words = [...one.options.map(synopsis), ...one.registeredArguments.map(argument)];
+  return [
+    subheading(escaped(pathOf(one))),
+    [bold(pathOf(one)), ...words].join(' '),
+    paragraph(sentence(one.description())),
+    one.registeredArguments.map((of) => tagged(argument(of), escaped(detail(of)))),
+    one.options.map(option),
+    afterText(one),
+  ];
+}
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
+function argument(of) {
+  const name = `${italic(of.name())}${of.variadic ? '...' : ''}`;
+  return of.required ? name : `[${name}]`;
+}
+
+/** Of an option: its long name and what it takes. */
+function flags({ flags: text }) {
+  const [names, value] = text.split(/ (?=[<[])/);
+  const bolds = names.split(', ').map(bold).join(', ');
+  return value === undefined ? bolds : `${bolds} ${italic(value.replace(/[<>[\]]/g, ''))}`;
+}
+
+function synopsis(of) {
+  const text = flags({ flags: of.flags.replace(/^-\w, /, '') });
+  return of.mandatory ? text : `[${text}]`;
+}
+
+const option = (of) => tagged(flags(of), escaped(detail(of)));
+
+function detail({ description, argChoices, defaultValue }) {
+  const choices = argChoices === undefined ? '' : ` (one of ${argChoices.join(', ')})`;
+  const usual = typeof defaultValue === 'string' ? ` (default: ${defaultValue})` : '';
+  return `${description}${choices}${usual}`;
+}
+
+/** What its help says below the options: paragraphs, and examples. */
+function afterText(one) {
+  const written = [];
+  one.emit('afterHelp', { error: false, command: one, write: (text) => written.push(text) });
+  const blocks = written
+    .join('')
+    .trim()
+    .split(/\n{2,}/)
+    .filter((block) => block !== '');
+  return blocks.map((block) => {
+    const lines = block.split('\n');
+    if (!/^Examples?:$/.test(lines[0])) return `.PP\n${escaped(lines.join(' '))}`;
+    return [`.PP\n${escaped(lines[0])}`, verbatim(lines.slice(1).map((line) => line.trim()))];
+  });
+}
+
+function sections(all) {
+  return all.map(({ name, paragraphs = [], list = [] }) => [
+    heading(name),
+    paragraphs.map(paragraph),
+    list.map(([tag, text]) => tagged(bold(tag), inline(text))),
+  ]);
+}
