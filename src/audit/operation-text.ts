@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Principal } from '../api/principal.ts';
 import type { AuditEvent } from './audit.ts';
-import { whatText, whoText } from './chain/record.ts';
+import { hashesText, whatBegins, whatEnds, whoText } from './chain/record.ts';
 
 /** What callers may write as long as they like is cut there, in bytes of the record: what it names is not there anyway. */
 const longestName = 100;
@@ -13,27 +13,40 @@ const longestSubject = 1000;
 /** Bytes of a UTF-16 unit as JSON has it. */
 const longestCharacter = 6;
 
+/** Of an operation what its text begins with, and that text. */
+interface Begun extends Pick<AuditEvent, 'method' | 'keyring' | 'kid' | 'subject'> {
+  readonly text: string;
+}
+
+/** How operations end that were done and say nothing else: nearly all. */
+const justDone = { outcome: 'done', kind: null, reason: null, of: null, repeated: null } as const;
+const justDoneText = whatEnds(justDone);
+
 /** The text of operations as it stands in their records: all but the place in the chain. */
 export class OperationText {
   /** A connection says the same of itself in every record. */
   readonly #who = new WeakMap<Principal, string>();
+  /** Whoever signs much does so with one key. */
+  #last: Begun | null = null;
 
   /** `repeated`: how many equal ones it stands for. */
   of(event: AuditEvent, repeated: number | null = null): string {
-    const { keyring, kid, messages, subject, outcome, kind, reason, of } = event;
-    const what = whatText({
-      method: event.method,
+    const hashes = event.messages.map((message) => hash('sha256', message, 'hex'));
+    const begins = this.#beginsOf(event);
+    return `${this.#whoOf(event)},${begins}${hashesText(hashes)}${endsOf(event, repeated)}`;
+  }
+
+  #beginsOf({ method, keyring, kid, subject }: AuditEvent): string {
+    const last = this.#last;
+    const isSame = last?.method === method && last.keyring === keyring && last.kid === kid;
+    if (isSame && last.subject === subject) return last.text;
+    const text = whatBegins({
+      ...{ method, kid },
       keyring: cut(keyring, longestName),
-      kid,
       subject: cut(subject, longestSubject),
-      message_sha256: messages.map((message) => hash('sha256', message, 'hex')),
-      outcome,
-      kind,
-      reason: cut(reason, longestReason),
-      of,
-      repeated,
     });
-    return `${this.#whoOf(event)},${what}`;
+    this.#last = { method, keyring, kid, subject, text };
+    return text;
   }
 
   #whoOf(event: AuditEvent): string {
@@ -46,6 +59,12 @@ export class OperationText {
     }
     return text;
   }
+}
+
+function endsOf({ outcome, kind, reason, of }: AuditEvent, repeated: number | null): string {
+  const isJustDone = outcome === 'done' && kind === null && reason === null && of === null;
+  if (isJustDone && repeated === null) return justDoneText;
+  return whatEnds({ outcome, kind, reason: cut(reason, longestReason), of, repeated });
 }
 
 /** An API key that is accepted no more is named too: it was refused for that. */

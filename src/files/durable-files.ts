@@ -8,6 +8,7 @@ import type { Libc } from '../native/libc.ts';
 import { readChecked, requireReadable, symbolicLink } from './checked-read.ts';
 import type { Files } from '../base/files.ts';
 import { isFull, Reserve } from './reserve.ts';
+import { KnownIdentities } from './known-identities.ts';
 import { contentHash, plainIdentity, splitIdentity, youngIdentity } from './identity.ts';
 import {
   fileFailure,
@@ -30,6 +31,7 @@ const longestRetryMs = 50;
  * write other users' files or into their directories: the result would be closed to the agent they belong to.
  */
 export function durableFiles(libc: Libc): Files {
+  const identities = new KnownIdentities(libc);
   const reserves = new Map<string, Reserve>();
   let urgent = 0;
   const spare: Spare = (path, length) => {
@@ -41,8 +43,7 @@ export function durableFiles(libc: Libc): Files {
   return {
     identify(path) {
       try {
-        const inode = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-        return inode === undefined ? null : plainIdentity(inode);
+        return identities.of(path);
       } catch (error) {
         throw fileFailure(path, 'examine', error);
       }

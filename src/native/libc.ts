@@ -2,6 +2,7 @@ import koffi from 'koffi';
 import type { PeerCredentials } from './peer-credentials.ts';
 import { accountDatabase } from './account-database.ts';
 import { datagramSender } from './datagram.ts';
+import { fileStatus, type FileStatus } from './file-status.ts';
 import { pendingInput, type PendingInput } from './pending-input.ts';
 import { SystemCallError } from './system-call-error.ts';
 
@@ -9,7 +10,7 @@ import { SystemCallError } from './system-call-error.ts';
  * What node does not offer of the C library. All calls are synchronous.
  * A call that fails throws SystemCallError with the errno's name, unless stated otherwise.
  */
-export interface Libc extends PendingInput {
+export interface Libc extends PendingInput, FileStatus {
   /** Who connected a Unix stream socket, as of its connect (unix(7), SO_PEERCRED; socket(7), SO_PEERGROUPS). */
   peerCredentials(fd: number): PeerCredentials;
 
@@ -156,6 +157,7 @@ export function openLibc(): Libc {
   return {
     ...accountDatabase(library),
     ...pendingInput(library),
+    ...fileStatus(library),
     notify: datagramSender(library),
 
     peerCredentials(fd) {

@@ -8,6 +8,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  lstatSync,
+  renameSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -20,6 +22,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bundled } from '../support/bundled.ts';
 import { openLibc } from '../../src/native/libc.ts';
 import { durableFiles } from '../../src/files/durable-files.ts';
+import { plainIdentity } from '../../src/files/identity.ts';
 
 const files = durableFiles(openLibc());
 /** Bytes that are read, and so that are written. */
@@ -49,6 +52,98 @@ async function readAged() {
     await new Promise(setImmediate);
   }
 }
+
+describe('what identify says', () => {
+  const withoutStatx = durableFiles({ ...openLibc(), readStatus: () => false });
+  const steps: readonly (readonly [string, () => void])[] = [
+    [
+      'is there',
+      () => {
+        writePrivate('one');
+      },
+    ],
+    [
+      'is written in place',
+      () => {
+        writePrivate('two');
+      },
+    ],
+    [
+      'grows',
+      () => {
+        writePrivate('three');
+      },
+    ],
+    [
+      'is cut',
+      () => {
+        truncateSync(path, 2);
+      },
+    ],
+    [
+      'has other times',
+      () => {
+        utimesSync(path, 1, 2);
+      },
+    ],
+    [
+      'has another mode',
+      () => {
+        chmodSync(path, 0o400);
+      },
+    ],
+    [
+      'is another file',
+      () => {
+        writeFileSync(`${path}.new`, 'two');
+        renameSync(`${path}.new`, path);
+      },
+    ],
+    [
+      'is a link',
+      () => {
+        renameSync(path, `${path}.old`);
+        symlinkSync(`${path}.old`, path);
+      },
+    ],
+    [
+      'is a folder',
+      () => {
+        rmSync(path);
+        mkdirSync(path);
+      },
+    ],
+    [
+      'is gone',
+      () => {
+        rmSync(path, { recursive: true });
+      },
+    ],
+    [
+      'is back',
+      () => {
+        renameSync(`${path}.old`, path);
+      },
+    ],
+  ];
+
+  it.each([
+    ['with statx', files],
+    ['without it', withoutStatx],
+  ])('is what lstat says, whatever becomes of the file, %s', (_, looking) => {
+    expect(looking.identify(path)).toBeNull();
+    const seen = new Set<string | null>();
+    for (const [what, become] of steps) {
+      become();
+      const inode = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      const identity = inode === undefined ? null : plainIdentity(inode);
+      expect(looking.identify(path), what).toBe(identity);
+      expect(looking.identify(path), what).toBe(identity);
+      seen.add(identity);
+    }
+    expect(seen.size).toBeGreaterThan(6);
+  });
+});
 
 describe('read', () => {
   it('answers null where there is no file', () => {

@@ -122,13 +122,31 @@ export function whoText({ event, uid, pid, scope, ...who }: AuditWho): string {
 }
 
 export function whatText(what: AuditWhat): string {
-  const { message_sha256: messages, of, repeated } = what;
+  return whatBegins(what) + hashesText(what.message_sha256) + whatEnds(what);
+}
+
+/** Of `whatText` what stands before the messages. */
+export function whatBegins(
+  what: Pick<AuditWhat, 'method' | 'keyring' | 'kid' | 'subject'>,
+): string {
   return (
     `"method":${orNull(what.method)},"keyring":${orNull(what.keyring)},"kid":${orNull(what.kid)},` +
-    `"subject":${orNull(what.subject)},` +
-    `"message_sha256":${messages.length === 0 ? '[]' : `["${messages.join('","')}"]`},` +
-    `"outcome":${orNull(what.outcome)},"kind":${orNull(what.kind)},"reason":${orNull(what.reason)},` +
-    `"of":${of},"repeated":${repeated}`
+    `"subject":${orNull(what.subject)},"message_sha256":`
+  );
+}
+
+/** Of lowercase hex. */
+export function hashesText(hashes: readonly string[]): string {
+  return hashes.length === 0 ? '[]' : `["${hashes.join('","')}"]`;
+}
+
+/** Of `whatText` what stands behind the messages. */
+export function whatEnds(
+  what: Pick<AuditWhat, 'outcome' | 'kind' | 'reason' | 'of' | 'repeated'>,
+): string {
+  return (
+    `,"outcome":${orNull(what.outcome)},"kind":${orNull(what.kind)},"reason":${orNull(what.reason)},` +
+    `"of":${what.of},"repeated":${what.repeated}`
   );
 }
 
