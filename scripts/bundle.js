@@ -92,6 +92,7 @@ export async function bundle(root, outdir) {
         // One file each: they are also started where there are hardly any descriptors left.
         'bin/module-probe': 'src/bin/module-probe.ts',
         'bin/vault-host': 'src/bin/vault-host.ts',
+        'bin/vault-host-signer': 'src/bin/vault-host-signer.ts',
         ...programEntries(alone),
       },
       plugins: [withoutChildProcess, nativeWhenUsed],

@@ -149,6 +149,7 @@ export class AccessControl {
     const { uid, api_key: key } = grant.principal;
     const perUid = this.settings.limits.signaturesPerSecondPerUid;
     const perKey = grant.signaturesPerSecond;
+    if (perUid === null && perKey === null) return;
     // Who has no uid signs by an API key or not at all, and goes by the limit of that.
     this.#rates.take(signatures, [
       ...(perUid === null || uid === null

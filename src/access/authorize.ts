@@ -1,6 +1,7 @@
 import { AgentError } from '../base/errors.ts';
 import {
   boundsOf,
+  hasScopeOn,
   isAtLeast,
   purposesOn,
   purposesOverAll,
@@ -64,8 +65,8 @@ export function authorizeKeyring(
   needs: Needs,
   keyring: string,
 ): void {
+  if (hasScopeOn(grant, keyring, needs.scope)) return;
   const scope = scopeOn(grant, keyring);
-  if (isAtLeast(scope, needs.scope)) return;
   throw forbidden(
     scope === 'none'
       ? `${method}: ${whoIs(grant)} is not for that keyring`
@@ -83,12 +84,27 @@ export function authorizePurposes(
   method: string,
   needs: Needs,
   keyring: string,
+  signing: Signing,
+): void {
+  if (signing.purposes.length === 0) return;
+  const may = purposesOn(grant, keyring, needs.scope);
+  if (may === null && boundsOf(grant, keyring).wordedByAgent.size === 0) return;
+  requirePurposes({ grant, method, needs, keyring, may }, signing);
+}
+
+interface Asking {
+  readonly grant: Grant;
+  readonly method: string;
+  readonly needs: Needs;
+  readonly keyring: string;
+  readonly may: Purposes;
+}
+
+function requirePurposes(
+  { grant, method, needs, keyring, may }: Asking,
   { purposes, content, messages }: Signing,
 ): void {
-  if (purposes.length === 0) return;
-  const may = purposesOn(grant, keyring, needs.scope);
   const { wordedByAgent } = boundsOf(grant, keyring);
-  if (may === null && wordedByAgent.size === 0) return;
   const refuse = (why: string, purpose: Purpose): AgentError => {
     const details = { needs: needs.scope, purpose, purposes: listed(may) };
     return new AgentError('forbidden', `${method}: ${why}`, { details });

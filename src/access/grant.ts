@@ -57,6 +57,15 @@ export function scopeOn({ allowances }: Grant, keyring: string): Scope {
   return highest(allowances.filter(({ keyrings }) => keyrings?.has(keyring) ?? true));
 }
 
+/** Whether the grant has that scope on that keyring, or one above it. Every request asks. */
+export function hasScopeOn({ allowances }: Grant, keyring: string, needed: Scope): boolean {
+  if (needed === 'none') return true;
+  for (const { scope, keyrings } of allowances) {
+    if (isAtLeast(scope, needed) && (keyrings === null || keyrings.has(keyring))) return true;
+  }
+  return false;
+}
+
 export function boundsOf({ bounds }: Grant, keyring: string): KeyringBounds {
   return bounds.get(keyring) ?? unbound;
 }

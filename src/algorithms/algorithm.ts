@@ -1,8 +1,9 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { Point } from '@noble/ed25519';
 import type { AlgorithmName } from '../api/signing-backend.ts';
 import { algorithmNames, type AlgorithmNames } from './algorithm-names.ts';
 import { isStrictEncoding } from './ed25519-points.ts';
+import { signatureLength, tokenSignatures } from './token-signatures.ts';
 import { verifierWith, type Verifier } from './verifier.ts';
 
 /**
@@ -34,22 +35,19 @@ export interface Algorithm extends AlgorithmNames {
   readonly verify: (message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array) => boolean;
 }
 
-/** Both algorithms answer with 64 raw bytes. */
-export const signatureLength = 64;
-
 const ed25519: Algorithm = {
   ...algorithmNames.ed25519,
   name: 'ed25519',
   pkcs11: {
     keyType: 0x40, // CKK_EC_EDWARDS
     generate: 0x1055, // CKM_EC_EDWARDS_KEY_PAIR_GEN
-    sign: 0x1057, // CKM_EDDSA
+    sign: tokenSignatures.ed25519.mechanism,
     ecParams: [
       Buffer.from('06032b6570', 'hex'), // OID 1.3.101.112 (RFC 8410)
       Buffer.from('130c656477617264733235353139', 'hex'), // PrintableString "edwards25519"
     ],
   },
-  toBeSigned: (message) => message,
+  toBeSigned: tokenSignatures.ed25519.toBeSigned,
   isPublicKey: isPointOfLargeOrder,
   verifier: ed25519Verifier,
   verify: (message, signature, publicKey) =>
@@ -62,10 +60,10 @@ const es256: Algorithm = {
   pkcs11: {
     keyType: 0x03, // CKK_EC
     generate: 0x1040, // CKM_EC_KEY_PAIR_GEN
-    sign: 0x1041, // CKM_ECDSA
+    sign: tokenSignatures.es256.mechanism,
     ecParams: [Buffer.from('06082a8648ce3d030107', 'hex')], // OID 1.2.840.10045.3.1.7, secp256r1
   },
-  toBeSigned: (message) => createHash('sha256').update(message).digest(),
+  toBeSigned: tokenSignatures.es256.toBeSigned,
   isPublicKey: (publicKey) => p256PublicKey(publicKey) !== null,
   verifier: es256Verifier,
   verify: (message, signature, publicKey) =>

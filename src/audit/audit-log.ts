@@ -28,6 +28,7 @@ export interface AuditLogParts {
 
 /** The audit log on disk. */
 export class AuditLog implements Audit {
+  readonly isOn = true;
   readonly #parts: AuditLogParts;
   readonly #queue: RecordQueue;
   readonly #text = new OperationText();

@@ -35,6 +35,8 @@ export interface AuditEvent {
 
 /** Where operations are recorded. */
 export interface Audit {
+  /** False: whatever is recorded is nowhere, and need not be put together. */
+  readonly isOn: boolean;
   /** Throws `audit_unavailable` while nothing can be written: asked before anything is signed. */
   requireReady(): void;
   /**
@@ -52,6 +54,7 @@ export interface Audit {
 
 /** Without an audit log: as configured, nothing is recorded. */
 export const noAudit: Audit = {
+  isOn: false,
   requireReady: () => undefined,
   record: () => Promise.resolve(0),
   recordSurely: () => Promise.resolve(),

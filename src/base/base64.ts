@@ -6,6 +6,10 @@
 const urlSafe = /^[A-Za-z0-9_-]*={0,2}$/;
 const standard = /^[A-Za-z0-9+/]*={0,2}$/;
 
+const lettersAndDigits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const urlSafeCharacters = `${lettersAndDigits}-_`;
+const standardCharacters = `${lettersAndDigits}+/`;
+
 /** Decodes; null where the text is not base64: a foreign character, wrong padding, or left-over bits set. */
 export function decodeBase64(text: string): Buffer | null {
   if (!urlSafe.test(text) && !standard.test(text)) return null;
@@ -23,13 +27,14 @@ export function encodeBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }
 
-/** The last, partial quantum must encode to the same text again: one byte string has one spelling. */
+/** Bits of the last character that no byte has: four behind one byte, two behind two. One byte string has one spelling. */
 function hasNoSpareBits(text: string, length: number, bytes: Buffer): boolean {
   const rest = length % 4;
-  const tail = bytes.subarray(bytes.length - (rest - 1)).toString('base64url');
-  const written = text
-    .slice(length - rest, length)
-    .replaceAll('+', '-')
-    .replaceAll('/', '_');
-  return tail === written;
+  const last = bytes[bytes.length - 1] ?? 0;
+  const written = rest === 2 ? (last & 0x03) << 4 : (last & 0x0f) << 2;
+  const character = text.charCodeAt(length - 1);
+  return (
+    character === urlSafeCharacters.charCodeAt(written) ||
+    character === standardCharacters.charCodeAt(written)
+  );
 }

@@ -11,10 +11,13 @@ import { isAbsolute, join } from 'node:path';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * `/var/lib/signing-agent` for root; else `$XDG_STATE_HOME/signing-agent`, or
- * `~/.local/state/signing-agent` where that variable is unset or relative. Throws NoHomeError.
+ * `$STATE_DIRECTORY`, which a service manager sets (`StateDirectory=` in systemd.exec(5)); else `/var/lib/signing-agent`
+ * for root; else `$XDG_STATE_HOME/signing-agent`, or `~/.local/state/signing-agent` where that variable is unset or
+ * relative. Throws NoHomeError.
  */
 export function defaultStateDir(env: Environment, uid: number): string {
+  const ofService = firstOf(env['STATE_DIRECTORY']);
+  if (ofService !== null) return ofService;
   if (uid === 0) return '/var/lib/signing-agent';
   const stateHome = absolute(env['XDG_STATE_HOME']);
   return join(stateHome ?? join(homeDir(env), '.local', 'state'), 'signing-agent');
@@ -53,23 +56,41 @@ function accountHome(): string | undefined {
   }
 }
 
+/** Of the agent that is installed for all users of the machine. */
+const systemSocket = '/run/signing-agent/agent.sock';
+
 /**
- * `/run/signing-agent/agent.sock` for root; else `$XDG_RUNTIME_DIR/signing-agent/agent.sock`, or
- * `agent.sock` in the state dir where there is no runtime dir.
+ * `agent.sock` in `$RUNTIME_DIRECTORY`, which a service manager sets; else `/run/signing-agent/agent.sock` for root; else
+ * `$XDG_RUNTIME_DIR/signing-agent/agent.sock`, or `agent.sock` in the state dir where there is no runtime dir.
  */
 export function defaultSocketPath(env: Environment, uid: number, stateDir: () => string): string {
-  if (uid === 0) return '/run/signing-agent/agent.sock';
+  const ofService = firstOf(env['RUNTIME_DIRECTORY']);
+  if (ofService !== null) return join(ofService, 'agent.sock');
+  if (uid === 0) return systemSocket;
   const runtimeDir = absolute(env['XDG_RUNTIME_DIR']);
   return runtimeDir === null
     ? join(stateDir(), 'agent.sock')
     : join(runtimeDir, 'signing-agent', 'agent.sock');
 }
 
-/** What a client connects to that was given no path: `$SIGNING_AGENT_SOCK`, else the agent's default. */
-export function clientSocketPath(env: Environment, uid: number): string {
+/**
+ * What a client connects to that was given no path: `$SIGNING_AGENT_SOCK`; else the default of an agent of this user;
+ * where there is none, that of the agent that is installed for all.
+ */
+export function clientSocketPath(
+  env: Environment,
+  uid: number,
+  isThere: (path: string) => boolean,
+): string {
   const named = env['SIGNING_AGENT_SOCK'];
   if (named !== undefined && named !== '') return named;
-  return defaultSocketPath(env, uid, () => defaultStateDir(env, uid));
+  const own = defaultSocketPath(env, uid, () => defaultStateDir(env, uid));
+  return !isThere(own) && isThere(systemSocket) ? systemSocket : own;
+}
+
+/** systemd joins several by colons. */
+function firstOf(paths: string | undefined): string | null {
+  return absolute(paths?.split(':')[0]);
 }
 
 /** The XDG base directory specification has relative paths ignored. */

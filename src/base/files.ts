@@ -16,7 +16,8 @@ export interface Files {
   /**
    * Replaces the file in one step that survives a power cut: temporary file opened exclusively and without
    * following links, mode 0600, fsync, rename, fsync of the directory. Answers the new identity.
-   * `conflict` unless the file is still the version `expected` (null: there is none yet).
+   * `conflict` unless the file is still the version `expected` (null: there is none yet); `backend_unavailable` for more
+   * than `read` takes.
    */
   replace(path: string, bytes: Uint8Array, expected: string | null): Promise<string>;
 

@@ -20,16 +20,22 @@ export function daemonProgram(): Command {
         'silent',
       ]),
     )
+    .option('--ephemeral', 'run COMMAND beside an agent of its own, whose keys are in memory')
+    .addOption(new Option('--ephemeral-of <pid>').argParser(Number).hideHelp())
+    .argument('[command...]', 'with --ephemeral, behind --: a program and its arguments')
     .version(version(), '--version')
-    .allowExcessArguments(false)
     .addHelpText(
       'after',
       `
 Exit codes: 0 stopped; 2 bad flags or configuration; 3 another agent holds the state dir;
 4 a keyring could not be opened.
 
-Example:
-  signing-agent --state-dir ~/agent --socket ~/agent/agent.sock`,
+With --ephemeral the keyring "default" and its keys are there for one command, which finds the agent by
+SIGNING_AGENT_SOCK and SSH_AUTH_SOCK; they are gone when it ends, and its exit code is this one's.
+
+Examples:
+  signing-agent --state-dir ~/agent --socket ~/agent/agent.sock
+  signing-agent --ephemeral -- sh -c 'agentctl sign notes.txt'`,
     );
 }
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
+import { rmSync } from 'node:fs';
+import { availableParallelism, constants } from 'node:os';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startAgent, type Agent } from '../agent/agent.ts';
 import { ConfigError } from '../config/load.ts';
@@ -16,8 +18,10 @@ import { AlreadyRunningError } from '../files/state-dir-lock.ts';
 import { configuredHosts } from '../agent/configured-hosts.ts';
 import type { World } from '../base/world.ts';
 import { daemonProgram } from './daemon-program.ts';
+import { runEphemeral } from './ephemeral.ts';
 import { failpoint } from './failpoint.ts';
 import { environmentBefore, relaunchSized } from './relaunch.ts';
+import { ServiceManager } from './service-manager.ts';
 
 /** Exit codes, as signing-agent(8) has them. */
 const exitCodes = { stopped: 0, usage: 2, alreadyRunning: 3, keyring: 4 } as const;
@@ -34,11 +38,41 @@ process.on('SIGUSR1', () => undefined);
 // A limit on the size of files is a failed write, and not the end of the agent.
 process.on('SIGXFSZ', () => undefined);
 program.parse();
-await main(program.opts<Flags & { config?: string; logLevel?: LogLevel }>());
 
-async function main({ config: file, ...flags }: Flags & { config?: string }): Promise<void> {
+interface Given extends Flags {
+  readonly config?: string;
+  readonly logLevel?: LogLevel;
+  readonly ephemeral?: true;
+  /** The pid of a process with `--ephemeral`. */
+  readonly ephemeralOf?: number;
+}
+
+const given = program.opts<Given>();
+if (given.ephemeral) await ephemeral(given, program.args);
+else if (program.args.length === 0) await main(given);
+else program.error('error: an argument that is no flag: a command wants --ephemeral before it');
+
+/** `signing-agent --ephemeral -- COMMAND`. */
+async function ephemeral(flags: Given, command: readonly string[]): Promise<void> {
+  if (command.length === 0) program.error('error: --ephemeral wants a command behind --');
+  const others = ['config', 'stateDir', 'socket'] as const;
+  if (others.some((name) => flags[name] !== undefined)) {
+    program.error('error: with --ephemeral there is no --config, --state-dir and --socket');
+  }
+  process.umask(0o077);
+  try {
+    const { execPath, env, stderr, argv } = process;
+    const agent = [execPath, argv[1] ?? ''] as const;
+    process.exitCode = await runEphemeral({ command, agent: [...agent], env, stderr });
+  } catch (failure) {
+    fail(failure);
+  }
+}
+
+async function main({ config: file, ephemeralOf, ...flags }: Given): Promise<void> {
   process.umask(0o077);
   const libc = openLibc();
+  if (ephemeralOf !== undefined) endWith(ephemeralOf, libc);
   const uid = process.geteuid?.() ?? 0;
   const processors = availableParallelism();
   try {
@@ -51,6 +85,7 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     };
     const readSettings = (): Settings => resolveSettings(readConfig(file, uid), flags, where);
     const settings = readSettings();
+    if (ephemeralOf !== undefined) removeAtExit(dirname(settings.stateDir));
     const world: World = {
       now: () => Date.now(),
       monotonicNow: () => performance.now(),
@@ -68,7 +103,11 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     };
     relaunchSized({ processors, durable: settings.audit?.fsync === true }, libc, world);
     libc.refuseCoreDumps();
-    const signals = obeySignals(world, libc);
+    const manager = new ServiceManager({
+      ...{ env: process.env, pid: process.pid, libc, world },
+      monotonicUs: () => process.hrtime.bigint() / 1000n,
+    });
+    const signals = obeySignals(world, manager);
     const agent = await startAgent({
       settings,
       readSettings,
@@ -81,10 +120,29 @@ async function main({ config: file, ...flags }: Flags & { config?: string }): Pr
     });
     if (signals.started(agent)) return;
     world.log.info({ socket: agent.socketPath, pid: process.pid }, 'ready');
-    tellServiceManager(libc, world, 'READY=1');
+    manager.ready(inWords(agent));
+    const { aliveEvery } = manager;
+    if (aliveEvery !== null) {
+      setInterval(() => {
+        manager.sayAlive();
+      }, aliveEvery).unref();
+    }
   } catch (failure) {
     fail(failure);
   }
+}
+
+/** An agent for one command must not outlive who started both. */
+function endWith(parent: number, libc: Libc): void {
+  libc.signalAtParentsEnd(constants.signals.SIGTERM);
+  if (process.ppid !== parent) process.exit(exitCodes.stopped);
+}
+
+/** Who started it does that too, unless it was killed. */
+function removeAtExit(folder: string): void {
+  process.on('exit', () => {
+    rmSync(folder, { recursive: true, force: true });
+  });
 }
 
 interface Signals {
@@ -96,12 +154,12 @@ interface Signals {
  * A signal while the agent starts waits until it has started: some modules rewrite the token as they log in, and
  * must not be cut off there.
  */
-function obeySignals(world: World, libc: Libc): Signals {
+function obeySignals(world: World, manager: ServiceManager): Signals {
   let running: Agent | null = null;
   let received: string | null = null;
   const stop = (agent: Agent): void => {
     world.log.info({ signal: received }, 'stopping');
-    tellServiceManager(libc, world, 'STOPPING=1');
+    manager.stopping();
     agent.stop().then(
       () => {
         world.log.info('stopped');
@@ -126,8 +184,11 @@ function obeySignals(world: World, libc: Libc): Signals {
   process.on('SIGTERM', receive);
   process.on('SIGINT', receive);
   process.on('SIGHUP', () => {
-    if (running !== null) running.reload();
-    else world.log.info('SIGHUP while the agent starts: it reads everything anyway');
+    if (running !== null) {
+      manager.reloading();
+      running.reload();
+      manager.ready(inWords(running));
+    } else world.log.info('SIGHUP while the agent starts: it reads everything anyway');
   });
   return {
     started(agent) {
@@ -138,14 +199,14 @@ function obeySignals(world: World, libc: Libc): Signals {
   };
 }
 
-function tellServiceManager(libc: Libc, world: World, message: string): void {
-  const address = process.env['NOTIFY_SOCKET'];
-  if (address === undefined || address === '') return;
-  try {
-    libc.notify(address, message);
-  } catch (failure) {
-    world.log.error({ reason: describeFailure(failure) }, 'could not tell the service manager');
-  }
+/** For `systemctl status`. */
+function inWords(agent: Agent): string {
+  const { keyrings } = agent.status();
+  const counts = ['ok', 'locked', 'unavailable'].flatMap((health) => {
+    const count = keyrings.filter((keyring) => keyring.health === health).length;
+    return count === 0 ? [] : [`${count} ${health}`];
+  });
+  return `keyrings: ${counts.join(', ') || 'none'}`;
 }
 
 function fail(failure: unknown): never {

@@ -12,7 +12,10 @@ interface Program {
  * all commands (help, completion, a word that is none) is in none of these.
  */
 export const programs: readonly Program[] = [
-  { names: ['status', 'reload'], load: () => import('./programs/status.ts') },
+  {
+    names: ['status', 'ping', 'wait', 'whoami', 'reload'],
+    load: () => import('./programs/status.ts'),
+  },
   { names: ['keys'], load: () => import('./programs/keys.ts') },
   { names: ['sign', 'verify'], load: () => import('./programs/signatures.ts') },
   { names: ['jwks', 'jwt'], load: () => import('./programs/jwt.ts') },

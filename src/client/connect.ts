@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { AgentClient, ConnectOptions } from './agent-client.ts';
 import { clientSocketPath } from '../base/default-paths.ts';
 import { clientOver } from './client.ts';
@@ -27,7 +28,8 @@ const defaultTimeoutMs = 10_000;
  * await agent.close();
  */
 export async function connect(options: ConnectOptions = {}): Promise<AgentClient> {
-  const path = options.socket ?? clientSocketPath(process.env, process.getuid?.() ?? -1);
+  const uid = process.getuid?.() ?? -1;
+  const path = options.socket ?? clientSocketPath(process.env, uid, existsSync);
   const { timeoutMs = defaultTimeoutMs, apiKey = null } = options;
   const named = options.agentUser ?? process.env['SIGNING_AGENT_USER'] ?? '';
   const transport = new Transport(path, timeoutMs, apiKey, named === '' ? null : named);

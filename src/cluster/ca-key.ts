@@ -39,7 +39,14 @@ export class CaKey implements CaIdentity {
 
   /** 64 raw bytes that verify against `publicKey`. Rejects as Vault.sign. */
   async sign(message: Uint8Array): Promise<Uint8Array> {
-    return this.health.observe(this.#sign(message));
+    try {
+      const signature = await this.#sign(message);
+      this.health.answered();
+      return signature;
+    } catch (failure) {
+      this.health.failed(failure);
+      throw failure;
+    }
   }
 
   close(options?: CloseOptions): Promise<void> {

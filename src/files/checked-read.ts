@@ -4,8 +4,8 @@ import type { FileContent } from '../base/files.ts';
 import { identityOf } from './identity.ts';
 import { fileFailure, refusal, requirePrivate, requireTrustedParent } from './ownership.ts';
 
-/** Largest file that is read into memory. */
-const maxBytes = 16 * 1024 * 1024;
+/** Largest file that is read into memory, and so that is written: the records of some 150,000 keys. */
+const maxBytes = 64 * 1024 * 1024;
 
 /** `Files.read`. */
 export function readChecked(path: string): FileContent | null {
@@ -63,6 +63,15 @@ function readOpened(path: string, fd: number): FileContent {
 
 export function symbolicLink(path: string): Error {
   return refusal(path, 'is a symbolic link, which is not followed: name the file itself');
+}
+
+/** Throws `backend_unavailable` for so many bytes that nobody could read the file again. */
+export function requireReadable(path: string, length: number): void {
+  if (length <= maxBytes) return;
+  throw refusal(
+    path,
+    `would be longer than ${maxBytes} bytes, the most that is read: it stays as it is`,
+  );
 }
 
 function tooLong(path: string): Error {

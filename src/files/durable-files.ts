@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../base/errors.ts';
 import type { Libc } from '../native/libc.ts';
-import { readChecked, symbolicLink } from './checked-read.ts';
+import { readChecked, requireReadable, symbolicLink } from './checked-read.ts';
 import type { Files } from '../base/files.ts';
 import { isFull, Reserve } from './reserve.ts';
 import { contentHash, plainIdentity, splitIdentity, youngIdentity } from './identity.ts';
@@ -188,6 +188,7 @@ async function written(
   { path, bytes, directory, spare }: Writing,
   place: (temporary: string) => void,
 ): Promise<string> {
+  requireReadable(path, bytes.length);
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`);
   const { O_CREAT, O_EXCL } = constants;
   try {

@@ -57,20 +57,17 @@ export class KeyringHealth {
     return { error, failure: { kind, message, at: formatTime(this.#now()) } };
   }
 
-  /** Settles as the operation does; a backend that is not available is noted and logged. */
-  async observe<T>(operation: Promise<T>): Promise<T> {
-    try {
-      const result = await operation;
-      this.#failedAt = null;
-      return result;
-    } catch (failure) {
-      if (failure instanceof AgentError && failure.kind === 'backend_unavailable') {
-        this.#failedAt = this.#vault.openings;
-        const { kind, message } = failure;
-        this.#lastFailure = { kind, message, at: formatTime(this.#now()) };
-        this.#log.error({ reason: message }, 'the backend failed');
-      }
-      throw failure;
-    }
+  /** The backend has done what it was asked. */
+  answered(): void {
+    this.#failedAt = null;
+  }
+
+  /** It has not: one that is not available is noted and logged. */
+  failed(failure: unknown): void {
+    if (!(failure instanceof AgentError) || failure.kind !== 'backend_unavailable') return;
+    this.#failedAt = this.#vault.openings;
+    const { kind, message } = failure;
+    this.#lastFailure = { kind, message, at: formatTime(this.#now()) };
+    this.#log.error({ reason: message }, 'the backend failed');
   }
 }

@@ -164,34 +164,48 @@ export class Keyring implements SigningBackend, KeyAdministration {
     return status === 'active' || status === 'grace';
   }
 
-  async sign(message: Uint8Array, kid?: string): Promise<Signature> {
-    const signing = this.#signing(kid, (key) => this.#vault.sign(key, message));
-    const { by, made } = await this.health.observe(signing);
-    return { kid: by, signature: made };
-  }
-
-  async signBatch(messages: readonly Uint8Array[], kid?: string): Promise<SignatureBatch> {
-    const signing = this.#signing(kid, (key) =>
-      Promise.all(messages.map((message) => this.#vault.sign(key, message))),
+  sign(message: Uint8Array, kid?: string): Promise<Signature> {
+    return this.#signing(
+      kid,
+      (key) => this.#vault.sign(key, message),
+      (by, signature) => ({ kid: by, signature }),
     );
-    const { by, made } = await this.health.observe(signing);
-    return { kid: by, signatures: made };
   }
 
-  /** A key may be revoked while a signature waits its turn: it is asked again, then, who signs. */
-  async #signing<T>(
+  signBatch(messages: readonly Uint8Array[], kid?: string): Promise<SignatureBatch> {
+    return this.#signing(
+      kid,
+      (key) => Promise.all(messages.map((message) => this.#vault.sign(key, message))),
+      (by, signatures) => ({ kid: by, signatures }),
+    );
+  }
+
+  /**
+   * A key may be revoked while a signature waits its turn: it is asked again, then, who signs. One promise for all of it:
+   * each shows in what a signature takes.
+   */
+  async #signing<Made, Result>(
     kid: string | undefined,
-    make: (key: KeyRecord) => Promise<T>,
-  ): Promise<{ readonly by: string; readonly made: T }> {
-    const { state } = this.#current();
-    const key = signingKey(state, kid, this.#now(state));
+    make: (key: KeyRecord) => Promise<Made>,
+    result: (by: string, made: Made) => Result,
+  ): Promise<Result> {
     try {
-      return { by: key.kid, made: await make(key) };
+      const { state } = this.#current();
+      let key = signingKey(state, kid, this.#now(state));
+      let made: Made;
+      try {
+        made = await make(key);
+      } catch (failure) {
+        const { state: after } = this.#current();
+        if (isHeld(after, key.objectId)) throw failure;
+        key = signingKey(after, kid, this.#now(after));
+        made = await make(key);
+      }
+      this.health.answered();
+      return result(key.kid, made);
     } catch (failure) {
-      const { state: after } = this.#current();
-      if (isHeld(after, key.objectId)) throw failure;
-      const next = signingKey(after, kid, this.#now(after));
-      return { by: next.kid, made: await make(next) };
+      this.health.failed(failure);
+      throw failure;
     }
   }
 

@@ -189,10 +189,8 @@ export function announce(state: KeyringState, steps: readonly PendingStep[]): Ke
 
 /** The steps on those objects have ended. */
 export function settle(state: KeyringState, objectIds: readonly string[]): KeyringState {
-  return {
-    ...state,
-    pending: state.pending.filter((step) => !objectIds.includes(step.objectId)),
-  };
+  const ended = new Set(objectIds);
+  return { ...state, pending: state.pending.filter((step) => !ended.has(step.objectId)) };
 }
 
 function graceEnd(state: KeyringState, kid: string): Instant | null {
@@ -210,7 +208,8 @@ function makeActive(state: KeyringState, key: KeyRecord, at: string): KeyringSta
 }
 
 function without<T>(map: ReadonlyMap<string, T>, kids: readonly string[]): ReadonlyMap<string, T> {
-  return new Map([...map].filter(([kid]) => !kids.includes(kid)));
+  const gone = new Set(kids);
+  return new Map([...map].filter(([kid]) => !gone.has(kid)));
 }
 
 /** A key that is there, whatever its state. Throws `unknown_kid` for one that is not, or was revoked. */

@@ -1,4 +1,5 @@
-import { signatureLength, type Algorithm } from '../algorithms/algorithm.ts';
+import type { Algorithm } from '../algorithms/algorithm.ts';
+import { signatureLength } from '../algorithms/token-signatures.ts';
 import type { Verifier } from '../algorithms/verifier.ts';
 import type { Verification } from '../api/signing-backend.ts';
 import { AgentError } from '../base/errors.ts';

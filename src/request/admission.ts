@@ -41,17 +41,33 @@ export function signing(
   counters: { signatures: number },
   isOwn: (caller: Caller) => boolean,
 ): Services['signing'] {
-  return async (caller, signatures, make) => {
+  return (caller, signatures, make) => {
     const { share } = caller;
     queue.enter(share, { count: signatures, isOwn: isOwn(caller) });
-    try {
-      const made = await make();
-      counters.signatures += signatures;
-      return made;
-    } finally {
+    const leave = (): void => {
       queue.leave(share, signatures);
-    }
+    };
+    return made(make).then(
+      (result) => {
+        counters.signatures += signatures;
+        leave();
+        return result;
+      },
+      (failure: unknown) => {
+        leave();
+        throw failure;
+      },
+    );
   };
+}
+
+/** As `make` does; what it throws is a rejection. */
+function made<T>(make: () => Promise<T>): Promise<T> {
+  try {
+    return make();
+  } catch (failure) {
+    return Promise.reject(failure);
+  }
 }
 
 function notBegun(): AgentError {

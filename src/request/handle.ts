@@ -35,23 +35,33 @@ export interface Admission {
  * The request path: decode → admit → authenticate → authorize → audit → act → answer. Takes one frame, answers one,
  * never rejects. How both are spelled is the protocol's; all between is the same for every one.
  */
-export async function handle<Request extends Asked<Result>, Answer, Result>(
+export function handle<Request extends Asked<Result>, Answer, Result>(
   frame: Buffer,
   caller: Caller,
   context: RequestContext,
   protocol: Protocol<Request, Answer, Result>,
 ): Promise<Answer> {
   const decoded = protocol.decode(frame);
-  if ('refusal' in decoded) return decoded.refusal;
+  if ('refusal' in decoded) return Promise.resolve(decoded.refusal);
   const { request } = decoded;
-  let failed = true;
   try {
     context.admission.enter(caller);
   } catch (refusal) {
-    return protocol.error(request, asAgentError(refusal, request, caller, context.world));
+    const error = asAgentError(refusal, request, caller, context.world);
+    return Promise.resolve(protocol.error(request, error));
   }
+  return handleAdmitted(request, caller, context, protocol);
+}
+
+async function handleAdmitted<Request extends Asked<Result>, Answer, Result>(
+  request: Request,
+  caller: Caller,
+  context: RequestContext,
+  protocol: Protocol<Request, Answer, Result>,
+): Promise<Answer> {
+  let failed = true;
   try {
-    const result = await answer(request, caller, context);
+    const { result } = await answer(request, caller, context);
     failed = false;
     return protocol.result(request, result);
   } catch (failure) {
@@ -61,22 +71,25 @@ export async function handle<Request extends Asked<Result>, Answer, Result>(
   }
 }
 
-/** Up to the act nothing waits: what comes behind an `authenticate` goes by it. */
-async function answer<Result>(
+/** Up to the act nothing waits: what comes behind an `authenticate` goes by it. Throws as it rejects. */
+function answer<Result>(
   request: Asked<Result>,
   caller: Caller,
   context: RequestContext,
-): Promise<Result> {
+): Promise<Outcome<Result>> {
   const call = callOf(request, caller);
   let checked: CheckedCall<Result>;
   try {
     checked = admitted(call, request, context);
   } catch (refusal) {
-    await recordRefusal(call, refusal, context.audit);
-    throw refusal;
+    return refused(call, refusal, context.audit);
   }
-  const { result } = await perform(call, checked, context);
-  return result;
+  return perform(call, checked, context);
+}
+
+async function refused(call: RecordedCall, refusal: unknown, audit: Audit): Promise<never> {
+  await recordRefusal(call, refusal, audit);
+  throw refusal;
 }
 
 function callOf<Result>({ name, method }: Asked<Result>, caller: Caller): RecordedCall<Result> {
@@ -124,15 +137,16 @@ async function recordRefusal(
   await audit.record(eventOf(call, 'refused', { failure: refusal, repeats }));
 }
 
-async function perform<Result>(
+/** Throws as it rejects. */
+function perform<Result>(
   call: RecordedCall<Result>,
   checked: CheckedCall<Result>,
   { services, audit, world }: RequestContext,
 ): Promise<Outcome<Result>> {
   const { method, caller, grant } = call;
   if (grant === null) throw new Error('a call is performed before it was authorized');
-  const doIt = (): Promise<Outcome<Result>> => checked.act(services, { caller, grant });
-  const act = method.isUrgent ? () => world.files.urgently(doIt) : doIt;
+  const doIt = (): Acting<Result> => checked.act(services, { caller, grant });
+  const act = method.isUrgent ? () => world.files.urgently(async () => doIt()) : doIt;
   switch (method.effect) {
     case 'reads':
       return actUnlessRefused(call, act, audit);
@@ -140,15 +154,21 @@ async function perform<Result>(
       audit.requireReady();
       return actThenRecord(call, act, audit, () => checked.undo?.(services, { caller, grant }));
     case 'changes':
-      await foresee(call, () => checked.foresee?.(services, { caller, grant }), audit);
-      return recordThenAct(call, act, audit, world);
+      return recordThenAct(
+        call,
+        { foresee: () => checked.foresee?.(services, { caller, grant }), act },
+        audit,
+        world,
+      );
   }
 }
+
+type Acting<Result> = Outcome<Result> | Promise<Outcome<Result>>;
 
 /** Some are allowed by what they are about, which the act alone can tell: whose a client key is. */
 async function actUnlessRefused<Result>(
   call: RecordedCall,
-  act: () => Promise<Outcome<Result>>,
+  act: () => Acting<Result>,
   audit: Audit,
 ): Promise<Outcome<Result>> {
   try {
@@ -162,7 +182,7 @@ async function actUnlessRefused<Result>(
 /** What was made leaves only when it is recorded; where it cannot be, it is thrown away or taken back. */
 async function actThenRecord<Result>(
   call: RecordedCall,
-  act: () => Promise<Outcome<Result>>,
+  act: () => Acting<Result>,
   audit: Audit,
   undo: () => void,
 ): Promise<Outcome<Result>> {
@@ -173,9 +193,9 @@ async function actThenRecord<Result>(
     await audit.record(eventOf(call, outcomeOf(failure), { failure }));
     throw failure;
   }
+  if (!audit.isOn || came.recorded === 'never') return came;
+  const repeats = came.recorded === 'once' ? 'folded' : undefined;
   try {
-    if (came.recorded === 'never') return came;
-    const repeats = came.recorded === 'once' ? 'folded' : undefined;
     await audit.record(eventOf(call, 'done', { came, repeats }));
   } catch (failure) {
     undo();
@@ -185,7 +205,7 @@ async function actThenRecord<Result>(
 }
 
 /** What would change nothing is counted, and has no record of its own. */
-async function foresee(call: RecordedCall, look: () => void, audit: Audit): Promise<void> {
+async function lookAhead(call: RecordedCall, look: () => void, audit: Audit): Promise<void> {
   try {
     look();
   } catch (refusal) {
@@ -198,10 +218,11 @@ async function foresee(call: RecordedCall, look: () => void, audit: Audit): Prom
 /** Nothing is changed before it is recorded that it will be. */
 async function recordThenAct<Result>(
   call: RecordedCall,
-  act: () => Promise<Outcome<Result>>,
+  { foresee, act }: { readonly foresee: () => void; readonly act: () => Acting<Result> },
   audit: Audit,
   world: World,
 ): Promise<Outcome<Result>> {
+  await lookAhead(call, foresee, audit);
   const of = await audit.record(eventOf(call, 'begun', {}));
   try {
     const came = await act();

@@ -53,7 +53,11 @@ export interface CheckedCall<Result = unknown> {
   readonly kid: string | null;
   /** What else the params name: an API key, a client key. */
   readonly subject: string | null;
-  readonly act: (services: Services, context: CallContext) => Promise<Outcome<Result>>;
+  /** Throws as it rejects. */
+  readonly act: (
+    services: Services,
+    context: CallContext,
+  ) => Outcome<Result> | Promise<Outcome<Result>>;
   /** Undoes what was done and could not be recorded. */
   readonly undo: ((services: Services, context: CallContext) => void) | null;
   /** Of a change: throws, before it is recorded that it is begun, where it is known that it would change nothing. */
@@ -81,6 +85,8 @@ export interface MethodEntry<Schema extends z.ZodType = z.ZodType, Result = unkn
   'effect'
 > {
   readonly params: Schema;
+  /** As `check`, of params that are known to be as the schema leaves them. */
+  checked(params: z.output<Schema>): CheckedCall<Result>;
   /** What the keyring's keys sign for, where the params do not say it; null: they sign nothing for the caller. */
   readonly purpose: Purpose | ((params: never) => Purpose) | null;
 }
@@ -129,6 +135,27 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
   const { scope, reach, beforeCredential = false, isUrgent = false } = definition;
   const { act, foresee, messages, subject, purpose = null, content } = definition;
   const schema = z.strictObject(definition.params);
+  const checked = (params: z.output<typeof schema>): CheckedCall<Result> => {
+    const { keyring, kid } = params as { readonly keyring?: unknown; readonly kid?: unknown };
+    const toSign = messages?.(params) ?? [];
+    return {
+      keyring: reach === 'keyring' && typeof keyring === 'string' ? keyring : null,
+      messages: toSign,
+      signatures: definition.signatures ?? toSign.length,
+      purposes: purpose === null ? [] : [typeof purpose === 'string' ? purpose : purpose(params)],
+      content: content?.(params) ?? null,
+      kid: typeof kid === 'string' ? kid : null,
+      subject: subject?.(params) ?? null,
+      act: (services, context) => act(params, services, context),
+      undo: definition.undo ?? null,
+      foresee:
+        foresee === undefined
+          ? null
+          : (services, context) => {
+              foresee(params, services, context);
+            },
+    };
+  };
   return {
     scope,
     reach,
@@ -136,27 +163,7 @@ export function method<S extends z.core.$ZodLooseShape, Result>(
     isUrgent,
     params: schema,
     purpose,
-    check(given) {
-      const params = schema.parse(given);
-      const { keyring, kid } = params as { readonly keyring?: unknown; readonly kid?: unknown };
-      const toSign = messages?.(params) ?? [];
-      return {
-        keyring: reach === 'keyring' && typeof keyring === 'string' ? keyring : null,
-        messages: toSign,
-        signatures: definition.signatures ?? toSign.length,
-        purposes: purpose === null ? [] : [typeof purpose === 'string' ? purpose : purpose(params)],
-        content: content?.(params) ?? null,
-        kid: typeof kid === 'string' ? kid : null,
-        subject: subject?.(params) ?? null,
-        act: async (services, context) => await act(params, services, context),
-        undo: definition.undo ?? null,
-        foresee:
-          foresee === undefined
-            ? null
-            : (services, context) => {
-                foresee(params, services, context);
-              },
-      };
-    },
+    checked,
+    check: (given) => checked(schema.parse(given)),
   };
 }

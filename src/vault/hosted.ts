@@ -92,6 +92,42 @@ export type HostedLog = Readonly<
   >
 >;
 
+/** Where a signature failed that a thread was to make, and with what. */
+export interface SignerFailure {
+  readonly step: 'init' | 'sign' | 'length';
+  /** A CK_RV, 0 where the failure had none; of `length`, the bytes that came back. */
+  readonly value: number;
+}
+
+/** What such a thread is asked. Session and key are handles of PKCS#11, which hold in the whole process. */
+export interface SignerTask {
+  readonly algorithm: AlgorithmName;
+  readonly session: Buffer;
+  readonly key: Buffer;
+  /** The other half of that key, raw. */
+  readonly publicKey: Buffer;
+  readonly message: Buffer;
+}
+
+/** Signs on the thread that calls it: 64 bytes, not verified and valid until the next call, or what failed. */
+export type ThreadSigner = (task: SignerTask) => Uint8Array | SignerFailure;
+
+/** What a vault lends to threads that do nothing but sign. */
+export interface Lending {
+  /** Real path of the module, for a ThreadSigner. */
+  readonly library: string;
+  /** Bytes of the longest message that they may be given; null where nothing is known. */
+  readonly longest: number | null;
+  /** A session for a thread alone; null where the device has none to spare. Throws what the device does. */
+  lend(): Buffer | null;
+  /** Nothing uses it any more. `failure`: what it was used for failed so. */
+  takeBack(session: Buffer, failure: SignerFailure | null): void;
+  /** The private key's handle, once the key was proved here; null before. */
+  handleOf(key: VaultKey): Buffer | null;
+  /** As `sign`, after the first attempt failed so on a thread. */
+  signAfter(key: VaultKey, message: Uint8Array, failure: SignerFailure): Promise<Uint8Array>;
+}
+
 /** A vault as the child process has it. */
 export interface ServedVault extends Vault {
   /** What ids of new keys look like. */
@@ -105,6 +141,8 @@ export interface ServedVault extends Vault {
   readonly worn: boolean;
   /** The key that another process made under this id and could not answer for, proved; null where it made none. */
   adopt(objectId: string): Promise<VaultKey | null>;
+  /** null where nothing but the vault itself can sign. */
+  readonly lending: Lending | null;
   /** As `sign`, on this thread where that can be: for a signature that nothing else waits beside. */
   signAlone(key: VaultKey, message: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** After the device has forgotten the login. Throws `locked` where it refuses the PIN, which stays the caller's. */

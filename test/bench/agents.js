@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run, startUntil } from './processes.js';
+import { cpuOf } from './machine/cpu.js';
+import { run, startUntil } from './machine/processes.js';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -28,11 +29,21 @@ export async function makeToken(folder) {
 
 /**
  * An agent that is configured and not started. `keyrings`: name → lines of its table; `token`: what they use;
- * `socketLines`: more lines of the socket's table; `moreTables`: behind all others.
+ * `environment`: the agent's, where it is not the token's; `socketLines`: more lines of the socket's table;
+ * `moreTables`: behind all others; `descriptors`: open files that it needs; `launcher`: words before the command, of a
+ * program that becomes what it is told.
  */
 export function configureAgent(
   folder,
-  { keyrings, token = null, socketLines = '', moreTables = '', descriptors = 0 },
+  {
+    keyrings,
+    token = null,
+    environment = token?.environment ?? {},
+    socketLines = '',
+    moreTables = '',
+    descriptors = 0,
+    launcher = [],
+  },
 ) {
   mkdirSync(folder, { mode: 0o700 });
   const config = join(folder, 'agent.toml');
@@ -44,30 +55,29 @@ export function configureAgent(
     `state_dir = "${stateDir}"\n[socket]\npath = "${socket}"\n${socketLines}\n${tables.join('')}${moreTables}`,
     { mode: 0o600 },
   );
-  const environment = token?.environment ?? {};
   return {
     config,
     socket,
     environment,
+    stateDir,
     /** The file with a keyring's keys, or their records. */
     recordsOf: (keyring) => join(stateDir, 'keyrings', `${keyring}.json`),
-    /** Resolves when it is ready: {pid, startMs, stop}. */
-    start: () =>
-      startUntil(
-        '"msg":"ready"',
-        [process.execPath, program('signing-agent'), '--config', config],
-        {
-          environment,
-          output: 'stderr',
-          descriptors,
-        },
-      ),
+    /** Resolves when it is ready: {pid, socket, startMs, startCpuMs, stop}. */
+    async start() {
+      const command = [...launcher, process.execPath, program('signing-agent'), '--config', config];
+      const options = { environment, output: 'stderr', descriptors };
+      const { pid, startMs, stop } = await startUntil('"msg":"ready"', command, options);
+      const { own, others } = cpuOf(pid);
+      const startCpuMs = (own.user + own.system + others.user + others.system) * 1000;
+      return { pid, socket, startMs, startCpuMs, stop };
+    },
   };
 }
 
 /** The lines of a keyring's table. */
 export const onFile = 'backend = "file"';
-export const onToken = (token) => `backend = "pkcs11"\nuri = "${token.uri}"`;
+export const onToken = (token, algorithm = 'ed25519') =>
+  `backend = "pkcs11"\nuri = "${token.uri}"\nalgorithm = "${algorithm}"`;
 
 /** How many connections the agent has open, this one among them. */
 export function openConnections(socket) {

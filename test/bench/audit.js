@@ -1,9 +1,10 @@
 // What the audit chain costs: the same load on agents that differ in [audit] alone, each with a token of its own.
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { configureAgent, makeToken, onFile, onToken } from './agents.js';
-import { warmUp } from './stage.js';
-import { medianOf, medianRatio } from './statistics.js';
-import { fixed, row } from './table.js';
+import { contestTable, ratioOfCpu, timesOf } from './contest.js';
+import { medianOf, medianRatio } from './report/statistics.js';
+import { fixed } from './report/table.js';
 
 const load = { connections: 8, depth: 16 };
 /** Agents by name; the first is what the others are compared with. */
@@ -12,46 +13,50 @@ const agents = {
   'on, without fsync': '[audit]\nfsync = false\n',
   on: '[audit]\n',
 };
-const targets = { file: 0.7, softhsm: 0.9 };
+const keyrings = ['file', 'softhsm'];
 
 export const audit = {
   async prepare(stage) {
     const contestants = {};
     for (const [index, [name, moreTables]] of Object.entries(agents).entries()) {
       const token = await makeToken(join(stage.folder, `audit-token-${index}`));
-      const keyrings = { file: onFile, softhsm: onToken(token) };
+      const tables = { file: onFile, softhsm: onToken(token) };
       const folder = join(stage.folder, `audit-agent-${index}`);
-      const configured = configureAgent(folder, { keyrings, token, moreTables });
+      const configured = configureAgent(folder, { keyrings: tables, token, moreTables });
       stage.progress(`starting an agent with audit ${name}`);
-      await configured.start();
-      for (const keyring of Object.keys(keyrings)) {
-        await stage.sign(configured.socket, { keyring, ...warmUp });
-        contestants[`${keyring}, ${name}`] = () =>
-          stage.sign(configured.socket, { keyring, ...load, seconds: stage.seconds });
+      const agent = await stage.warmUpAll(await configured.start(), keyrings);
+      for (const keyring of keyrings) {
+        contestants[`${keyring}, ${name}`] = async () => {
+          const before = bytesIn(configured.stateDir);
+          const signed = await stage.sign(agent, { keyring, ...load });
+          const auditBytes = (bytesIn(configured.stateDir) - before) / signed.signatures;
+          return { ...signed, auditBytes };
+        };
       }
     }
     return { contestants: inTurn(contestants), figures };
   },
-  table: ({ contestants }) => [
-    row('audit, 8 connections, depth 16', 'sign/s', 'of audit off', 'median ms', 'p99 ms'),
-    ...contestants.map(({ name, per_second, ratio_to_off, median_ms, p99_ms }) =>
-      row(
-        `  ${name}`,
-        fixed(per_second, 0),
-        fixed(ratio_to_off, 2),
-        fixed(median_ms, 2),
-        fixed(p99_ms, 2),
-      ),
-    ),
-    `  targets: file, on at least ${targets.file}; softhsm, on at least ${targets.softhsm}`,
+  table: (figures) => [
+    ...contestTable('audit, 8 connections, depth 16', figures, 'ratio_to_off', 'of audit off'),
+    ...keyrings.map((keyring) => {
+      const { audit_bytes } = figures.contestants.find(({ name }) => name === `${keyring}, on`);
+      return `  ${keyring}: ${fixed(audit_bytes, 0)} bytes of audit log a signature`;
+    }),
   ],
 };
+
+/** Of an agent's audit log; 0 where it keeps none. */
+function bytesIn(stateDir) {
+  const folder = join(stateDir, 'audit');
+  if (!existsSync(folder)) return 0;
+  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
 
 /** What is compared is measured one right after the other. */
 function inTurn(contestants) {
   const keyringOf = (name) => name.split(',')[0];
   return Object.fromEntries(
-    Object.keys(targets).flatMap((keyring) =>
+    keyrings.flatMap((keyring) =>
       Object.entries(contestants).filter(([name]) => keyringOf(name) === keyring),
     ),
   );
@@ -60,12 +65,16 @@ function inTurn(contestants) {
 function figures(results) {
   const perSecond = (name) => results[name].map((result) => result.perSecond);
   return {
-    contestants: Object.keys(results).map((name) => ({
-      name,
-      per_second: medianOf(results[name], 'perSecond'),
-      ratio_to_off: medianRatio(perSecond(name), perSecond(`${name.split(',')[0]}, off`)),
-      median_ms: medianOf(results[name], 'median'),
-      p99_ms: medianOf(results[name], 'p99'),
-    })),
+    contestants: Object.keys(results).map((name) => {
+      const reference = `${name.split(',')[0]}, off`;
+      return {
+        name,
+        per_second: medianOf(results[name], 'perSecond'),
+        ratio_to_off: medianRatio(perSecond(name), perSecond(reference)),
+        ratio_by_cpu: ratioOfCpu(results, name, reference),
+        audit_bytes: medianOf(results[name], 'auditBytes'),
+        ...timesOf(results[name]),
+      };
+    }),
   };
 }

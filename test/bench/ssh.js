@@ -2,13 +2,14 @@
 // other. One request at a time on each connection, since ssh-agent does not read ahead.
 import { join } from 'node:path';
 import { configureAgent, makeToken, onFile, onToken } from './agents.js';
-import { measureWith, run, startUntil } from './processes.js';
-import { medianOf, medianRatio } from './statistics.js';
-import { fixed, row } from './table.js';
+import { contestTable, timesOf } from './contest.js';
+import { meter } from './machine/cpu.js';
+import { measureWith, run, startUntil } from './machine/processes.js';
+import { medianOf, medianRatio } from './report/statistics.js';
 
-const loads = [1, 8];
-const target = { connections: 8, ratio: 8 };
-/** Agents of ours, by name: what differs in their configuration. The first is what the target is about. */
+const busy = 8;
+const loads = [1, busy];
+/** Agents of ours, by name: what differs in their configuration. */
 const agents = {
   'file keyring': () => ({ keyring: onFile }),
   'file keyring, audit on': () => ({ keyring: onFile, moreTables: '[audit]\n' }),
@@ -19,56 +20,51 @@ const stock = 'OpenSSH ssh-agent, key in a file';
 export const ssh = {
   async prepare(stage) {
     const { sshLoad } = await stage.programs();
-    const measure = (socket, connections) => () =>
-      measureWith(sshLoad, [socket, String(stage.seconds), String(connections)], stage);
+    const measure =
+      ({ pid, socket }, connections) =>
+      async () => {
+        const since = meter({ agent: { pid, children: 'host' } });
+        const args = [socket, String(stage.seconds), String(connections)];
+        const { signatures, ...taken } = await measureWith(sshLoad, args, stage);
+        return { ...taken, cpu: since(signatures) };
+      };
     const token = await makeToken(join(stage.folder, 'ssh-token'));
-    const sockets = { [stock]: await stockAgent(stage) };
+    const contenders = { [stock]: await stockAgent(stage) };
     for (const [index, [name, of]] of Object.entries(agents).entries()) {
       stage.progress(`starting an agent with a ${name} for ssh`);
       const folder = join(stage.folder, `ssh-${index}`);
       const { keyring, moreTables = '', ...rest } = of(token);
       const tables = `${moreTables}[ssh_agent]\n`;
-      await configureAgent(folder, {
+      const { pid } = await configureAgent(folder, {
         ...{ keyrings: { default: keyring }, moreTables: tables },
         ...rest,
       }).start();
-      sockets[name] = join(folder, 'ssh.sock');
+      contenders[name] = { pid, socket: join(folder, 'ssh.sock') };
     }
     // V8 compiles what runs often.
-    for (const socket of Object.values(sockets)) await measure(socket, target.connections)();
+    for (const one of Object.values(contenders)) await measure(one, busy)();
     const contestants = Object.fromEntries(
       loads.flatMap((connections) =>
-        Object.entries(sockets).map(([name, socket]) => [
+        Object.entries(contenders).map(([name, one]) => [
           `${name}, ${connections}`,
-          measure(socket, connections),
+          measure(one, connections),
         ]),
       ),
     );
     return { contestants, figures };
   },
-  table: ({ contestants }) => [
-    row('SSH agent, connections', 'sign/s', 'of ssh-agent', 'median us', 'p99 us'),
-    ...contestants.map(({ name, per_second, ratio_to_ssh_agent, median_us, p99_us }) =>
-      row(
-        `  ${name}`,
-        fixed(per_second, 0),
-        fixed(ratio_to_ssh_agent, 2),
-        fixed(median_us, 0),
-        fixed(p99_us, 0),
-      ),
-    ),
-    `  target: file keyring, ${target.connections} connections, at least ${target.ratio} times ssh-agent`,
-  ],
+  table: (figures) =>
+    contestTable('SSH agent, connections', figures, 'ratio_to_ssh_agent', 'of ssh-agent'),
 };
 
-/** OpenSSH's own, with an Ed25519 key that is made for it. Answers its socket. */
+/** OpenSSH's own, with an Ed25519 key that is made for it. Answers its process and its socket. */
 async function stockAgent({ folder, progress }) {
   progress('starting ssh-agent');
   const [socket, key] = [join(folder, 'stock.sock'), join(folder, 'stock-key')];
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key], { seconds: 60 });
-  await startUntil('SSH_AUTH_SOCK=', ['ssh-agent', '-D', '-a', socket]);
+  const { pid } = await startUntil('SSH_AUTH_SOCK=', ['ssh-agent', '-D', '-a', socket]);
   await run('ssh-add', ['-q', key], { seconds: 60, environment: { SSH_AUTH_SOCK: socket } });
-  return socket;
+  return { pid, socket };
 }
 
 function figures(results) {
@@ -81,8 +77,7 @@ function figures(results) {
         perSecond(name),
         perSecond(`${stock}, ${name.split(', ').at(-1)}`),
       ),
-      median_us: medianOf(results[name], 'medianUs'),
-      p99_us: medianOf(results[name], 'p99Us'),
+      ...timesOf(results[name]),
     })),
   };
 }

@@ -1,7 +1,7 @@
 // What it costs to verify each signature of a token or a TPM before it leaves, on processors that do nothing else.
-import { worker } from './processes.js';
-import { medianOf } from './statistics.js';
-import { fixed, row } from './table.js';
+import { worker } from './machine/processes.js';
+import { medianOf } from './report/statistics.js';
+import { fixed, row } from './report/table.js';
 
 const algorithms = ['ed25519', 'es256'];
 

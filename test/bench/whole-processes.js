@@ -1,17 +1,19 @@
-// What a command takes from its start to its end, against a node that does nothing.
+// What a command takes from its start to its end, against a node that does nothing; and an agent's start.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { program } from './agents.js';
-import { run } from './processes.js';
-import { median, medianRatio } from './statistics.js';
-import { fixed, row } from './table.js';
+import { configureAgent, makeToken, onFile, onToken, program } from './agents.js';
+import { measureWith } from './machine/processes.js';
+import { medianOf, medianRatio } from './report/statistics.js';
+import { fixed, row } from './report/table.js';
 
-const runs = 14;
+/** Of each command in a round; the first run of all warms the caches. */
+const runs = 5;
 const nothing = 'node -e 0';
 
 export const processes = {
   async prepare(stage) {
     const { socket } = await stage.agent();
+    const { timed } = await stage.programs();
     const message = join(stage.folder, 'message');
     writeFileSync(message, 'hello');
     const agentctl = program('agentctl');
@@ -21,30 +23,77 @@ export const processes = {
       'agentctl status': [agentctl, '--socket', socket, 'status'],
       'agentctl --help': [agentctl, '--help'],
     };
+    const measure = (args, count) =>
+      measureWith(timed, [String(count), process.execPath, ...args], { seconds: 60 });
+    for (const args of Object.values(commands)) await measure(args, 1);
     return {
-      contestants: {},
-      async figures() {
-        stage.progress('whole processes');
-        const times = Object.fromEntries(Object.keys(commands).map((name) => [name, []]));
-        for (let turn = 0; turn <= runs; turn += 1) {
-          for (const [name, args] of Object.entries(commands)) {
-            const started = performance.now();
-            await run(process.execPath, args, { seconds: 30 });
-            if (turn > 0) times[name].push(performance.now() - started); // the first warms the caches
-          }
-        }
-        return Object.entries(times).map(([name, taken]) => ({
+      contestants: Object.fromEntries(
+        Object.entries(commands).map(([name, args]) => [name, () => measure(args, runs)]),
+      ),
+      figures: (results) =>
+        Object.entries(results).map(([name, taken]) => ({
           name,
-          median_ms: median(taken),
-          ratio_to_node: medianRatio(taken, times[nothing]),
-        }));
-      },
+          median_ms: medianOf(taken, 'ms'),
+          cpu_ms: medianOf(taken, 'cpuMs'),
+          ratio_to_node: medianRatio(
+            taken.map(({ ms }) => ms),
+            results[nothing].map(({ ms }) => ms),
+          ),
+          cpu_ratio_to_node: medianRatio(
+            taken.map(({ cpuMs }) => cpuMs),
+            results[nothing].map(({ cpuMs }) => cpuMs),
+          ),
+        })),
     };
   },
   table: (figures) => [
-    row('whole processes', 'ms', `of ${nothing}`),
-    ...figures.map(({ name, median_ms, ratio_to_node }) =>
-      row(`  ${name}`, fixed(median_ms, 1), fixed(ratio_to_node, 2)),
+    row('whole processes', 'ms', `of ${nothing}`, 'CPU ms', 'of its CPU'),
+    ...figures.map(({ name, median_ms, ratio_to_node, cpu_ms, cpu_ratio_to_node }) =>
+      row(
+        `  ${name}`,
+        fixed(median_ms, 1),
+        fixed(ratio_to_node, 2),
+        fixed(cpu_ms, 1),
+        fixed(cpu_ratio_to_node, 2),
+      ),
+    ),
+  ],
+};
+
+/** From the start of an agent, which has its keys already, to `ready`: with its children, and with Node's own start. */
+export const start = {
+  async prepare(stage) {
+    const token = await makeToken(join(stage.folder, 'start-token'));
+    const agents = {
+      'file keyring': { keyring: onFile },
+      'softhsm keyring': { keyring: onToken(token), token },
+    };
+    const contestants = {};
+    for (const [index, [name, { keyring, ...rest }]] of Object.entries(agents).entries()) {
+      const folder = join(stage.folder, `start-${index}`);
+      const agent = configureAgent(folder, { keyrings: { default: keyring }, ...rest });
+      const once = async () => {
+        const { startMs, startCpuMs, stop } = await agent.start();
+        await stop();
+        return { startMs, startCpuMs };
+      };
+      await once(); // makes its key
+      contestants[name] = once;
+    }
+    return {
+      contestants,
+      figures: (results) =>
+        Object.entries(results).map(([name, taken]) => ({
+          name,
+          start_ms: medianOf(taken, 'startMs'),
+          start_cpu_ms: medianOf(taken, 'startCpuMs'),
+        })),
+    };
+  },
+  table: (figures) => [
+    row('start of an agent, to ready', 'ms', 'CPU ms'),
+    ...figures.map(({ name, start_ms, start_cpu_ms }) =>
+      row(`  ${name}`, fixed(start_ms, 0), fixed(start_cpu_ms, 0)),
     ),
   ],
 };

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/connect.ts';
 import { auditRecords } from '../support/audit-chain.ts';
@@ -295,7 +296,7 @@ test('an optional keyring whose token is away does not stop the others', async (
   client.close();
 });
 
-test('systemd is told when it is ready and when it stops', async () => {
+test('systemd is told when it is ready, that it lives, when it reads anew and when it stops', async () => {
   const path = join(daemon.folder, 'notify.sock');
   const receiver = spawn('python3', [
     '-c',
@@ -303,24 +304,40 @@ test('systemd is told when it is ready and when it stops', async () => {
       's = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n' +
       's.bind(sys.argv[1])\n' +
       'print("bound", flush=True)\n' +
-      'print(s.recv(100).decode(), flush=True)\n' +
-      'print(s.recv(100).decode(), flush=True)\n',
+      'while True:\n' +
+      '  text = s.recv(1000).decode()\n' +
+      '  print(text.replace("\\n", " "), flush=True)\n' +
+      '  if text.startswith("STOPPING"): break\n',
     path,
   ]);
   const heard: string[] = [];
-  receiver.stdout.on('data', (chunk: Buffer) => heard.push(chunk.toString()));
-  await once(receiver.stdout, 'data');
+  const lines = createInterface({ input: receiver.stdout });
+  lines.on('line', (line) => heard.push(line));
+  const next = async (beginning: string): Promise<void> => {
+    while (!heard.some((line) => line.startsWith(beginning))) await once(lines, 'line');
+  };
+  await next('bound');
   const ended = once(receiver, 'close');
-  const notified = new Daemon({ NOTIFY_SOCKET: path }, { plain: true });
+  const environment = { NOTIFY_SOCKET: path, WATCHDOG_USEC: '100000' };
+  const notified = new Daemon(environment, { plain: true });
   try {
     await notified.start();
+    await next('WATCHDOG');
+    process.kill(notified.pid, 'SIGHUP');
+    await next('RELOADING');
     await notified.stop();
     await ended;
   } finally {
     receiver.kill();
     await notified.remove();
   }
-  expect(heard.join('').trim().split('\n')).toEqual(['bound', 'READY=1', 'STOPPING=1']);
+  expect(heard.filter((line) => line !== 'WATCHDOG=1')).toEqual([
+    'bound',
+    'READY=1 STATUS=keyrings: 1 ok',
+    expect.stringMatching(/^RELOADING=1 MONOTONIC_USEC=\d+$/),
+    'READY=1 STATUS=keyrings: 1 ok',
+    'STOPPING=1 STATUS=answering what was asked before',
+  ]);
 });
 
 // Another user can be had only by root, which is who CI is.

@@ -57,6 +57,7 @@ enum {
 #undef INDEX
   WRONG_LOGINS,
   WRONG_LOGINS_IN_A_ROW,
+  CALLS_OF_OTHER_THREADS,
   COUNTERS
 };
 
@@ -366,6 +367,7 @@ static int apply(const rule *applied, CK_RV *answer) {
 static int enter(size_t function, CK_RV *answer) {
   while (holds_its_mutex) pause();
   refresh();
+  if (gettid() != getpid()) count(CALLS_OF_OTHER_THREADS);
   rule applied = rule_for(function, count(function));
   if (apply(&applied, answer)) return 0;
   pthread_rwlock_rdlock(&gate);
@@ -580,6 +582,7 @@ static void open_counts(void) {
   for (size_t i = 0; i < COUNT(functions); i++) strcpy(counters[i].name, functions[i].name);
   strcpy(counters[WRONG_LOGINS].name, "wrong logins");
   strcpy(counters[WRONG_LOGINS_IN_A_ROW].name, "wrong logins in a row");
+  strcpy(counters[CALLS_OF_OTHER_THREADS].name, "calls of other threads");
 }
 
 static void make_gate(void) {

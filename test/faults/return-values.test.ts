@@ -28,6 +28,13 @@ const stale = [
   { name: 'OPERATION_ACTIVE', value: 0x90 },
 ];
 
+/** A thread takes no message of that length. */
+const longMessage = 20_000;
+const makers = [
+  { where: 'a thread', length: 48 },
+  { where: 'the main thread', length: longMessage },
+];
+
 const fatal = [
   { name: 'DEVICE_ERROR', value: 0x30 },
   { name: 'DEVICE_REMOVED', value: 0x32 },
@@ -39,18 +46,20 @@ const fatal = [
 describe('a session or a handle that is stale', () => {
   beforeAll(() => agent.freshHost());
 
-  it.each(from(stale))(
-    '$name from $by: another session, the key found again',
-    async ({ value, by }) => {
-      await agent.sign();
+  it.each(from(stale).flatMap((each) => makers.map((maker) => ({ ...each, ...maker }))))(
+    '$name from $by at $where: another session, the key found again',
+    async ({ name, value, by, length }) => {
+      await agent.sign('default', length);
       const host = agent.host();
       agent.module.script(`${by} at next return ${value}`);
-      const calls = await agent.calls(() => agent.sign());
+      const calls = await agent.calls(() => agent.sign('default', length));
+      // A session that is lost is no reason to keep those that are idle; the thread's own comes on top.
+      const isLost = name.startsWith('SESSION') && length < longMessage;
       expect(calls).toMatchObject({
         C_SignInit: 2,
         C_Sign: by === 'C_Sign' ? 2 : 1,
-        C_OpenSession: 1,
-        C_CloseSession: 1,
+        C_OpenSession: isLost ? 2 : 1,
+        C_CloseSession: isLost ? 2 : 1,
         C_Login: 0,
       });
       expect(calls.C_FindObjectsInit).toBeGreaterThan(0);
@@ -67,6 +76,18 @@ describe('a session or a handle that is stale, beside others', () => {
     const calls = await agent.calls(() => agent.signAtOnce(40));
     expect(calls).toMatchObject({ C_Login: 0, [by]: 42 });
     expect(agent.host()).toBe(host);
+  });
+});
+
+describe('a module without locks', () => {
+  it('CKR_CANT_LOCK from C_Initialize: started without, and called by one thread', async () => {
+    agent.module.script('C_Initialize at next return 0xa');
+    process.kill(agent.host(), 'SIGKILL');
+    const calls = await agent.calls(() => agent.signAtOnce(20));
+    expect(calls).toMatchObject({ C_Initialize: 2, C_Login: 1, 'calls of other threads': 0 });
+    await agent.freshHost();
+    const others = await agent.calls(() => agent.signAtOnce(20));
+    expect(others['calls of other threads']).toBeGreaterThan(0);
   });
 });
 

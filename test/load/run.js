@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { configureAgent, onFile } from '../bench/agents.js';
-import { endAll, worker } from '../bench/processes.js';
+import { endAll, worker } from '../bench/machine/processes.js';
 
 const { values } = parseArgs({
   options: {

@@ -33,8 +33,11 @@ const functionNames = [
   'C_GenerateKeyPair',
 ] as const;
 
-/** Wrong user PINs that the token itself refused; `in a row` starts again with a right one. */
-const otherCounts = ['wrong logins', 'wrong logins in a row'] as const;
+/**
+ * Wrong user PINs that the token itself refused; `in a row` starts again with a right one. Calls by threads of a process
+ * beside its first.
+ */
+const otherCounts = ['wrong logins', 'wrong logins in a row', 'calls of other threads'] as const;
 
 type FunctionName = (typeof functionNames)[number];
 type Count = FunctionName | (typeof otherCounts)[number];

@@ -88,8 +88,8 @@ export class FaultyAgent {
   }
 
   /** Signs a message that nobody has signed before; rejects unless the signature is right. */
-  async sign(keyring = 'default'): Promise<void> {
-    const message = randomBytes(48);
+  async sign(keyring = 'default', length = 48): Promise<void> {
+    const message = randomBytes(length);
     const { kid, signature } = await this.client.sign(message, { keyring });
     const publicKey = await this.#publicKey(keyring, kid);
     if (!verify(null, message, publicKey, signature)) throw new Error('a wrong signature');
@@ -109,12 +109,19 @@ export class FaultyAgent {
     return Object.fromEntries(names.map((name) => [name, after[name] - before[name]]));
   }
 
-  /** Kills the vault host, which must have nothing to do, and resolves when another one has signed. */
+  /** Kills the vault host, which must have nothing to do, and resolves when threads of another one sign. */
   async freshHost(): Promise<void> {
     const before = this.host();
+    const threads = this.#threadsSaid();
     process.kill(before, 'SIGKILL');
     await this.sign();
+    await until('threads that sign', () => Promise.resolve(this.#threadsSaid() > threads));
     if (this.host() === before) throw new Error('the vault host is the one before');
+  }
+
+  /** How often threads were said to sign. */
+  #threadsSaid(): number {
+    return this.daemon.log.filter(({ msg }) => msg === 'threads of the vault host sign').length;
   }
 
   /** Attempts to open the token again that have failed, as logged. */

@@ -179,6 +179,7 @@ export class RequestRig {
     const unavailable = (): AgentError => new AgentError('audit_unavailable', 'the disk is full');
     return {
       ...noAudit,
+      isOn: true,
       requireReady: () => {
         if (this.trouble === 'known') throw unavailable();
       },

@@ -43,6 +43,9 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _agentctl; printf '%s\\n' "\${COMPREP
 describe('completion in bash', () => {
   const all = [
     'status',
+    'ping',
+    'wait',
+    'whoami',
     'keys',
     'sign',
     'verify',

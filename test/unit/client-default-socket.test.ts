@@ -9,6 +9,7 @@ import {
 
 const user = 1000;
 const home = { HOME: '/home/ann' };
+const nowhere = (): boolean => false;
 
 describe('the default places', () => {
   it('are fixed for root, whatever the environment says', () => {
@@ -29,7 +30,7 @@ describe('the default places', () => {
     for (const unset of [undefined, '', 'state']) {
       const env = { ...home, XDG_STATE_HOME: unset, XDG_RUNTIME_DIR: unset };
       expect(defaultStateDir(env, user)).toBe('/home/ann/.local/state/signing-agent');
-      expect(clientSocketPath(env, user)).toBe('/home/ann/.local/state/signing-agent/agent.sock');
+      expect(clientSocketPath(env, user, nowhere)).toBe('/home/ann/.local/state/signing-agent/agent.sock');
     }
   });
 
@@ -39,13 +40,28 @@ describe('the default places', () => {
       expect(homeDir({ HOME })).toBe(homedir);
       const state = `${homedir}/.local/state/signing-agent`;
       expect(defaultStateDir({ HOME }, user)).toBe(state);
-      expect(clientSocketPath({ HOME }, user)).toBe(`${state}/agent.sock`);
+      expect(clientSocketPath({ HOME }, user, nowhere)).toBe(`${state}/agent.sock`);
     }
   });
 
+  it('are those that a service manager has made, for root and everyone else', () => {
+    const env = { ...home, STATE_DIRECTORY: '/var/lib/a:/var/lib/b', RUNTIME_DIRECTORY: '/run/a' };
+    for (const uid of [0, user]) {
+      expect(defaultStateDir(env, uid)).toBe('/var/lib/a');
+      expect(defaultSocketPath(env, uid, () => '/elsewhere')).toBe('/run/a/agent.sock');
+    }
+  });
+
+  it('are those of the agent that is installed for all, where this user has none', () => {
+    const installed = '/run/signing-agent/agent.sock';
+    const own = '/home/ann/.local/state/signing-agent/agent.sock';
+    expect(clientSocketPath(home, user, (path) => path === installed)).toBe(installed);
+    expect(clientSocketPath(home, user, () => true)).toBe(own);
+  });
+
   it('give way to SIGNING_AGENT_SOCK', () => {
-    expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '/x.sock' }, user)).toBe('/x.sock');
-    expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '' }, 0)).toBe(
+    expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '/x.sock' }, user, nowhere)).toBe('/x.sock');
+    expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '' }, 0, nowhere)).toBe(
       '/run/signing-agent/agent.sock',
     );
   });

@@ -22,6 +22,8 @@ import { openLibc } from '../../src/native/libc.ts';
 import { durableFiles } from '../../src/files/durable-files.ts';
 
 const files = durableFiles(openLibc());
+/** Bytes that are read, and so that are written. */
+const longestFile = 64 * 1024 * 1024;
 const writer = bundled(new URL('../support/file-writer.js', import.meta.url));
 const writerArguments = [writer];
 
@@ -79,9 +81,9 @@ describe('read', () => {
     expect(() => files.read(path)).toThrow(`${path} is not a regular file`);
   });
 
-  it('refuses more than 16 MiB', () => {
+  it('refuses more than 64 MiB', () => {
     writePrivate('');
-    truncateSync(path, 16 * 1024 * 1024 + 1);
+    truncateSync(path, longestFile + 1);
     expect(() => files.read(path)).toThrow('is longer than');
   });
 
@@ -144,6 +146,21 @@ describe('replace', () => {
     await files.replace(path, Buffer.from('3'), files.read(path)?.identity ?? null);
     await files.replace(path, Buffer.from('4'), (await readAged()).identity);
     expect(readFileSync(path, 'utf8')).toBe('4');
+  });
+
+  it('refuses more bytes than are read again, and leaves what was there', async () => {
+    const identity = await files.replace(path, Buffer.from('one'), null);
+    const tooLong = Buffer.alloc(longestFile + 1);
+    await expect(files.replace(path, tooLong, identity)).rejects.toMatchObject({
+      kind: 'backend_unavailable',
+      message: expect.stringContaining(
+        `${path} would be longer than ${longestFile} bytes`,
+      ) as string,
+    });
+    expect(files.read(path)?.bytes.toString()).toBe('one');
+    expect(readdirSync(directory)).toEqual(['state.json']);
+    await files.replace(path, tooLong.subarray(1), identity);
+    expect(files.read(path)?.bytes.length).toBe(longestFile);
   });
 
   it('is a conflict where the file is new, gone or another one', async () => {

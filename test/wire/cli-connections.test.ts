@@ -23,6 +23,11 @@ interface Line {
  */
 const asking: readonly Line[] = [
   { words: 'status' },
+  { words: 'status --check' },
+  { words: 'ping' },
+  { words: 'wait --timeout 1s' },
+  { words: '--keyring default wait --timeout 1s' },
+  { words: 'whoami' },
   { words: 'reload' },
   { words: 'keys list' },
   { words: 'keys rotate' },

@@ -7,7 +7,8 @@ import { jsonText } from '../../base/json-text.ts';
 export type RequestId = string | number | null;
 
 export function resultAnswer(id: RequestId, result: unknown): string {
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${jsonText(result)}}`;
+  const idText = typeof id === 'number' ? id : JSON.stringify(id);
+  return `{"jsonrpc":"2.0","id":${idText},"result":${jsonText(result)}}`;
 }
 
 export function errorAnswer(id: RequestId, error: AgentError): string {

@@ -155,7 +155,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
     this.#idle?.restart();
     this.#turn.begin();
     const request = this.#inFlight.begin(frame, this.lane);
-    this.#options.handler.answer(frame).then(
+    this.#answerTo(frame).then(
       (answer) => {
         this.#answered(request, answer);
       },
@@ -168,6 +168,15 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
     );
     // What an `authenticate` says is decided by now.
     if (this.#options.handler.share !== this.lane.share) this.#move();
+  }
+
+  /** A bug of `answer` ends this connection, and not the agent. */
+  #answerTo(frame: Buffer): Promise<Answer> {
+    try {
+      return this.#options.handler.answer(frame);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #move(): void {

@@ -9,10 +9,18 @@ export interface Request {
   readonly begunAt: number;
 }
 
-/** The requests of one connection that were handed on and are not answered. */
+/** Its place among those in work; -1: it has ended. */
+interface Placed extends Request {
+  place: number;
+}
+
+/**
+ * The requests of one connection that were handed on and are not answered. In an array, of which the last fills the
+ * place of one that ends: a Set is built anew again and again where as many go as come.
+ */
 export class Work {
   readonly #limits: SocketLimits;
-  readonly #requests = new Set<Request>();
+  readonly #requests: Placed[] = [];
   #bytes = 0;
 
   constructor(limits: SocketLimits) {
@@ -20,29 +28,37 @@ export class Work {
   }
 
   get count(): number {
-    return this.#requests.size;
+    return this.#requests.length;
   }
 
   /** There are as many as the limits allow. */
   get isFull(): boolean {
     const { maxInFlightPerConnection, maxInFlightBytesPerConnection } = this.#limits;
     return (
-      this.#requests.size >= maxInFlightPerConnection ||
+      this.#requests.length >= maxInFlightPerConnection ||
       this.#bytes >= maxInFlightBytesPerConnection
     );
   }
 
   begin(frame: Buffer, lane: Lane): Request {
-    const request = { frame, lane, begunAt: performance.now() };
+    const place = this.#requests.length;
+    const request: Placed = { frame, lane, begunAt: performance.now(), place };
     lane.begin(frame.length);
-    this.#requests.add(request);
+    this.#requests.push(request);
     this.#bytes += frame.length;
     return request;
   }
 
-  /** False where it had ended: its answer was given. */
+  /** Of one that `begin` answered. False where it had ended: its answer was given. */
   end(request: Request): boolean {
-    if (!this.#requests.delete(request)) return false;
+    const { place } = request as Placed;
+    const last = place === -1 ? undefined : this.#requests.pop();
+    if (last === undefined) return false;
+    if (last !== request) {
+      this.#requests[place] = last;
+      last.place = place;
+    }
+    (request as Placed).place = -1;
     this.#bytes -= request.frame.length;
     request.lane.end(request.frame.length, performance.now() - request.begunAt);
     return true;
@@ -50,6 +66,6 @@ export class Work {
 
   /** As they were handed on. */
   requests(): readonly Request[] {
-    return [...this.#requests];
+    return this.#requests.toSorted((one, other) => one.begunAt - other.begunAt);
   }
 }

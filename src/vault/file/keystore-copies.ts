@@ -154,14 +154,15 @@ export class KeystoreCopies implements KeyringBackup {
 function changesFrom(previous: Previous | null, { keys, active }: Keystore): KeystoreChanges {
   const kids = keys.map(({ id }) => id);
   const before = previous?.document ?? null;
-  const had = before?.keys.map(({ id }) => id) ?? [];
+  const had = new Set(before?.keys.map(({ id }) => id));
+  const has = new Set(kids);
   const revoked = before?.revoked ?? {};
   return {
     active_kid: active,
     previous_active_kid: before?.active ?? null,
     kids,
-    returning: kids.filter((kid) => !had.includes(kid)),
-    leaving: had.filter((kid) => !kids.includes(kid)),
+    returning: kids.filter((kid) => !had.has(kid)),
+    leaving: [...had].filter((kid) => !has.has(kid)),
     unrevoked: kids.filter((kid) => Object.hasOwn(revoked, kid)),
   };
 }

@@ -16,6 +16,7 @@ export interface Frame {
 export const frameKinds = {
   sign: 1,
   call: 2,
+  signAfter: 3,
   done: 16,
   failed: 17,
   note: 18,

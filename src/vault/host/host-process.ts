@@ -3,21 +3,26 @@ import { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { AgentError, describeFailure } from '../../base/errors.ts';
 import { keepFilesFromChildren } from '../../native/inherited-files.ts';
-import type { VaultKey } from '../vault.ts';
 import { frameKinds, FrameReader, type Frame } from './frames.ts';
+import { HostLost, type HostEnd } from './host-end.ts';
 import {
   callFrame,
   HostFailure,
+  signAfterFrame,
   signFrame,
   type HostCall,
   type Failure,
+  type MetFailure,
   type Note,
-  type VaultNumber,
+  type WireSignature,
 } from './messages.ts';
+import { SignerChannel } from './signer-channel.ts';
 
 export interface HostProcessOptions {
   /** The script of the child process. */
   readonly program: string;
+  /** Threads that it may start to sign; each has a channel. */
+  readonly signers: number;
   /** All that it has of an environment. */
   readonly environment: Readonly<Record<string, string>>;
   readonly log: Logger;
@@ -29,24 +34,6 @@ export interface HostProcessOptions {
 /** A note about one vault. */
 export type VaultNote = Extract<Note, { vault: number }>;
 
-/** How a host process ended. */
-export interface HostEnd {
-  /** Another program killed it, or this one on purpose: no request is to blame. */
-  readonly isExpected: boolean;
-  readonly reason: string;
-}
-
-/** The process ended before it answered: whether the call was done nobody knows. */
-export class HostLost extends Error {
-  override readonly name = 'HostLost';
-  readonly end: HostEnd;
-
-  constructor(end: HostEnd) {
-    super(end.reason);
-    this.end = end;
-  }
-}
-
 interface Pending {
   readonly dueAt: number;
   /** Anything but a signature: it is not cut off by `retire`. */
@@ -55,6 +42,8 @@ interface Pending {
   readonly reject: (failure: unknown) => void;
 }
 
+/** Of `stdio`, after the channel to the main thread. */
+const firstSigner = 4;
 /** Between the end of the channel, or a kill, and the end of the process, milliseconds. */
 const endTime = 1000;
 const lastAnswersTime = 200;
@@ -71,6 +60,8 @@ export class HostProcess {
   readonly #options: HostProcessOptions;
   readonly #child: ChildProcess;
   readonly #channel: Socket;
+  /** To the threads that sign, in the order of their numbers. */
+  readonly signers: readonly SignerChannel[];
   readonly #pending = new Map<number, Pending>();
   readonly #reader = new FrameReader();
   #lastId = 0;
@@ -96,9 +87,10 @@ export class HostProcess {
     this.#options = options;
     keepFilesFromChildren();
     // Detached: a signal that a terminal sends to the agent's process group is not for the module.
-    this.#child = spawn(process.execPath, [options.program, String(process.pid)], {
+    const { program, signers } = options;
+    this.#child = spawn(process.execPath, [program, String(process.pid), String(signers)], {
       env: options.environment,
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...Array<'pipe'>(signers).fill('pipe')],
       detached: true,
       cwd: '/',
     });
@@ -115,21 +107,35 @@ export class HostProcess {
     this.#channel.on('error', () => undefined); // its close says the same
     this.#channel.on('close', () => {
       if (this.#exit === null) this.#endSoon();
-      else this.#finish();
+      else this.#finishOnceRead();
     });
+    const ofSigners = (stdio?.slice(firstSigner) ?? []) as unknown as readonly Socket[];
+    this.signers = ofSigners.map(
+      (socket) =>
+        new SignerChannel({
+          socket,
+          due: (time) => {
+            this.#dueAt(time);
+          },
+          onNonsense: (reason) => {
+            this.kill({ isExpected: false, reason: `a thread of it sent nonsense: ${reason}` });
+          },
+          onClose: () => {
+            if (this.#exit !== null) this.#finishOnceRead();
+          },
+        }),
+    );
     (stdio?.[2] as Socket | undefined)?.on('data', (text: Buffer) => {
       this.#lastWords = (this.#lastWords + text.toString()).slice(-lastWordsLength);
       options.log.debug({ said: text.toString().slice(0, lastWordsLength) }, 'the module printed');
     });
     this.#child.on('exit', (code, signal) => {
       this.#exit = { code, signal };
-      // What it answered last may still be on its way.
-      if (this.#channel.closed) this.#finish();
-      else {
-        setTimeout(() => {
-          this.#finish();
-        }, lastAnswersTime);
-      }
+      this.#finishOnceRead();
+      // A process that it started may hold a channel open.
+      setTimeout(() => {
+        this.#finish();
+      }, lastAnswersTime).unref();
     });
   }
 
@@ -159,15 +165,26 @@ export class HostProcess {
     return this.#verdict === null && this.#exit === null && !this.#ended;
   }
 
-  /** Resolves with 64 bytes. `timeLimit` in milliseconds. Rejects with HostFailure or HostLost. */
+  /**
+   * Has the main thread sign. Resolves with what readSigned reads. `timeLimit` in milliseconds. Rejects with HostFailure
+   * or HostLost.
+   */
   sign(
-    vault: VaultNumber,
-    key: VaultKey,
-    message: Uint8Array,
+    signature: WireSignature,
     timeLimit: number,
     answer: Pick<Pending, 'resolve' | 'reject'>,
   ): void {
-    this.#request(timeLimit, false, answer, (id) => signFrame(id, vault, key, message));
+    this.#request(timeLimit, false, answer, (id) => signFrame(id, signature));
+  }
+
+  /** As `sign`, after a thread has met a failure with it. */
+  signAfter(
+    signature: WireSignature,
+    met: MetFailure,
+    timeLimit: number,
+    answer: Pick<Pending, 'resolve' | 'reject'>,
+  ): void {
+    this.#request(timeLimit, false, answer, (id) => signAfterFrame(id, signature, met));
   }
 
   /** Resolves with the result. `secret` is wiped. Rejects with HostFailure or HostLost. */
@@ -200,6 +217,7 @@ export class HostProcess {
   async stop(timeLimit: number): Promise<void> {
     if (this.#ended || this.#exit !== null) return;
     const exited = new Promise((resolve) => this.#child.once('exit', resolve));
+    for (const signer of this.signers) signer.end();
     await this.call({ op: 'stop' }, timeLimit).catch(() => null);
     this.#endSoon();
     await exited;
@@ -273,8 +291,12 @@ export class HostProcess {
   /** One timer looks after many calls: arming one a call would cost more than the call. */
   #due(timeLimit: number): number {
     const dueAt = performance.now() + timeLimit;
-    if (this.#watch === null || dueAt < this.#watchEndsAt) this.#watchUntil(dueAt);
+    this.#dueAt(dueAt);
     return dueAt;
+  }
+
+  #dueAt(time: number): void {
+    if (this.#watch === null || time < this.#watchEndsAt) this.#watchUntil(time);
   }
 
   #watchUntil(time: number): void {
@@ -285,6 +307,7 @@ export class HostProcess {
       this.#watch = null;
       let next = Infinity;
       for (const { dueAt } of this.#pending.values()) next = Math.min(next, dueAt);
+      for (const { dueAt } of this.signers) next = Math.min(next, dueAt);
       if (next <= performance.now()) {
         this.kill({ isExpected: false, reason: 'a call into the module did not return in time' });
       } else if (next !== Infinity) {
@@ -299,6 +322,11 @@ export class HostProcess {
       this.kill({ isExpected: false, reason: 'it closed its channel and stayed' });
     }, endTime);
     timer.unref();
+  }
+
+  /** What it answered last may still be on its way. */
+  #finishOnceRead(): void {
+    if (this.#channel.closed && this.signers.every(({ isClosed }) => isClosed)) this.#finish();
   }
 
   #finish(): void {
@@ -317,6 +345,7 @@ export class HostProcess {
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of pending) reject(new HostLost(end));
+    for (const signer of this.signers) signer.lose(end);
     this.#options.onEnd(end);
     this.#announceEnd();
   }

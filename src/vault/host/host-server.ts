@@ -2,13 +2,15 @@ import type { Socket } from 'node:net';
 import { AgentError } from '../../base/errors.ts';
 import type { BackendName, Protection } from '../../api/signing-backend.ts';
 import type { HostedFailure, HostedKind, HostedLog, ServedVault } from '../hosted.ts';
-import type { SealStore } from '../vault.ts';
+import type { SealStore, VaultKey } from '../vault.ts';
 import { frameKinds, frameOf, FrameReader, type Frame } from './frames.ts';
 import {
   jsonPayload,
   keyFromWire,
   readCall,
   readSign,
+  readSignAfter,
+  signedPayload,
   wireKey,
   wireObject,
   type HostCall,
@@ -17,25 +19,20 @@ import {
   type Opened,
   type VaultNumber,
 } from './messages.ts';
+import type { SignerThreads } from './signer-threads.ts';
 
 export interface HostServerOptions {
   /** To the agent. Its end is the end of this process. */
   readonly channel: Socket;
   /** Begins the side of a kind that this process has; rejects for one that is opened in no vault host. */
   readonly serve: (backend: BackendName) => Promise<HostedKind>;
-  /** Of the thread pool. */
-  readonly threads: number;
+  /** Those that do nothing but sign. */
+  readonly signers: SignerThreads;
   /** Kill tests end this process at certain steps. */
   readonly testPoint: (step: string) => void;
   /** Called once everything was closed. */
   readonly stopped: () => void;
 }
-
-/** Answers that may wait for each other, and for how many milliseconds at most. */
-const mostHeld = 8;
-const longestHold = 2;
-/** Signatures a thread that must be left when answers wait. */
-const enoughAtWork = 3;
 
 /** The vault host's side of the channel: opens tokens, signs, and answers in any order. */
 export class HostServer {
@@ -47,8 +44,6 @@ export class HostServer {
   readonly #reader = new FrameReader();
   #working = 0;
   #out: Buffer[] = [];
-  #flushPlanned = false;
-  #holding = false;
 
   constructor(options: HostServerOptions) {
     this.#options = options;
@@ -64,22 +59,52 @@ export class HostServer {
     const alone = frames.length === 1 && this.#working === 0;
     for (const frame of frames) {
       if (frame.kind === frameKinds.sign) this.#sign(frame, alone);
+      else if (frame.kind === frameKinds.signAfter) this.#signAfter(frame);
       else this.#call(frame);
     }
   }
 
   #sign({ id, payload }: Frame, alone: boolean): void {
     const { vault: number, key, message } = readSign(payload);
+    this.#answerWith(id, number, key, (vault) =>
+      alone ? vault.signAlone(key, message) : vault.sign(key, message),
+    );
+  }
+
+  /** A thread has met a failure. What that means its vault knows; then the thread gets another session. */
+  #signAfter({ id, payload }: Frame): void {
+    const { channel, failure, signature } = readSignAfter(payload);
+    const { vault: number, key, message } = readSign(signature);
+    this.#answerWith(id, number, key, (vault) => {
+      const { lending } = vault;
+      if (lending === null) return vault.sign(key, message);
+      const { signers } = this.#options;
+      signers.discard(number, lending, channel, failure);
+      return lending.signAfter(key, message, failure).finally(() => {
+        const session = signers.renew(number, lending, channel);
+        this.#note({ note: 'session', vault: number, channel, session });
+      });
+    });
+  }
+
+  #answerWith(
+    id: number,
+    number: VaultNumber,
+    key: VaultKey,
+    sign: (vault: ServedVault) => Uint8Array | Promise<Uint8Array>,
+  ): void {
     try {
       const vault = this.#vault(number);
-      const signature = alone ? vault.signAlone(key, message) : vault.sign(key, message);
+      const answer = (made: Uint8Array): Buffer =>
+        frameOf(id, frameKinds.done, signedPayload(made, vault.lending?.handleOf(key) ?? null));
+      const signature = sign(vault);
       if (signature instanceof Uint8Array) {
-        this.#options.channel.write(frameOf(id, frameKinds.done, signature));
+        this.#options.channel.write(answer(signature));
       } else {
         this.#working += 1;
         signature.then(
           (made) => {
-            this.#settle(number, frameOf(id, frameKinds.done, made));
+            this.#settle(number, answer(made));
           },
           (failure: unknown) => {
             this.#settle(number, this.#failed(id, failure));
@@ -160,6 +185,10 @@ export class HostServer {
         this.#options.testPoint('host/sealed');
         return null;
       }
+      case 'lend': {
+        const { lending } = this.#vault(call.vault);
+        return this.#options.signers.lend(call.vault, lending, call.threads);
+      }
       case 'close':
         await this.#close(call.vault);
         return null;
@@ -218,7 +247,9 @@ export class HostServer {
   async #close(number: VaultNumber): Promise<void> {
     const vault = this.#vaults.get(number);
     this.#vaults.delete(number);
-    await vault?.close();
+    if (vault === undefined) return;
+    this.#options.signers.takeBack(number, vault.lending);
+    await vault.close();
   }
 
   #vault(number: VaultNumber): ServedVault {
@@ -275,27 +306,11 @@ export class HostServer {
     return { kind, message, details, ...(this.#kind?.failureOf(thrown) ?? plain) };
   }
 
-  /**
-   * Answers are written together: what is ready by the end of this turn of the event loop, and while enough
-   * signatures are under way to keep every thread at work, a few more, for a moment. Each write wakes the agent
-   * and then its client, which costs them more than the answer itself.
-   */
+  /** Answers are written together: what is ready by the end of this turn of the event loop. */
   #send(frame: Buffer): void {
     this.#out.push(frame);
-    if (this.#flushPlanned) return;
-    if (this.#out.length < mostHeld && this.#working >= enoughAtWork * this.#options.threads) {
-      if (!this.#holding) {
-        this.#holding = true;
-        setTimeout(() => {
-          this.#holding = false;
-          this.#flush();
-        }, longestHold);
-      }
-      return;
-    }
-    this.#flushPlanned = true;
+    if (this.#out.length > 1) return;
     setImmediate(() => {
-      this.#flushPlanned = false;
       this.#flush();
     });
   }

@@ -1,6 +1,7 @@
 import { AgentError } from '../../base/errors.ts';
 import type { ForeignKey, Seal, SealStore, VaultKey, VaultObject } from '../vault.ts';
-import { asAgentError, HostLost } from './host-process.ts';
+import { HostLost } from './host-end.ts';
+import { asAgentError } from './host-process.ts';
 import {
   HostFailure,
   keyFromWire,

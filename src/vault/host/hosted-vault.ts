@@ -4,18 +4,14 @@ import type { Algorithm } from '../../algorithms/algorithm.ts';
 import { KeyNames } from '../key-names.ts';
 import type { CloseOptions, SealStore, Vault, VaultKey, VaultObject } from '../vault.ts';
 import { backoff } from './backoff.ts';
-import {
-  asAgentError,
-  HostLost,
-  type HostEnd,
-  type HostProcess,
-  type VaultNote,
-} from './host-process.ts';
+import { HostLost, type HostEnd } from './host-end.ts';
+import { asAgentError, type HostProcess, type VaultNote } from './host-process.ts';
 import { HostedCalls } from './hosted-calls.ts';
 import type { HostedVaultOptions } from './hosted-vault-options.ts';
 import { HostFailure, type HostCall, type Opened, type VaultNumber } from './messages.ts';
 import type { HostUser } from './module-host.ts';
-import { SignatureJobs } from './signature-jobs.ts';
+import { SignatureJobs, type MadeSignature } from './signature-jobs.ts';
+import { SignatureRoute } from './signature-route.ts';
 import { logInWith, openToken } from './token-opening.ts';
 import { VerifiedSignatures } from './verified-signatures.ts';
 
@@ -50,6 +46,8 @@ export class HostedVault implements Vault, HostUser {
   readonly #calls: HostedCalls;
   readonly #signatures: VerifiedSignatures;
   #state: State = { is: 'opening' };
+  /** Of the last opening. */
+  #route: SignatureRoute | null = null;
   #opening: Promise<void> | null = null;
   #protection: Protection = 'software';
   #names: KeyNames;
@@ -72,12 +70,7 @@ export class HostedVault implements Vault, HostUser {
     this.#names = new KeyNames(options.target.label, 'time');
     this.#number = options.host.join(this);
     this.#jobs = new SignatureJobs({
-      sessions: options.sessions,
-      send: (job, answer) => {
-        const { callTimeout } = options;
-        const { process } = this.#state as Extract<State, { is: 'open' }>;
-        process.sign(this.#number, job.key, job.message, callTimeout, answer);
-      },
+      send: (job, answer, alone) => this.#route?.send(job, answer, alone) ?? false,
       onFatal: (failure) => {
         this.#giveUp(failure);
       },
@@ -147,7 +140,7 @@ export class HostedVault implements Vault, HostUser {
     return this.#signatures.make(key, message);
   }
 
-  #sign(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
+  #sign(key: VaultKey, message: Uint8Array): Promise<MadeSignature> {
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
     return this.#jobs.add(key, message);
@@ -158,6 +151,7 @@ export class HostedVault implements Vault, HostUser {
   }
 
   destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
+    this.#route?.forget(objectId);
     return this.#calls.destroy(objectId, publicKey);
   }
 
@@ -194,7 +188,12 @@ export class HostedVault implements Vault, HostUser {
     else this.#reopen();
   }
 
-  noted({ protection }: VaultNote): void {
+  noted(note: VaultNote): void {
+    if (note.note === 'session') {
+      this.#route?.renewed(note.channel, note.session);
+      return;
+    }
+    const { protection } = note;
     this.#protection = protection;
     try {
       this.#options.refuseProtection(protection);
@@ -247,6 +246,8 @@ export class HostedVault implements Vault, HostUser {
     const begun = world.monotonicNow();
     for (let attempt = 0; ; attempt += 1) {
       let process = running?.usable === true ? running : null;
+      // The sessions that threads have are closed where the token is opened again.
+      await this.#route?.done();
       try {
         const { protection, ids, takenIds } = await host.inTurn(() =>
           logInWith(pins, async (pin, announce) => {
@@ -288,9 +289,25 @@ export class HostedVault implements Vault, HostUser {
     if (process?.usable !== true) {
       throw new HostLost({ isExpected: true, reason: 'it ended as it opened the token' });
     }
+    this.#route = this.#routeTo(process);
     this.#state = { is: 'open', process };
     this.#openings += 1;
     this.#jobs.resume(() => process.usable);
+  }
+
+  #routeTo(process: HostProcess): SignatureRoute {
+    const { keyring, sessions, callTimeout, world } = this.#options;
+    return new SignatureRoute({
+      ...{ process, sessions, callTimeout },
+      vault: this.#number,
+      algorithm: this.algorithm.name,
+      onThreads: (threads) => {
+        world.log.info({ keyring, threads }, 'threads of the vault host sign');
+      },
+      onNoThreads: (reason) => {
+        world.log.warn({ keyring, reason }, 'signatures are made by one thread');
+      },
+    });
   }
 
   #lock(failure: AgentError): void {

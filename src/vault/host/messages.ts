@@ -1,11 +1,13 @@
 import type { ErrorDetails, ErrorKind } from '../../base/errors.ts';
 import { AgentError } from '../../base/errors.ts';
 import type { AlgorithmName, BackendName, Protection } from '../../api/signing-backend.ts';
-import type { HostedFailure } from '../hosted.ts';
+import type { HostedFailure, SignerFailure } from '../hosted.ts';
 import type { PinRefusal } from '../pin-gate.ts';
 import type { IdForm } from '../key-names.ts';
 import type { VaultKey, VaultObject } from '../vault.ts';
+import { signatureLength } from '../../algorithms/token-signatures.ts';
 import { frameKinds, newFrame, payloadStart } from './frames.ts';
+import { failureBytes, readFailure, writeFailure } from './signer-frames.ts';
 
 /** What agent and vault host say to each other. */
 
@@ -68,6 +70,8 @@ export type HostCall =
       readonly vault: VaultNumber;
       readonly seal: { readonly key: string; readonly counter: number };
     }
+  /** Starts threads that sign, so many in all, and lends each of them a session; answered with Lent. */
+  | { readonly op: 'lend'; readonly vault: VaultNumber; readonly threads: number }
   | { readonly op: 'close'; readonly vault: VaultNumber }
   | { readonly op: 'stop' };
 
@@ -90,6 +94,14 @@ export interface Opened {
   readonly takenIds: readonly string[];
 }
 
+/** What a vault has lent to the threads that sign; nothing where `sessions` is empty. */
+export interface Lent {
+  /** Bytes of the longest message that they take. */
+  readonly longest: number;
+  /** A session a thread, in the order of their channels: a handle of PKCS#11 in hex, null for none. */
+  readonly sessions: readonly (string | null)[];
+}
+
 /** What the host says unasked. */
 export type Note =
   /** The process is up, and waits for the first call. */
@@ -97,6 +109,13 @@ export type Note =
   /** Before anything is made, another process should take this one's place; see TokenVault. */
   | { readonly note: 'worn'; readonly reason: string }
   | { readonly note: 'protection'; readonly vault: VaultNumber; readonly protection: Protection }
+  /** In the place of one that a thread met a failure with; null: there is none. */
+  | {
+      readonly note: 'session';
+      readonly vault: VaultNumber;
+      readonly channel: number;
+      readonly session: string | null;
+    }
   | {
       readonly note: 'log';
       readonly level: 'info' | 'warn' | 'error';
@@ -151,17 +170,58 @@ export function readCall(payload: Buffer): { readonly call: HostCall; readonly s
   };
 }
 
+/** A signature that is asked for. */
+export interface WireSignature {
+  readonly vault: VaultNumber;
+  readonly key: VaultKey;
+  readonly message: Uint8Array;
+}
+
+/** A thread has met a failure with it. */
+export interface MetFailure {
+  /** Of the thread. */
+  readonly channel: number;
+  readonly failure: SignerFailure;
+}
+
 /** `u8 vault | u8 length | object id | u8 length | public key | message`. */
-export function signFrame(
+export function signFrame(id: number, signature: WireSignature): Buffer {
+  const frame = newFrame(id, frameKinds.sign, bytesOfSign(signature));
+  writeSign(frame, payloadStart, signature);
+  return frame;
+}
+
+/** `u8 channel | u8 step | u32 value`, and what `signFrame` has. */
+export function signAfterFrame(
   id: number,
-  vault: VaultNumber,
-  key: VaultKey,
-  message: Uint8Array,
+  signature: WireSignature,
+  { channel, failure }: MetFailure,
 ): Buffer {
-  const { objectId, publicKey } = key;
+  const start = 1 + failureBytes;
+  const frame = newFrame(id, frameKinds.signAfter, start + bytesOfSign(signature));
+  frame[payloadStart] = channel;
+  writeFailure(frame, payloadStart + 1, failure);
+  writeSign(frame, payloadStart + start, signature);
+  return frame;
+}
+
+export function readSignAfter(payload: Buffer): MetFailure & { readonly signature: Buffer } {
+  return {
+    channel: payload[0] ?? 0,
+    failure: readFailure(payload, 1),
+    signature: payload.subarray(1 + failureBytes),
+  };
+}
+
+function bytesOfSign({ key, message }: WireSignature): number {
+  return 3 + key.objectId.length / 2 + key.publicKey.length + message.length;
+}
+
+function writeSign(frame: Buffer, start: number, signature: WireSignature): void {
+  const { vault, message } = signature;
+  const { objectId, publicKey } = signature.key;
   const idLength = objectId.length / 2;
-  const frame = newFrame(id, frameKinds.sign, 3 + idLength + publicKey.length + message.length);
-  let at = payloadStart;
+  let at = start;
   frame[at++] = vault;
   frame[at++] = idLength;
   frame.write(objectId, at, 'hex');
@@ -169,7 +229,24 @@ export function signFrame(
   frame[at++] = publicKey.length;
   frame.set(publicKey, at);
   frame.set(message, at + publicKey.length);
-  return frame;
+}
+
+/**
+ * The signature, and the handle of the key where threads may sign with it from now on. `handle` is a copy.
+ */
+export function readSigned(payload: Buffer): {
+  readonly signature: Buffer;
+  readonly handle: Buffer | null;
+} {
+  if (payload.length === signatureLength) return { signature: payload, handle: null };
+  return {
+    signature: payload.subarray(0, signatureLength),
+    handle: Buffer.from(payload.subarray(signatureLength)),
+  };
+}
+
+export function signedPayload(signature: Uint8Array, handle: Buffer | null): Uint8Array {
+  return handle === null ? signature : Buffer.concat([signature, handle]);
 }
 
 /** Views of the frame, but for the object id. */

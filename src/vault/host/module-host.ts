@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { AgentError } from '../../base/errors.ts';
-import { HostProcess, type HostEnd, type VaultNote } from './host-process.ts';
+import { type HostEnd } from './host-end.ts';
+import { HostProcess, type VaultNote } from './host-process.ts';
 import type { VaultNumber } from './messages.ts';
 
 /** A keyring's vault, as the host of its module sees it. */
@@ -16,6 +17,8 @@ export interface ModuleHostOptions {
   /** The script of the child process. */
   readonly program: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Threads that may sign. */
+  readonly signers: number;
   readonly log: Logger;
 }
 
@@ -111,14 +114,13 @@ export class ModuleHost {
   }
 
   #start(): HostProcess {
-    const { modulePath, program, environment, log } = this.#options;
+    const { modulePath, program, signers, environment, log } = this.#options;
     let ended: () => void = () => undefined;
     this.#gone = new Promise((resolve) => {
       ended = resolve;
     });
     const process: HostProcess = new HostProcess({
-      program,
-      environment,
+      ...{ program, signers, environment },
       log: log.child({ module: modulePath }),
       onNote: (note) => this.#users.get(note.vault)?.noted(note),
       onEnd: (end) => {

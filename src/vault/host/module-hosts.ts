@@ -8,6 +8,8 @@ export interface HostLaunch {
   readonly program: string;
   /** All that it has of an environment, see hostEnvironment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Threads of each that may sign. */
+  readonly signers: number;
   /** For C_Initialize, by the real path of the module that wants them. */
   readonly libraryParameters: ReadonlyMap<string, string>;
 }

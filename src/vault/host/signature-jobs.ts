@@ -1,28 +1,40 @@
 import type { AgentError } from '../../base/errors.ts';
 import type { VaultKey } from '../vault.ts';
-import { asAgentError, HostLost } from './host-process.ts';
+import { HostLost } from './host-end.ts';
+import { asAgentError } from './host-process.ts';
 import { HostFailure } from './messages.ts';
 import { WorkQueue } from './work-queue.ts';
 
-interface Job {
+/** A signature that is asked for. */
+export interface SignatureJob {
   readonly key: VaultKey;
   readonly message: Uint8Array;
-  readonly resolve: (signature: Uint8Array) => void;
+}
+
+/** A signature that was made. */
+export interface MadeSignature {
+  /** null: it was looked at where it was made, and does not verify. */
+  readonly signature: Uint8Array | null;
+  /** It was verified where it was made. */
+  readonly isVerified: boolean;
+}
+
+interface Job extends SignatureJob {
+  readonly resolve: (made: MadeSignature) => void;
   readonly reject: (failure: AgentError) => void;
   /** Attempts that ended the process, or failed so that it had to be ended or to log in again. */
   failed: number;
 }
 
-/** What comes of a job that was sent. */
-interface Answer {
-  readonly resolve: (signature: Buffer) => void;
+/** What comes of a job that was sent; called later, never by `send`. */
+export interface Answer {
+  readonly resolve: (made: MadeSignature) => void;
   readonly reject: (failure: unknown) => void;
 }
 
 export interface SignatureJobsOptions {
-  /** How many are sent at a time: each finds a session free, so its time limit is that of the module's call. */
-  readonly sessions: number;
-  readonly send: (job: Pick<Job, 'key' | 'message'>, answer: Answer) => void;
+  /** False where there is no room for it now: it waits for one that is under way. `alone`: nothing else is. */
+  readonly send: (job: SignatureJob, answer: Answer, alone: boolean) => boolean;
   /** A failure that only another process gets out of; the job waits for that process. */
   readonly onFatal: (failure: HostFailure) => void;
   /** The token has forgotten the login; the job waits for another one. */
@@ -51,11 +63,10 @@ export class SignatureJobs {
     this.#options = options;
   }
 
-  add(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
+  add(key: VaultKey, message: Uint8Array): Promise<MadeSignature> {
     return new Promise((resolve, reject) => {
       const job = { key, message, resolve, reject, failed: 0 };
-      if (this.#mayPass()) this.#send(job);
-      else this.#waiting.push(job);
+      if (!this.#mayPass() || !this.#send(job, false)) this.#waiting.push(job);
     });
   }
 
@@ -89,7 +100,6 @@ export class SignatureJobs {
 
   #mayPass(): boolean {
     return (
-      this.#underWay < this.#options.sessions &&
       !this.#suspectUnderWay &&
       this.#suspects.length === 0 &&
       this.#waiting.length === 0 &&
@@ -104,29 +114,31 @@ export class SignatureJobs {
         const suspect = this.#suspects.shift();
         if (suspect === undefined) return;
         this.#suspectUnderWay = true;
-        this.#send(suspect);
+        this.#send(suspect, true);
         return;
       }
-      if (this.#underWay >= this.#options.sessions) return;
-      const job = this.#waiting.shift();
-      if (job === undefined) return;
-      this.#send(job);
+      const job = this.#waiting.first;
+      if (job === undefined || !this.#send(job, false)) return;
+      this.#waiting.shift();
     }
   }
 
-  #send(job: Job): void {
+  #send(job: Job, alone: boolean): boolean {
     this.#underWay += 1;
-    this.#options.send(job, {
-      resolve: (signature) => {
+    const answer = {
+      resolve: (made: MadeSignature) => {
         this.#options.onSuccess();
-        job.resolve(signature);
+        job.resolve(made);
         this.#settled();
       },
-      reject: (failure) => {
+      reject: (failure: unknown) => {
         this.#failed(job, failure);
         this.#settled();
       },
-    });
+    };
+    const isSent = this.#options.send(job, answer, alone);
+    if (!isSent) this.#underWay -= 1;
+    return isSent;
   }
 
   #settled(): void {

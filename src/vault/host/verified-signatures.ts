@@ -5,6 +5,7 @@ import { AgentError } from '../../base/errors.ts';
 import { LineBudget } from '../../base/line-budget.ts';
 import type { World } from '../../base/world.ts';
 import type { VaultKey } from '../vault.ts';
+import type { MadeSignature } from './signature-jobs.ts';
 
 /** The first, and one more where that was wrong. */
 const mostAttempts = 2;
@@ -14,7 +15,7 @@ const mostLines = 10;
 export interface VerifiedSignaturesParts {
   readonly keyring: string;
   readonly algorithm: Algorithm;
-  readonly make: (key: VaultKey, message: Uint8Array) => Promise<Uint8Array>;
+  readonly make: (key: VaultKey, message: Uint8Array) => Promise<MadeSignature>;
   /** Called for each that is wrong. */
   readonly noteWrong: () => void;
   readonly world: Pick<World, 'monotonicNow' | 'log'>;
@@ -22,7 +23,8 @@ export interface VerifiedSignaturesParts {
 
 /**
  * Signatures of a device, each verified before it leaves: a module or a memory that flips a bit now and then would have
- * wrong ones recorded as made. That is done in the thread pool, while the device makes the next ones.
+ * wrong ones recorded as made. Where a thread of the vault host made one, it has done that, while the device makes
+ * another's; what the host's main thread made is verified here, in the thread pool.
  */
 export class VerifiedSignatures {
   readonly #parts: VerifiedSignaturesParts;
@@ -46,9 +48,12 @@ export class VerifiedSignatures {
   /** Rejects as `make` does, and with `backend_unavailable` where a second one was wrong too. */
   async make(key: VaultKey, message: Uint8Array): Promise<Uint8Array> {
     for (let attempt = 1; ; attempt += 1) {
-      const signature = await this.#parts.make(key, message);
+      const { signature, isVerified } = await this.#parts.make(key, message);
       this.#made += 1;
-      if (await this.#verifierOf(key)?.verifyInPool(message, signature)) return signature;
+      if (signature !== null) {
+        if (isVerified) return signature;
+        if (await this.#verifierOf(key)?.verifyInPool(message, signature)) return signature;
+      }
       const flaw = this.#note(key);
       if (attempt === mostAttempts) throw flaw;
     }

@@ -11,6 +11,11 @@ export class WorkQueue<T> {
     this.#items.push(item);
   }
 
+  /** What `shift` would take. */
+  get first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
   /** undefined where there is none. */
   shift(): T | undefined {
     const item = this.#items[this.#head];

@@ -29,6 +29,7 @@ export class TpmVault implements ServedVault {
   readonly ids = 'time';
   readonly takenIds = [];
   readonly worn = false;
+  readonly lending = null;
   readonly algorithm: Algorithm;
   readonly protection: Protection;
   readonly sealStore: SealStore;

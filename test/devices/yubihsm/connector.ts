@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { YubiHsm, type DeviceOptions } from './device.ts';
 import { DeviceError, type CommandName } from './protocol.ts';
 
@@ -17,24 +18,32 @@ interface Order {
   times: number;
 }
 
+interface ConnectorOptions extends DeviceOptions {
+  /** What each command takes a device, milliseconds; it has one at a time. 0: no longer than the emulator. */
+  readonly commandTime?: number;
+}
+
 /** The emulated device behind an emulated connector (`yubihsm-connector`) on 127.0.0.1. */
 export class Connector {
   readonly device: YubiHsm;
   readonly #server: Server;
   readonly #orders: Order[] = [];
   readonly #held: ServerResponse[] = [];
+  readonly #commandTime: number;
+  #lastCommand: Promise<void> = Promise.resolve();
   #port = 0;
 
-  private constructor(device: YubiHsm) {
-    this.device = device;
+  private constructor({ commandTime = 0, ...options }: ConnectorOptions) {
+    this.device = new YubiHsm(options);
+    this.#commandTime = commandTime;
     this.#server = createServer((request, response) => {
       this.#answer(request, response).catch(() => response.destroy());
     });
   }
 
   /** `port` 0: any that is free. */
-  static async start(options: DeviceOptions = {}, port = 0): Promise<Connector> {
-    const connector = new Connector(new YubiHsm(options));
+  static async start(options: ConnectorOptions = {}, port = 0): Promise<Connector> {
+    const connector = new Connector(options);
     connector.#port = port;
     await connector.comeBack();
     return connector;
@@ -91,6 +100,10 @@ export class Connector {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const message = Buffer.concat(chunks);
+    if (this.#commandTime > 0) {
+      this.#lastCommand = this.#lastCommand.then(() => sleep(this.#commandTime));
+      await this.#lastCommand;
+    }
     const before = this.#due(null);
     if (before === 'busy') {
       response.writeHead(503).end();

@@ -1,6 +1,7 @@
 import { kidOf } from '../../../algorithms/kid.ts';
 import type { Verification } from '../../../api/signing-backend.ts';
-import { algorithms, signatureLength } from '../../../algorithms/algorithm.ts';
+import { algorithms } from '../../../algorithms/algorithm.ts';
+import { signatureLength } from '../../../algorithms/token-signatures.ts';
 import type { GivenKey } from './given-key.ts';
 
 /** Strict verification (SECURITY.md, "Signatures") against one key, without an agent. */

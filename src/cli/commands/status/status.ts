@@ -3,6 +3,7 @@ import type { KeyringStatus } from '../../../api/status.ts';
 import { backendNames, kindOf } from '../../../vault/kinds/kinds.ts';
 import { exitCodes } from '../../shell/failure.ts';
 import type { KnownStatus } from './known-status.ts';
+import { checkStatus } from './status-check.ts';
 import { changeInWords } from '../../shell/next-change.ts';
 import { Output, protectionInWords, type Cell } from '../../shell/output.ts';
 import { ask } from '../../shell/session.ts';
@@ -11,7 +12,9 @@ import type { Invocation } from '../../shell/terminal.ts';
 import { when } from '../../shell/when.ts';
 
 /** `agentctl status`: what the agent says of itself and its keyrings. */
-export async function status({ terminal, globals }: Invocation): Promise<number> {
+export async function status(invocation: Invocation<{ readonly check?: true }>): Promise<number> {
+  const { terminal, globals, options } = invocation;
+  if (options.check) return checkStatus(invocation);
   const result = await ask<KnownStatus>(globals, 'status');
   const output = new Output(terminal);
   if (globals.json) {

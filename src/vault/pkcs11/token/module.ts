@@ -10,6 +10,8 @@ export interface Pkcs11Module {
   readonly path: string;
   /** The bindings themselves; sessions of graphene use this same object. */
   readonly lib: PKCS11;
+  /** It has no locks: it is called by this thread alone. */
+  readonly wantsOneThread: boolean;
   /** Slots that have a token in them now. */
   slots(): readonly Slot[];
   /** The last user's release finalises the module. No call into it may be running. */
@@ -23,6 +25,7 @@ interface LoadedModule {
   parameters: string | null;
   /** False where other code of this process initialised it: then it is not ours to finalise. */
   initialisedHere: boolean;
+  wantsOneThread: boolean;
 }
 
 /**
@@ -41,7 +44,7 @@ export class Pkcs11Modules {
   use(path: string, parameters: string | null = null): Pkcs11Module {
     const loaded = this.#loaded.get(path) ?? this.#load(path);
     if (loaded.users === 0) {
-      loaded.initialisedHere = initialise(loaded.module.lib, path, parameters);
+      Object.assign(loaded, initialise(loaded.module.lib, path, parameters));
       loaded.parameters = parameters;
     } else if (loaded.parameters !== parameters) {
       throw new AgentError(
@@ -54,6 +57,7 @@ export class Pkcs11Modules {
     return {
       path,
       lib: loaded.module.lib,
+      wantsOneThread: loaded.wantsOneThread,
       slots: () => slotsOf(loaded.module),
       release: () => {
         if (released) return;
@@ -75,7 +79,10 @@ export class Pkcs11Modules {
     try {
       openDeep(path);
       const module = Module.load(path);
-      const loaded = { module, users: 0, parameters: null, initialisedHere: false };
+      const loaded = {
+        ...{ module, users: 0, parameters: null },
+        ...{ initialisedHere: false, wantsOneThread: false },
+      };
       this.#loaded.set(path, loaded);
       return loaded;
     } catch (thrown) {
@@ -88,17 +95,27 @@ export class Pkcs11Modules {
   }
 }
 
-/** Answers whether this call was the one that initialised the module. */
-function initialise(lib: PKCS11, path: string, parameters: string | null): boolean {
+function initialise(
+  lib: PKCS11,
+  path: string,
+  parameters: string | null,
+): Pick<LoadedModule, 'initialisedHere' | 'wantsOneThread'> {
+  const more = parameters === null ? {} : { libraryParameters: parameters };
   try {
-    // Without CKF_OS_LOCKING_OK the module may leave out its locks, and signatures run on several threads.
-    lib.C_Initialize({
-      flags: CKF.OS_LOCKING_OK,
-      ...(parameters === null ? {} : { libraryParameters: parameters }),
-    });
-    return true;
+    try {
+      // Without CKF_OS_LOCKING_OK the module may leave out its locks, and signatures run on several threads.
+      lib.C_Initialize({ flags: CKF.OS_LOCKING_OK, ...more });
+      return { initialisedHere: true, wantsOneThread: false };
+    } catch (thrown) {
+      if (!isReturnValue(thrown, CKR.CANT_LOCK)) throw thrown;
+      // It has none (PKCS#11, 5.4).
+      lib.C_Initialize({ flags: 0, ...more });
+      return { initialisedHere: true, wantsOneThread: true };
+    }
   } catch (thrown) {
-    if (isReturnValue(thrown, CKR.CRYPTOKI_ALREADY_INITIALIZED)) return false;
+    if (isReturnValue(thrown, CKR.CRYPTOKI_ALREADY_INITIALIZED)) {
+      return { initialisedHere: false, wantsOneThread: false };
+    }
     const value = returnValueOf(thrown);
     const reason = value === null ? describeFailure(thrown) : nameOfReturnValue(value);
     throw new AgentError(

@@ -15,6 +15,8 @@ export interface PrivateKeysParts {
   readonly lib: PKCS11;
   readonly algorithm: Algorithm;
   readonly names: KeyNames;
+  /** See Pkcs11Module. */
+  readonly wantsOneThread: boolean;
   /** See Quirks. */
   readonly longestMessage: number | null;
   /** Told the attributes of each key that is about to be used. */
@@ -114,9 +116,14 @@ export class PrivateKeys {
     if (isStale(failure) || isLoginLost(failure)) this.forgetAll();
   }
 
-  #signWith(session: SessionHandle, key: ObjectHandle, message: Uint8Array): Promise<Buffer> {
-    const { lib, algorithm, longestMessage } = this.#parts;
-    return signWith(lib, session, algorithm, key, message, longestMessage);
+  #signWith(
+    session: SessionHandle,
+    key: ObjectHandle,
+    message: Uint8Array,
+  ): Buffer | Promise<Buffer> {
+    const { lib, algorithm, longestMessage, wantsOneThread } = this.#parts;
+    const sign = wantsOneThread ? signHere : signWith;
+    return sign(lib, session, algorithm, key, message, longestMessage);
   }
 
   /** The first signature of a handle shows that it is the private half of what the records call this key. */

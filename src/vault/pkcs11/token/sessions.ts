@@ -25,6 +25,8 @@ export class SessionPool {
   readonly #waiting: Waiter[] = [];
   #limit: number;
   #open = 0;
+  /** Of those that are open: given away until they come back. */
+  readonly #lent = new Map<SessionHandle, Session>();
   #closing: Promise<void> | null = null;
   #closed: (() => void) | null = null;
 
@@ -75,6 +77,33 @@ export class SessionPool {
     }
     this.#release(session);
     return result;
+  }
+
+  /**
+   * A session for someone who keeps it, until `takeBack`; null where there is none beside the one that stays here. Throws
+   * where the token opens none.
+   */
+  lend(): SessionHandle | null {
+    if (this.#closed !== null) return null;
+    if (this.#open === this.#lent.size) {
+      const own = this.#tryOpen();
+      if (own === null) return null;
+      this.#idle.push(own);
+    }
+    const isSpare = this.#open - this.#lent.size > 1;
+    const session = (isSpare ? this.#idle.pop() : undefined) ?? this.#tryOpen();
+    if (session === null) return null;
+    this.#lent.set(session.handle, session);
+    return session.handle;
+  }
+
+  /** Nobody uses it any more. `failure`: what its last use failed with, null where it did not. */
+  takeBack(handle: SessionHandle, failure: unknown): void {
+    const session = this.#lent.get(handle);
+    if (session === undefined) return;
+    this.#lent.delete(handle);
+    if (failure === null) this.#release(session);
+    else this.#discard(session, failure);
   }
 
   /** Refuses new work, lets what was taken on finish, closes every session. Every call waits for that. */

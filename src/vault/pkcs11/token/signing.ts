@@ -1,6 +1,8 @@
 import type { PKCS11 } from 'pkcs11js';
 import { AgentError } from '../../../base/errors.ts';
-import { signatureLength, type Algorithm } from '../../../algorithms/algorithm.ts';
+import type { Algorithm } from '../../../algorithms/algorithm.ts';
+import { signatureLength } from '../../../algorithms/token-signatures.ts';
+import type { SignerFailure } from '../../hosted.ts';
 import { CKR, nameOfReturnValue } from './cryptoki.ts';
 import { isReturnValue, ReturnValueError, returnValueOf } from './errors.ts';
 import type { ObjectHandle } from './objects.ts';
@@ -68,17 +70,32 @@ function begin(lib: PKCS11, session: SessionHandle, algorithm: Algorithm, key: O
   try {
     lib.C_SignInit(session, { mechanism: algorithm.pkcs11.sign }, key);
   } catch (error) {
-    if (!isReturnValue(error, CKR.MECHANISM_INVALID)) throw error;
-    throw new AgentError(
-      'backend_unavailable',
-      'the module refuses a mechanism that it has listed (CKR_MECHANISM_INVALID)',
-      { cause: new ReturnValueError(CKR.DEVICE_ERROR) },
-    );
+    throw explainInit(error);
   }
 }
 
-function wrongLength({ length }: Buffer): AgentError {
+function explainInit(error: unknown): unknown {
+  if (!isReturnValue(error, CKR.MECHANISM_INVALID)) return error;
+  return new AgentError(
+    'backend_unavailable',
+    'the module refuses a mechanism that it has listed (CKR_MECHANISM_INVALID)',
+    { cause: new ReturnValueError(CKR.DEVICE_ERROR) },
+  );
+}
+
+function wrongLength({ length }: { readonly length: number }): AgentError {
   return new AgentError('backend_unavailable', `a signature of ${length} bytes came back`);
+}
+
+/**
+ * What `signHere` would have thrown where a thread failed so on a message of that many bytes; null where the thread met
+ * something that was no return value, which says nothing of the token.
+ */
+export function failureOnThread({ step, value }: SignerFailure, length: number): unknown {
+  if (step === 'length') return wrongLength({ length: value });
+  if (value === 0) return null;
+  const error = new ReturnValueError(value);
+  return step === 'init' ? explainInit(error) : explain(error, length);
 }
 
 /** What a module's refusal means depends on the length that it was given. */

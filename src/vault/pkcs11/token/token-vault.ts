@@ -4,6 +4,7 @@ import { AgentError, describeFailure } from '../../../base/errors.ts';
 import type { Protection } from '../../../api/signing-backend.ts';
 import type { Algorithm } from '../../../algorithms/algorithm.ts';
 import { noImport } from '../opening.ts';
+import type { Lending, SignerFailure } from '../../hosted.ts';
 import type { SealStore, Vault, VaultKey, VaultObject } from '../../vault.ts';
 import { CKO } from './cryptoki.ts';
 import { isGivenTwice, isStale, translate } from './errors.ts';
@@ -20,6 +21,7 @@ import type { IdForm } from '../../key-names.ts';
 import type { Quirks } from './quirks.ts';
 import { sealObjects } from './seal-object.ts';
 import type { SessionHandle, SessionPool } from './sessions.ts';
+import { failureOnThread } from './signing.ts';
 
 /** What a vault is made of; `openPkcs11Vault` puts it together. */
 export interface TokenVaultParts {
@@ -42,6 +44,7 @@ export class TokenVault implements Vault {
   readonly openings = 0;
   readonly flaw = null;
   readonly sealStore: SealStore;
+  readonly lending: Lending | null;
   readonly algorithm: Algorithm;
   readonly #parts: TokenVaultParts;
   readonly #lib: PKCS11;
@@ -58,11 +61,14 @@ export class TokenVault implements Vault {
     this.algorithm = parts.algorithm;
     this.#names = new KeyNames(parts.label, parts.quirks.ids);
     this.sealStore = sealObjects(this.#lib, parts.sessions, parts.label, parts.quirks);
+    const { module } = parts;
+    this.lending = module.wantsOneThread ? null : this.#lends(module.path);
     this.#protection = protectionOf(parts.mechanismFlags, []);
     this.#keys = new PrivateKeys({
       lib: this.#lib,
       algorithm: parts.algorithm,
       names: this.#names,
+      wantsOneThread: parts.module.wantsOneThread,
       longestMessage: parts.quirks.longestMessage,
       inspect: (attributes) => {
         this.#noteProtection(attributes);
@@ -157,6 +163,34 @@ export class TokenVault implements Vault {
       if (isStale(failure)) return this.#sign(key, message, failure);
       throw translate(failure, 'sign');
     }
+  }
+
+  #lends(library: string): Lending {
+    const { sessions, quirks } = this.#parts;
+    return {
+      library,
+      longest: quirks.longestMessage,
+      lend: () => sessions.lend(),
+      takeBack: (session, failure) => {
+        sessions.takeBack(session, failure && (failureOnThread(failure, 1) ?? failure));
+      },
+      handleOf: (key) => this.#keys.handleOf(key),
+      signAfter: (key, message, failure) => this.#signAfter(key, message, failure),
+    };
+  }
+
+  /** Once more where the session or the handle had gone stale; else what the thread met, in words. */
+  async #signAfter(
+    key: VaultKey,
+    message: Uint8Array,
+    failure: SignerFailure,
+  ): Promise<Uint8Array> {
+    const { length } = this.algorithm.toBeSigned(message);
+    const met = failureOnThread(failure, length);
+    if (met === null) return this.signAlone(key, message);
+    this.#keys.noteStale(met);
+    if (isStale(met)) return this.#sign(key, message, met);
+    throw translate(met, 'sign');
   }
 
   async destroy(objectId: string, publicKey: Uint8Array | null = null): Promise<void> {
