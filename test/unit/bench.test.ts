@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readFlags } from '../bench/flags.js';
+import { groups, parts } from '../bench/parts.js';
 import { parseStat, perSignature } from '../bench/machine/cpu.js';
 import { parseProcessors, warningsOf } from '../bench/machine/quiet.js';
 import { compare, compareLines } from '../bench/report/compare.js';
@@ -174,6 +176,20 @@ describe('flags of the bench', () => {
       speed: ['file', 'softhsm'],
       all: ['file', 'keys'],
     });
+
+  it('are those that docs/benchmarks.md types, with parts that there are', () => {
+    const text = readFileSync(new URL('../../docs/benchmarks.md', import.meta.url), 'utf8');
+    const typed = [...text.matchAll(/^npm run bench(?: --)?([^#\n]*)/gm)].map(([, flags = '']) =>
+      flags
+        .trim()
+        .split(/\s+/)
+        .filter((word) => word !== ''),
+    );
+    expect(typed.length).toBeGreaterThan(3);
+    for (const args of typed) {
+      expect(readFlags(args, Object.keys(parts), groups).only.length).toBeGreaterThan(0);
+    }
+  });
 
   it('name parts and groups of them, each part once', () => {
     expect(read().only).toEqual(['file', 'softhsm']);

@@ -30,7 +30,9 @@ describe('the default places', () => {
     for (const unset of [undefined, '', 'state']) {
       const env = { ...home, XDG_STATE_HOME: unset, XDG_RUNTIME_DIR: unset };
       expect(defaultStateDir(env, user)).toBe('/home/ann/.local/state/signing-agent');
-      expect(clientSocketPath(env, user, nowhere)).toBe('/home/ann/.local/state/signing-agent/agent.sock');
+      expect(clientSocketPath(env, user, nowhere)).toBe(
+        '/home/ann/.local/state/signing-agent/agent.sock',
+      );
     }
   });
 
@@ -60,7 +62,9 @@ describe('the default places', () => {
   });
 
   it('give way to SIGNING_AGENT_SOCK', () => {
-    expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '/x.sock' }, user, nowhere)).toBe('/x.sock');
+    expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '/x.sock' }, user, nowhere)).toBe(
+      '/x.sock',
+    );
     expect(clientSocketPath({ ...home, SIGNING_AGENT_SOCK: '' }, 0, nowhere)).toBe(
       '/run/signing-agent/agent.sock',
     );

@@ -43,6 +43,7 @@ const runBy: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   sh: {
     'README.md': 'test/e2e/readme.test.ts',
     'CONTRIBUTING.md': 'test/unit/documents.test.ts',
+    'docs/benchmarks.md': 'test/unit/bench.test.ts',
   },
   ts: { 'docs/client.md': 'test/contract/client-examples.test.ts' },
   python: { 'examples/python/README.md': 'test/contract/python-client.test.ts' },
@@ -150,7 +151,7 @@ describe('commands of agentctl that are named', () => {
 
   test('one that there is not is found', () => {
     expect(unknownIn('agentctl --keyring ci keys rotate --grace 1d')).toBeNull();
-    expect(unknownIn('agentctl whoami')).toBe('agentctl whoami');
+    expect(unknownIn('agentctl whereami')).toBe('agentctl whereami');
     expect(unknownIn('agentctl keys rename')).toBe('agentctl keys rename');
   });
 });
