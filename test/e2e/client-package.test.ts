@@ -75,6 +75,7 @@ test('it says what it is, under the licence and the version of the agent', () =>
   expect(readme).toContain('# The client library');
   // Other documents are not in the package.
   expect(readme).not.toMatch(/\]\((?!#)/);
+  expect(readme).not.toContain('<!--');
 });
 
 test('a program that imports it signs', async () => {
