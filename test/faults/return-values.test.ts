@@ -79,6 +79,18 @@ describe('a session or a handle that is stale, beside others', () => {
   });
 });
 
+describe('a value of 64 bits, as of a module that answers -1', () => {
+  it.each(functions)('from %s: that signature alone is refused', async (by) => {
+    await agent.freshHost();
+    const host = agent.host();
+    agent.module.script(`${by} at next return 0xffffffffffffffff`);
+    const { kind } = await refusal(agent.sign());
+    expect(kind).toBe('backend_unavailable');
+    await agent.sign();
+    expect(agent.host()).toBe(host);
+  });
+});
+
 describe('a module without locks', () => {
   it('CKR_CANT_LOCK from C_Initialize: started without, and called by one thread', async () => {
     agent.module.script('C_Initialize at next return 0xa');

@@ -34,6 +34,21 @@ describe('SESSION_COUNT', () => {
   });
 });
 
+describe('a token that has no session left but those that threads have', () => {
+  // The main thread's, and one holds the login.
+  it('the main thread loses its own: it waits for none of theirs', async () => {
+    await agent.freshHost();
+    const before = timeouts();
+    agent.module.script('max-sessions 3', 'C_Sign at next return 0xb3');
+    const longMessage = 20_000; // no thread takes it
+    expect(await agent.calls(() => agent.sign('default', longMessage))).toMatchObject({
+      C_Sign: 2,
+      C_Login: 1,
+    });
+    expect(timeouts()).toBe(before);
+  });
+});
+
 describe('a call that does not return', () => {
   it.each(['C_SignInit', 'C_Sign'] as const)(
     '%s: the signature is made once more, in time',

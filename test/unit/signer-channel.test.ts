@@ -146,6 +146,23 @@ test('an answer to nothing, or of no kind, is nonsense', async () => {
   expect(nonsense).toEqual(['an answer to nothing']);
 });
 
+test('after nonsense nothing is taken for an answer', async () => {
+  ask('a');
+  await rounds(1);
+  thread.on('error', () => undefined); // nobody reads what comes next
+  const closed = new Promise((resolve) => thread.on('close', resolve));
+  const bytes = Buffer.alloc(2 * answerBytes, 0xff);
+  writeAnswer(bytes, answerBytes, signed(1));
+  thread.write(bytes.subarray(0, answerBytes));
+  while (nonsense.length === 0) await new Promise(setImmediate);
+  thread.write(bytes.subarray(answerBytes));
+  thread.end();
+  await closed;
+  expect(events).toEqual([]);
+  channel.lose(crash);
+  expect(events).toEqual(['a begun']);
+});
+
 test('a thread that signs slowly has less ahead of it', async () => {
   const before = channel.window;
   for (let n = 0; n < 200; n += 1) {

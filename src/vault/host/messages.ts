@@ -191,7 +191,7 @@ export function signFrame(id: number, signature: WireSignature): Buffer {
   return frame;
 }
 
-/** `u8 channel | u8 step | u32 value`, and what `signFrame` has. */
+/** `u8 channel | u8 step | f64 value`, and what `signFrame` has. */
 export function signAfterFrame(
   id: number,
   signature: WireSignature,

@@ -7,8 +7,13 @@ import { readSigned, type Lent, type VaultNumber } from './messages.ts';
 import type { Answer, SignatureJob } from './signature-jobs.ts';
 import type { SignerChannel } from './signer-channel.ts';
 
+type RouteChannel = Pick<SignerChannel, 'isReady' | 'ready' | 'length' | 'window' | 'send'>;
+export type RouteProcess = Pick<HostProcess, 'sign' | 'signAfter' | 'call'> & {
+  readonly signers: readonly RouteChannel[];
+};
+
 export interface SignatureRouteOptions {
-  readonly process: HostProcess;
+  readonly process: RouteProcess;
   readonly vault: VaultNumber;
   readonly algorithm: AlgorithmName;
   /** Of the vault, those that it lends among them. */
@@ -23,7 +28,7 @@ export interface SignatureRouteOptions {
 
 /** A thread, for one vault. */
 interface Lane {
-  readonly channel: SignerChannel;
+  readonly channel: RouteChannel;
   /** null while it has none that can be used. */
   session: Buffer | null;
   /** Of this vault, in the channel. */
@@ -128,12 +133,16 @@ export class SignatureRoute {
           answer.resolve({ signature, isVerified: true });
         },
         wrong: () => {
+          // Its handle may be another's by now: the main thread finds and proves the key.
+          this.#handles.delete(key.objectId);
           settle();
           answer.resolve({ signature: null, isVerified: true });
         },
         failed: (failure) => {
           // Closed by the main thread, which gives the thread another.
           lane.session = null;
+          // The main thread decides which handles are stale.
+          this.#handles.clear();
           const met = { channel: this.#lanes.indexOf(lane), failure };
           const main = this.#mainAnswer(key, answer);
           process.signAfter({ vault, key, message }, met, callTimeout, main);
@@ -155,9 +164,8 @@ export class SignatureRoute {
   #handleOf({ objectId, publicKey }: VaultKey): Buffer | null {
     const known = this.#handles.get(objectId);
     if (known === undefined) return null;
-    const isSame =
-      known.publicKey === publicKey || Buffer.compare(known.publicKey, publicKey) === 0;
-    return isSame ? known.handle : null;
+    if (known.publicKey === publicKey) return known.handle;
+    return Buffer.compare(known.publicKey, publicKey) === 0 ? known.handle : null;
   }
 
   #sendToMain({ key, message }: SignatureJob, answer: Answer): boolean {

@@ -126,6 +126,8 @@ export class SignerChannel {
     try {
       for (let n = 0; n < whole; n += 1) this.#take(bytes, n * answerBytes);
     } catch (failure) {
+      // Where the next answer begins nobody knows any more.
+      this.#options.socket.destroy();
       this.#options.onNonsense(describeFailure(failure));
       return;
     }

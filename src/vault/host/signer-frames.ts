@@ -9,7 +9,8 @@ import type { SignerFailure, SignerTask } from '../hosted.ts';
  * message`, big-endian, the first `length` counting what follows it. Session and key are handles of PKCS#11 as the module
  * gave them.
  *
- * An answer, `answerBytes` long: `u8 kind | 64 bytes`: the signature, or `u8 step | u32 value` of a failure.
+ * An answer, `answerBytes` long: `u8 kind | 64 bytes`: the signature, or `u8 step | f64 value` of a failure. A CK_RV
+ * may have 64 bits, of which the bindings give the nearest number.
  */
 
 /** What a thread is asked. */
@@ -105,15 +106,15 @@ export function readAnswer(bytes: Buffer, at: number): SignerAnswer {
 }
 
 /** The bytes of a failure in a frame of another channel. */
-export const failureBytes = 5;
+export const failureBytes = 9;
 
 export function writeFailure(into: Buffer, at: number, { step, value }: SignerFailure): void {
   into[at] = steps.indexOf(step);
-  into.writeUInt32BE(value, at + 1);
+  into.writeDoubleBE(value, at + 1);
 }
 
 export function readFailure(bytes: Buffer, at: number): SignerFailure {
-  return { step: known(steps[bytes[at] ?? NaN]), value: bytes.readUInt32BE(at + 1) };
+  return { step: known(steps[bytes[at] ?? NaN]), value: bytes.readDoubleBE(at + 1) };
 }
 
 function known<T>(value: T | undefined): T {

@@ -16,7 +16,8 @@ export interface SignerThreadsOptions {
 export class SignerThreads {
   readonly #options: SignerThreadsOptions;
   readonly #lent = new Map<VaultNumber, (Buffer | null)[]>();
-  #started = 0;
+  /** Channels whose thread runs. */
+  readonly #started = new Set<number>();
 
   constructor(options: SignerThreadsOptions) {
     this.#options = options;
@@ -30,9 +31,9 @@ export class SignerThreads {
     this.#lent.set(vault, sessions);
     for (let channel = 0; channel < wanted; channel += 1) {
       sessions[channel] ??= sessionOf(lending);
-      if (sessions[channel] === null || channel < this.#started) continue;
+      if (sessions[channel] === null || this.#started.has(channel)) continue;
       this.#options.start(channel, lending.library);
-      this.#started = channel + 1;
+      this.#started.add(channel);
     }
     return {
       longest: Math.min(lending.longest ?? longestOfSigner, longestOfSigner),

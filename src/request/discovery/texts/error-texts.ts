@@ -69,7 +69,7 @@ export const errorTexts: Readonly<Record<ErrorKind, ErrorText>> = {
     meaning: 'The caller is known and may not do this.',
     repeat: no,
     operator:
-      'Give the user or the API key the scope that data.needs names, or the purpose. The method whoami says whom the agent takes a caller for.',
+      'Give the user or the API key the scope that data.needs names, or the purpose. agentctl whoami, or the method whoami, says whom the agent takes a caller for.',
     data: {
       needs: z.enum(['none', 'reader', 'app', 'admin']).describe('The scope that is needed.'),
       purpose: z

@@ -1,7 +1,7 @@
 import type { Session } from 'graphene-pk11';
 import { AgentError } from '../../../base/errors.ts';
 import { CKR } from './cryptoki.ts';
-import { isReturnValue, isSessionLoss, isStale, translate } from './errors.ts';
+import { isReturnValue, isSessionLoss, isStale, ReturnValueError, translate } from './errors.ts';
 import { closeQuietly } from './login.ts';
 import type { ModuleLog } from './module-log.ts';
 
@@ -168,13 +168,14 @@ export class SessionPool {
         if (session === null) return;
         this.#waiting.shift()?.resolve(session);
       } catch (failure) {
-        if (this.#open > 0) return; // those that are at work will come back and serve them
+        // Those that are at work will come back and serve them.
+        if (this.#open > this.#lent.size) return;
         for (const waiter of this.#waiting.splice(0)) waiter.reject(failure);
       }
     }
   }
 
-  /** null where no more may be opened now. */
+  /** null where no more may be opened now, and those that are at work here come back. */
   #tryOpen(): Session | null {
     if (this.#open >= this.#limit) return null;
     try {
@@ -183,6 +184,7 @@ export class SessionPool {
       return session;
     } catch (thrown) {
       if (!isReturnValue(thrown, CKR.SESSION_COUNT) || this.#open === 0) throw thrown;
+      if (this.#open === this.#lent.size) throw allAreLent();
       this.#log.warn(
         { sessions: this.#open, wanted: this.#limit },
         'the token has no more sessions',
@@ -198,4 +200,13 @@ export class SessionPool {
     this.#open = 0;
     this.#closed();
   }
+}
+
+/** Who has them keeps them: the sessions of another process are shared out anew. */
+function allAreLent(): AgentError {
+  return new AgentError(
+    'backend_unavailable',
+    'the token opens no session beside those that threads sign with (CKR_SESSION_COUNT)',
+    { cause: new ReturnValueError(CKR.DEVICE_ERROR) },
+  );
 }
