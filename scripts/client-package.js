@@ -12,20 +12,23 @@ export async function writeClientPackage(root, declarations, outdir) {
   rmSync(outdir, { recursive: true, force: true });
   mkdirSync(outdir, { recursive: true });
   // One file has the code and both kinds of modules take it from there: a program that loads both has one AgentError.
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/client/index.ts'],
+    metafile: true,
     outfile: join(outdir, 'index.cjs'),
     ...{ bundle: true, format: 'cjs', platform: 'node', target: 'node20.19', external: native },
     ...{ minifySyntax: true, minifyWhitespace: true, legalComments: 'none', logLevel: 'warning' },
   });
+  const foreign = Object.keys(metafile.inputs).filter((path) => path.includes('node_modules/'));
+  if (foreign.length > 0) throw new Error(`the client library has packages inside: ${foreign}`);
   const write = (name, text) => writeFileSync(join(outdir, name), text);
   write('index.js', `export { ${exportedValues(types).join(', ')} } from './index.cjs';\n`);
   write('index.d.ts', types);
   write('index.d.cts', types);
   const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   write('package.json', `${JSON.stringify(manifest(own), null, 2)}\n`);
-  write('README.md', withoutFileLinks(readFileSync(join(root, 'docs', 'client.md'), 'utf8')));
+  write('README.md', forPackage(readFileSync(join(root, 'docs', 'client.md'), 'utf8')));
   copyFileSync(join(root, 'LICENSE'), join(outdir, 'LICENSE'));
 }
 
@@ -56,7 +59,8 @@ function manifest({ version, license, engines, dependencies }) {
   };
 }
 
-/** Other documents of the repository are not in the package. */
-function withoutFileLinks(text) {
-  return text.replaceAll(/\[([^\]]+)\]\((?![a-z]+:|#)[^)]+\)/g, '$1');
+/** Other documents of the repository are not in the package, nor what tests run unseen. */
+function forPackage(text) {
+  const seen = text.replaceAll(/^<!-- [^]*?-->\n\n?/gm, '');
+  return seen.replaceAll(/\[([^\]]+)\]\((?![a-z]+:|#)[^)]+\)/g, '$1');
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Signs the artifacts of a build: NAME.minisig beside each.
 #   SIGNING_AGENT_SOCK     the agent's socket
+#   SIGNING_AGENT_USER     the agent's user, where it is neither root nor the job's
 #   SIGNING_KEY_FILE       a file with the API key, closed to others (0600)
 #   SIGNING_KEYRING        the keyring that the key is for
 set -eu

@@ -22,7 +22,7 @@ export function agentctlPage(program, version) {
     ...[heading('Synopsis'), `${bold('agentctl')} [${italic('options')}] ${italic('COMMAND')}`],
     heading('Description'),
     ctlText.description.map(paragraph),
-    ...[heading('Options'), program.options.map(option)],
+    ...[heading('Options'), shown(program).map(option)],
     tagged(`${bold('-h')}, ${bold('--help')}`, 'print help'),
     ...[heading('Commands'), leaves(program).map(command)],
     sections(ctlText.sections),
@@ -34,11 +34,13 @@ export function agentPage(program, version) {
   return page([
     title('signing-agent', 8, version),
     ...[heading('Name'), 'signing\\-agent \\- signs for the programs of one machine'],
-    ...[heading('Synopsis'), `${bold('signing-agent')} ${program.options.map(synopsis).join(' ')}`],
+    ...[heading('Synopsis'), `${bold('signing-agent')} ${words(program)}`],
     heading('Description'),
     agentText.description.map(paragraph),
-    ...[heading('Options'), program.options.map(option)],
+    ...[heading('Options'), shown(program).map(option)],
     tagged(`${bold('-h')}, ${bold('--help')}`, 'print help'),
+    program.registeredArguments.map((of) => tagged(argument(of), escaped(detail(of)))),
+    afterText(program),
     sections(agentText.sections),
   ]);
 }
@@ -53,16 +55,22 @@ function pathOf(command) {
 }
 
 function command(one) {
-  const words = [...one.options.map(synopsis), ...one.registeredArguments.map(argument)];
   return [
     subheading(escaped(pathOf(one))),
-    [bold(pathOf(one)), ...words].join(' '),
+    [bold(pathOf(one)), words(one)].join(' ').trim(),
     paragraph(sentence(one.description())),
     one.registeredArguments.map((of) => tagged(argument(of), escaped(detail(of)))),
-    one.options.map(option),
+    shown(one).map(option),
     afterText(one),
   ];
 }
+
+/** Options that are not for the program's own use. */
+const shown = ({ options }) => options.filter(({ hidden }) => !hidden);
+
+/** What stands behind a command's name. */
+const words = (one) =>
+  [...shown(one).map(synopsis), ...one.registeredArguments.map(argument)].join(' ');
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
@@ -100,12 +108,17 @@ function afterText(one) {
     .trim()
     .split(/\n{2,}/)
     .filter((block) => block !== '');
-  return blocks.map((block) => {
-    const lines = block.split('\n');
-    if (!/^Examples?:$/.test(lines[0])) return `.PP\n${escaped(lines.join(' '))}`;
-    return [`.PP\n${escaped(lines[0])}`, verbatim(lines.slice(1).map((line) => line.trim()))];
-  });
+  return blocks
+    .filter((block) => !isExitStatus(block, one))
+    .map((block) => {
+      const lines = block.split('\n');
+      if (!/^Examples?:$/.test(lines[0])) return `.PP\n${escaped(lines.join(' '))}`;
+      return [`.PP\n${escaped(lines[0])}`, verbatim(lines.slice(1).map((line) => line.trim()))];
+    });
 }
+
+/** Of a program as a whole it has a section of its own. */
+const isExitStatus = (block, { parent }) => parent === null && block.startsWith('Exit codes:');
 
 function sections(all) {
   return all.map(({ name, paragraphs = [], list = [] }) => [

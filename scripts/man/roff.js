@@ -1,8 +1,9 @@
 // Text as roff with the macros of man(7).
 
-/** A line of text: nothing in it is taken for a request or an escape. */
+/** A line of text in ASCII, which every locale shows: nothing in it is taken for a request or an escape. */
 export function escaped(text) {
   return text
+    .replaceAll('…', '...')
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
     .replaceAll("'", '\\(aq')

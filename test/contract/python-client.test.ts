@@ -7,10 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { algorithms } from '../../src/algorithms/algorithm.ts';
+import { methodCatalogue } from '../../src/api/methods.ts';
 import { decodeBase64 } from '../../src/base/base64.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
 import { InProcessAgent } from '../support/in-process-agent.ts';
 import { LineClient } from '../support/line-client.ts';
+import { methodParams } from '../support/method-params.ts';
+import { documentOf, methodsOf } from '../support/openrpc.ts';
 
 /** examples/python against an agent, and against listeners that are none. */
 
@@ -116,6 +119,40 @@ with Agent() as agent:
         print(error.kind, error.data["needs"])
 `);
   expect(said).toBe('reader\nforbidden app\n');
+});
+
+test('it calls every method that rpc.discover names, and each answers what the document says', async () => {
+  const other = await new InProcessAgent().start();
+  const given = JSON.stringify(JSON.stringify(methodParams));
+  const said = await script(
+    `
+import json
+given = json.loads(${given})
+with Agent() as agent:
+    document = agent.call("rpc.discover")
+    answered = []
+    for method in document["methods"]:
+        try:
+            agent.call(method["name"], **given.get(method["name"], {}))
+            answered.append([method["name"], None])
+        except AgentError as error:
+            answered.append([method["name"], error.kind])
+        except ConnectionLost as lost:
+            answered.append([method["name"], str(lost)])
+print(json.dumps(answered))
+`,
+    other.socket,
+  );
+  await other.remove();
+  const document = await documentOf('0.0.0');
+  const answered = JSON.parse(said) as readonly (readonly [string, string | null])[];
+  expect(answered.map(([name]) => name)).toEqual(Object.keys(methodCatalogue));
+  expect(answered.filter(([, kind]) => kind === null).length).toBeGreaterThan(25);
+  for (const { name, errors } of methodsOf(document)) {
+    const kind = answered.find(([method]) => method === name)?.[1];
+    const documented = errors.map(({ $ref }) => $ref.split('/').at(-1));
+    if (kind !== null) expect(documented, name).toContain(kind);
+  }
 });
 
 test('whoever waits for an answer is told that the connection ended', async () => {

@@ -9,7 +9,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -27,7 +26,8 @@ let installed: string;
 
 beforeAll(async () => {
   agent = await new InProcessAgent().start();
-  folder = mkdtempSync(join(tmpdir(), 'client-package-'));
+  // Not below /tmp, where others may have left packages that Node would find from here.
+  folder = mkdtempSync('/var/tmp/client-package-');
   installed = join(folder, 'node_modules', 'signing-agent-client');
   const archive = (
     await run('npm', ['pack', '--silent', join(root, 'dist', 'client')], { cwd: folder })
@@ -75,6 +75,7 @@ test('it says what it is, under the licence and the version of the agent', () =>
   expect(readme).toContain('# The client library');
   // Other documents are not in the package.
   expect(readme).not.toMatch(/\]\((?!#)/);
+  expect(readme).not.toContain('<!--');
 });
 
 test('a program that imports it signs', async () => {

@@ -55,6 +55,6 @@ const volatile: readonly (readonly [RegExp, string])[] = [
   [/[A-Za-z0-9+/]{43}=/g, 'BASE64'],
   // Signatures, keys and tokens, with the dots of a JWS; words are not that long.
   [/(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{20,})*/g, 'BASE64'],
-  [/\bpid \d+/g, 'pid N'],
+  [/\bpid +\d+/g, 'pid N'],
   [/\bserial [0-9a-f]{16}\b/g, 'serial N'],
 ];

@@ -39,6 +39,8 @@ test('docs/man has what the sources make of them: else run scripts/man-pages.js'
   expect(readdirSync(folder).sort()).toEqual(Object.keys(pages).sort());
   for (const [name, text] of Object.entries(pages)) {
     expect(readFileSync(join(folder, name), 'utf8'), name).toBe(text);
+    // Else man warns of them where the locale has no others.
+    expect(/[^\n -~]/.exec(text), name).toBeNull();
   }
 });
 
@@ -85,7 +87,12 @@ test('agentctl(1) has every command and every option', async () => {
 
 test('signing-agent(8) has every flag', async () => {
   const { text } = await shown(join(folder, 'signing-agent.8'));
-  for (const { long } of agent.options) expect(text).toContain(`       ${long ?? ''}`);
+  for (const { long, hidden } of agent.options) {
+    expect(
+      text.includes(`       ${long ?? ''}\n`) || text.includes(`       ${long ?? ''} `),
+      long,
+    ).toBe(!hidden);
+  }
 });
 
 describe('signing-agent.toml(5)', () => {
