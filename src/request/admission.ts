@@ -1,3 +1,4 @@
+import { rejected } from '../base/rejected.ts';
 import type { Caller } from '../access/caller.ts';
 import { AgentError } from '../base/errors.ts';
 import type { Admission } from './handle.ts';
@@ -66,7 +67,7 @@ function made<T>(make: () => Promise<T>): Promise<T> {
   try {
     return make();
   } catch (failure) {
-    return Promise.reject(failure);
+    return rejected(failure);
   }
 }
 

@@ -1,3 +1,4 @@
+import { rejected } from '../../base/rejected.ts';
 import type { Socket } from 'node:net';
 import { errnoName } from '../../base/errors.ts';
 import { endAndLinger } from './closing.ts';
@@ -175,7 +176,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
     try {
       return this.#options.handler.answer(frame);
     } catch (error) {
-      return Promise.reject(error);
+      return rejected(error);
     }
   }
 
