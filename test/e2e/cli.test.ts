@@ -102,7 +102,7 @@ describe('refusals', () => {
   it('name what is wrong and exit as agentctl(1) says', () => {
     const refused: [string, number, RegExp][] = [
       ['agentctl', 2, /no command was given/],
-      ['agentctl sing', 2, /Did you mean sign\?/],
+      ['agentctl sgin', 2, /Did you mean sign\?/],
       ['agentctl sign no-such-file', 2, /cannot read no-such-file/],
       ['agentctl keys rotate --grace soon', 2, /not a duration/],
       ['agentctl --keyring nope sign message', 1, /nope/],
