@@ -124,6 +124,17 @@ describe('refuses to open, says what it found and what repairs it', () => {
     }
   });
 
+  test('with the keystore of a file keyring, which no command is named to replace', async () => {
+    const seed_b64 = Buffer.alloc(32, 1).toString('base64url');
+    const keys = [{ id: '00000000', seed_b64, created_at: '2026-01-01T00:00:00Z' }];
+    const keystore = JSON.stringify({ version: 1, keys, active: '00000000' });
+    writeFileSync(subject.sidecarPath, keystore);
+    const refused: unknown = await subject.open().catch((failure: unknown) => failure);
+    expect(String(refused)).toContain('is the keystore of a file keyring');
+    expect(String(refused)).not.toMatch(/reconcile|AQEBAQ/);
+    expect(readFileSync(subject.sidecarPath, 'utf8')).toBe(keystore);
+  });
+
   test('with one that was emptied of its keys', async () => {
     rewrite((document) => {
       Object.assign(document, { keys: [], active: null, retired_grace_until: {} });

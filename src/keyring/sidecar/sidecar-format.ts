@@ -61,6 +61,17 @@ export function newerVersion(bytes: Uint8Array): number | null {
   }
 }
 
+/** Whether it is the keystore of a file keyring: it has private keys, and nothing may be written in its place. */
+export function isKeystore(bytes: Uint8Array): boolean {
+  try {
+    const keys = z.array(z.looseObject({ seed_b64: z.string() })).min(1);
+    const document: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return z.looseObject({ keys }).safeParse(document).success;
+  } catch {
+    return false;
+  }
+}
+
 /** Throws a ZodError or an Error with the reason. */
 export function parseSidecar(text: string, owner: RecordsOwner): ParsedSidecar {
   const given: unknown = JSON.parse(text);

@@ -18,7 +18,13 @@ import type { Files } from '../../base/files.ts';
 import { ParsedFile } from '../../files/parsed-file.ts';
 import { SealKeeper } from '../seal/seal-keeper.ts';
 import { describeFault, sealFault, type SealFault } from '../seal/seal.ts';
-import { newerVersion, parseSidecar, sidecarText, type ParsedSidecar } from './sidecar-format.ts';
+import {
+  isKeystore,
+  newerVersion,
+  parseSidecar,
+  sidecarText,
+  type ParsedSidecar,
+} from './sidecar-format.ts';
 import { describeProblem } from '../../files/document-fields.ts';
 import type { OpenedRecords, SealWorld, Versioned } from '../../vault/state-store.ts';
 
@@ -187,6 +193,13 @@ export class Sidecar implements RecordStore {
           'backend_unavailable',
           `${this.location} has version ${newer}, and this program knows version 1: it was left alone; run the newer ` +
             'signing-agent that wrote it',
+        );
+      }
+      if (isKeystore(bytes)) {
+        throw new AgentError(
+          'backend_unavailable',
+          `${this.location} is the keystore of a file keyring, with private keys in it: it was left alone. Give keyring ` +
+            `${this.#owner.keyring} another name, or the agent another state dir`,
         );
       }
       throw new AgentError(
