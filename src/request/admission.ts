@@ -1,5 +1,5 @@
 import type { Caller } from '../access/caller.ts';
-import { AgentError } from '../base/errors.ts';
+import { AgentError, describeFailure } from '../base/errors.ts';
 import type { Admission } from './handle.ts';
 import type { Services } from './services.ts';
 import type { Queue } from './queue.ts';
@@ -66,7 +66,7 @@ function made<T>(make: () => Promise<T>): Promise<T> {
   try {
     return make();
   } catch (failure) {
-    return Promise.reject(failure);
+    return Promise.reject(failure instanceof Error ? failure : new Error(describeFailure(failure)));
   }
 }
 

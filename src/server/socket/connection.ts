@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { errnoName } from '../../base/errors.ts';
+import { describeFailure, errnoName } from '../../base/errors.ts';
 import { endAndLinger } from './closing.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { IdleDeadline } from './idle-deadline.ts';
@@ -175,7 +175,7 @@ export class Connection<Answer extends string | Buffer> implements FrameSource {
     try {
       return this.#options.handler.answer(frame);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(error instanceof Error ? error : new Error(describeFailure(error)));
     }
   }
 
