@@ -42,6 +42,7 @@ test.each([
     '{"jsonrpc":"2.0","id":0,"method":"sign","params":{"keyring":"ci.2","kid":"01234567","message_b64":"aGVsbG8"}}',
     0,
   ],
+  ['{"jsonrpc":"2.0","id":2,"method":"sign","params":{"message_b64":"aGVs+G8="}}', 2],
   [
     '{"jsonrpc": "2.0", "id": 7, "method": "sign", "params": {"keyring": "file", "message_b64": "aGVsbG8"}}',
     7,
@@ -55,8 +56,8 @@ const request = (rest: string, id = '1'): string =>
   `{"jsonrpc":"2.0","id":${id},"method":"sign","params":{${rest}}}`;
 
 test.each([
-  request('"message_b64":"aGVsbG8="'), // padded
-  request('"message_b64":"aGVs+G8"'), // of the standard alphabet
+  request('"message_b64":"aG-s+G8"'), // of two alphabets
+  request('"message_b64":"aGVsbG8=="'),
   request('"message_b64":"aGVsbG9"'), // with a bit left over
   request('"message_b64":"a"'),
   request('"message_b64":"aGVs\\u0062G8"'),

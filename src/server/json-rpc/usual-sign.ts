@@ -1,3 +1,4 @@
+import { decodeBase64 } from '../../base/base64.ts';
 import type { ParamsAsRead } from '../../request/methods/checked-sign.ts';
 
 /** Of longer lines the bytes cost more than their decoding does. */
@@ -7,10 +8,7 @@ const longest = 4096;
  * escape, a control character or a byte beyond ASCII, and the id is one that comes back as it was written.
  */
 const form =
-  /^\{"jsonrpc": ?"2\.0", ?"id": ?(?:(0|[1-9]\d{0,14})|"([\w-]{1,64})"), ?"method": ?"sign", ?"params": ?\{(?:"keyring": ?"([\w.-]{1,64})", ?)?(?:"kid": ?"([0-9a-f]{8})", ?)?"message_b64": ?"([\w-]*)"\}\}$/;
-/** What may end base64 of 3 n + 1 and of 3 n + 2 bytes: the bits that are left over are zero. */
-const lastOfOne = 'AQgw';
-const lastOfTwo = 'AEIMQUYcgkosw048';
+  /^\{"jsonrpc": ?"2\.0", ?"id": ?(?:(0|[1-9]\d{0,14})|"([\w-]{1,64})"), ?"method": ?"sign", ?"params": ?\{(?:"keyring": ?"([\w.-]{1,64})", ?)?(?:"kid": ?"([0-9a-f]{8})", ?)?"message_b64": ?"([\w+/=-]*)"\}\}$/;
 
 /** A request whose envelope and params are known to be right. */
 export interface UsualSign {
@@ -26,26 +24,11 @@ export function usualSign(frame: Buffer, usualKeyring: string): UsualSign | null
   if (frame.length > longest) return null;
   const found = form.exec(frame.toString('latin1'));
   if (found === null) return null;
-  const [, number, text, keyring = usualKeyring, kid, message] = found;
-  if (message === undefined || !isWholeBase64(message)) return null;
-  const message_b64 = Buffer.from(message, 'base64url');
+  const [, number, text, keyring = usualKeyring, kid, message = ''] = found;
+  const message_b64 = decodeBase64(message);
+  if (message_b64 === null) return null;
   return {
     id: text ?? Number(number),
     params: kid === undefined ? { keyring, message_b64 } : { keyring, kid, message_b64 },
   };
-}
-
-/** Of a text of nothing but its characters, unpadded. */
-function isWholeBase64(text: string): boolean {
-  const last = text.charAt(text.length - 1);
-  switch (text.length % 4) {
-    case 0:
-      return true;
-    case 2:
-      return lastOfOne.includes(last);
-    case 3:
-      return lastOfTwo.includes(last);
-    default:
-      return false;
-  }
 }
