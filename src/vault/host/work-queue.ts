@@ -1,6 +1,7 @@
 /** First in, first out, without the cost of shifting a long array. */
 export class WorkQueue<T> {
-  #items: T[] = [];
+  /** What was taken out is undefined: it must not be kept alive by what is not. */
+  #items: (T | undefined)[] = [];
   #head = 0;
 
   get length(): number {
@@ -20,6 +21,7 @@ export class WorkQueue<T> {
   shift(): T | undefined {
     const item = this.#items[this.#head];
     if (item === undefined) return undefined;
+    this.#items[this.#head] = undefined;
     this.#head += 1;
     if (this.#head === this.#items.length) this.clear();
     else if (this.#head >= 1024) {
@@ -31,7 +33,7 @@ export class WorkQueue<T> {
 
   /** Takes everything out, in order. */
   drain(): readonly T[] {
-    const items = this.#items.slice(this.#head);
+    const items = this.#items.slice(this.#head) as T[];
     this.clear();
     return items;
   }
