@@ -111,14 +111,12 @@ async function run(
   [program = '', ...args]: readonly string[],
   env: EphemeralParts['env'],
 ): Promise<number> {
-  const child = spawn(program, args, { stdio: 'inherit', env });
-  const passOn = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
-  };
-  // A terminal sends the first two to the command as well.
-  const ignore = (): void => undefined;
-  for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, ignore);
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, passOn);
+  // A terminal sends the first two to the command as well. All before there is one: it may be quick.
+  let child: ChildProcess | null = null;
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, () => undefined);
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => child?.kill(signal));
+  child = spawn(program, args, { stdio: 'inherit', env });
   try {
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return code ?? bySignal + (signal === null ? 0 : constants.signals[signal]);

@@ -112,17 +112,18 @@ export class FaultyAgent {
   /** Kills the vault host, which must have nothing to do, and resolves when threads of another one sign. */
   async freshHost(): Promise<void> {
     const before = this.host();
-    const threads = this.#threadsSaid();
     process.kill(before, 'SIGKILL');
     await this.sign();
-    await until('threads that sign', () => Promise.resolve(this.#threadsSaid() > threads));
+    await until('threads that sign', () => Promise.resolve(this.#saysItsThreads(this.host())));
     if (this.host() === before) throw new Error('the vault host is the one before');
   }
 
-  /** How often it was said which threads sign. */
-  #threadsSaid(): number {
+  /** Whether that host's threads were spoken of. */
+  #saysItsThreads(host: number): boolean {
+    const { log } = this.daemon;
+    const begun = log.findLastIndex(({ msg, pid }) => msg === 'vault host started' && pid === host);
     const said = ['threads of the vault host sign', 'signatures are made by one thread'];
-    return this.daemon.log.filter(({ msg }) => said.includes(msg)).length;
+    return begun !== -1 && log.slice(begun).some(({ msg }) => said.includes(msg));
   }
 
   /** Attempts to open the token again that have failed, as logged. */
