@@ -75,7 +75,8 @@ export function defaultSocketPath(env: Environment, uid: number, stateDir: () =>
 
 /**
  * What a client connects to that was given no path: `$SIGNING_AGENT_SOCK`; else the default of an agent of this user;
- * where there is none, that of the agent that is installed for all.
+ * where this user never had one, neither its socket nor its state dir being there, that of the agent that is installed
+ * for all. One that is only stopped is not replaced by another, which has other keys.
  */
 export function clientSocketPath(
   env: Environment,
@@ -85,7 +86,17 @@ export function clientSocketPath(
   const named = env['SIGNING_AGENT_SOCK'];
   if (named !== undefined && named !== '') return named;
   const own = defaultSocketPath(env, uid, () => defaultStateDir(env, uid));
-  return !isThere(own) && isThere(systemSocket) ? systemSocket : own;
+  if (isThere(own) || !isThere(systemSocket)) return own;
+  return hasStateDir(env, uid, isThere) ? own : systemSocket;
+}
+
+function hasStateDir(env: Environment, uid: number, isThere: (path: string) => boolean): boolean {
+  try {
+    return isThere(defaultStateDir(env, uid));
+  } catch (failure) {
+    if (failure instanceof NoHomeError) return false; // nowhere to have one
+    throw failure;
+  }
 }
 
 /** systemd joins several by colons. */

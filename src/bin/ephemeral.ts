@@ -94,15 +94,10 @@ async function ready(agent: ChildProcess, stderr: NodeJS.WritableStream): Promis
       resolve();
     });
     agent.on('error', reject);
-    agent.on('exit', () => {
-      lines.once('close', () => {
-        reject(
-          new AgentError(
-            'backend_unavailable',
-            `the agent did not start: ${(said ?? []).join('\n')}`,
-          ),
-        );
-      });
+    // Not at its exit, before which or after which the last line may come.
+    agent.on('close', () => {
+      const why = (said ?? []).join('\n');
+      reject(new AgentError('backend_unavailable', `the agent did not start: ${why}`));
     });
   });
 }

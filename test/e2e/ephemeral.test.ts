@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +47,24 @@ test('what does not go with it', () => {
   const without = spawnSync(process.execPath, [agent, '--', 'true'], { encoding: 'utf8' });
   expect(without.status).toBe(2);
   expect(without.stderr).toContain('--ephemeral');
+});
+
+test('an agent that does not start is said, with what it said', () => {
+  const long = join('/dev/shm', 'x'.repeat(100));
+  mkdirSync(long);
+  try {
+    const env = { ...environment, XDG_RUNTIME_DIR: long };
+    const ended = spawnSync(process.execPath, [agent, '--ephemeral', '--', 'true'], {
+      env,
+      encoding: 'utf8',
+    });
+    expect(ended.status).toBe(2);
+    expect(ended.stderr).toMatch(/^signing-agent: the agent did not start: /);
+    expect(ended.stderr).toContain('the socket path has');
+    expect(readdirSync(long)).toEqual([]);
+  } finally {
+    rmSync(long, { recursive: true });
+  }
 });
 
 test('SIGTERM is for the command', async () => {

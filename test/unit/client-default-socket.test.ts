@@ -59,6 +59,8 @@ describe('the default places', () => {
     const own = '/home/ann/.local/state/signing-agent/agent.sock';
     expect(clientSocketPath(home, user, (path) => path === installed)).toBe(installed);
     expect(clientSocketPath(home, user, () => true)).toBe(own);
+    const stopped = [installed, '/home/ann/.local/state/signing-agent'];
+    expect(clientSocketPath(home, user, (path) => stopped.includes(path))).toBe(own);
   });
 
   it('give way to SIGNING_AGENT_SOCK', () => {
